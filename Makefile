@@ -1,0 +1,35 @@
+# The project's commands. `make demo` and `make test` work on a fresh machine.
+PYTHON ?= $(shell command -v python3.12 || command -v python3.13 || command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+SAY_LANG ?=
+
+.PHONY: demo test lint types bench clean
+
+demo: $(VENV)/.train  ## Run the example from raw posts to the report
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/weitiao run examples/ruozhiba/recipe.yaml
+
+test: $(VENV)/.dev  ## Run all tests
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev  ## Run the benchmarks (minutes)
+	$(BIN)/python benchmarks/train.py
+
+$(VENV)/.train: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(BIN)/python -m pip install -q -c constraints.txt hypothesis mypy pytest pytest-xdist ruff types-PyYAML
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,114 @@
+"""The command line: `weitiao COMMAND`; a command's module is imported when the command is used."""
+
+import importlib
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from weitiao.errors import UserError
+from weitiao.talk import LANGUAGES, set_language, t
+
+# Command -> module and one line of help. Kept here so that `weitiao --help` imports no command.
+COMMANDS = {
+    "run": ("weitiao.cli.run", "Run a recipe: from raw posts to a tuned model and its report"),
+    "check": ("weitiao.cli.check", "Say what a file holds and what is wrong with it, by line and field"),
+    "source": ("weitiao.cli.data", "Read files of any format into records"),
+    "prepare": ("weitiao.cli.data", "Clean, filter and deduplicate records"),
+    "split": ("weitiao.cli.data", "Split into train and test without leaks"),
+    "export": ("weitiao.cli.data", "Write training data in a format that trainers read"),
+    "train": ("weitiao.cli.train", "Fine-tune a model with LoRA"),
+    "merge": ("weitiao.cli.merge", "Merge an adapter into its base model and check the result"),
+    "compare": ("weitiao.cli.compare", "Compare a model before and after on unseen questions"),
+    "chat": ("weitiao.cli.chat", "Chat with a model in the terminal"),
+    "trace": ("weitiao.cli.trace", "Tell one record's whole life"),
+}
+
+
+class _LazyGroup(TyperGroup):
+    """The group of all commands, imported one at a time."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        if len(sys.argv) < 2 or sys.argv[1] != cmd_name:  # listed in the help, not run: a name and a line are enough
+            return typer.main.get_command(_stub(cmd_name))
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        group: Any = typer.main.get_group(module.app)
+        return group.commands[cmd_name]
+
+
+def _stub(name: str) -> typer.Typer:
+    app = typer.Typer(add_completion=False)
+
+    def nothing() -> None:
+        """Stand for a command in the list."""
+
+    app.command(name, help=t(COMMANDS[name][1]))(nothing)
+    return app
+
+
+def main() -> None:
+    """Run the command line and end the process with its status: 0 done, 2 wrong input, 130 interrupted, 1 a bug."""
+    arguments = sys.argv[1:]
+    try:
+        set_language(_take_language(arguments))
+        sys.argv[1:] = arguments
+        app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+        app.callback(help=t("From raw posts to a fine-tuned chat model, with every sample accounted for"))(_version)
+        status = typer.main.get_command(app).main(args=arguments, prog_name="weitiao", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except UserError as error:
+        _say(t("error: {message}", message=error.message), error.hint and t("hint: {hint}", hint=error.hint))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _say(t("Interrupted. What is finished is safe: the same command goes on from there"))
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # the parser's own: a flag that is not there, a missing argument
+            _say(t("error: {message}", message=error.format_message()), t("hint: {hint}", hint="weitiao --help"))
+            sys.exit(2)
+        traceback.print_exc()
+        sys.exit(1)
+
+
+def _version(
+    version: bool = typer.Option(False, "--version", help="Show the version"),
+    lang: str = typer.Option("", "--lang", help="zh or en; else the locale's"),
+) -> None:
+    pass
+
+
+def _take_language(arguments: list[str]) -> str | None:
+    """Take `--lang` out of the arguments, wherever it stands: help texts need it before any command is known."""
+    if "--version" in arguments[:1]:
+        from weitiao import __version__
+
+        print(__version__)
+        sys.exit(0)
+    for index, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag == "--":
+            return None
+        if flag == "--lang":
+            del arguments[index]
+            value = value if equals else (arguments.pop(index) if index < len(arguments) else "")
+            if value not in LANGUAGES:
+                raise UserError(f"--lang {value}", " | ".join(LANGUAGES))
+            return value
+    return None
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        if line:
+            print(line, file=sys.stderr)

@@ -1,0 +1,123 @@
+"""What commands share: flags made from settings, progress on stderr, results on stdout."""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from weitiao.pipeline import SETTINGS, Done
+from weitiao.recipe import Recipe, Settings, bind, plain_value
+from weitiao.talk import t
+
+T = TypeVar("T")
+AsJson = Annotated[bool, typer.Option("--json", help=t("Print the result as one JSON object on stdout"))]
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Terminal:
+    """A reporter that draws progress on stderr where that is a terminal, and says its lines there."""
+
+    def track(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
+        """Pass `items` on under a bar with count, rate and time left."""
+        if not console.is_terminal or total < 2:
+            yield from items
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(t(what), total=total, rate="")
+            for item in items:
+                yield item
+                speed = progress.tasks[0].speed
+                progress.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+
+    def say(self, text: str) -> None:
+        """Say a line on stderr."""
+        console.print(text, markup=False)
+
+
+def emit(result: Mapping[str, Any]) -> None:
+    """Print a result as one JSON object on stdout."""
+    sys.stdout.buffer.write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS))
+    sys.stdout.flush()
+
+
+def summary(done: Iterable[Done]) -> dict[str, Any]:
+    """Return what the pipeline did as plain data."""
+    keys = ("total", "kept", "refused", "facts", "seconds")
+    return {
+        "stages": {
+            item.stage.name: {
+                "fresh": item.fresh,
+                "folder": str(item.stored.folder),
+                **{key: item.manifest[key] for key in keys},
+            }
+            for item in done
+        }
+    }
+
+
+def plain_recipe(data: Mapping[str, Any], name: str) -> Recipe:
+    """Return the recipe of a command that works on plain files: `data` as a recipe would write it."""
+    return bind({"name": name, **data}, SETTINGS, Path.cwd(), where=t("command line"))
+
+
+def with_flags(section: str, *, without: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command a flag for each field of the settings of `section`.
+
+    The command takes them as one parameter named `section`: a dict of those that were given, as a recipe would write
+    them. They are checked where recipes are, so a value is wrong in one way only.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        kind = SETTINGS[section]
+        flags = {name: _flag(kind, name) for name in kind.model_fields if name not in without}
+
+        def command(**arguments: Any) -> Any:
+            given = {name: arguments.pop(f"{section}_{name}") for name in flags}
+            values = {
+                name: plain_value(value) if isinstance(value, str) else value
+                for name, value in given.items()
+                if value is not None
+            }
+            return function(**arguments, **{section: values})
+
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != section]
+        made = [
+            inspect.Parameter(f"{section}_{name}", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flag)
+            for name, flag in flags.items()
+        ]
+        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        command.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in (*own, *made)}
+        command.__doc__, command.__name__ = function.__doc__, function.__name__
+        return command
+
+    return decorate
+
+
+def _flag(kind: type[Settings], name: str) -> Any:
+    field = kind.model_fields[name]
+    flag = "--" + name.replace("_", "-")
+    shown = "" if field.is_required() else f" [{t('default')}: {_shown(field.get_default(call_default_factory=True))}]"
+    text = t(field.description or "") + shown
+    if field.annotation is bool:
+        return Annotated[bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", help=text, show_default=False)]
+    return Annotated[str | None, typer.Option(flag, help=text, metavar="VALUE", show_default=False)]
+
+
+def _shown(value: Any) -> str:
+    return str(value) if not isinstance(value, (dict, list, tuple)) else orjson.dumps(value).decode()

@@ -1,0 +1,1 @@
+"""Engines run a plain function over chunks of a table; they know no records."""

@@ -1,0 +1,50 @@
+"""The default engine: a pool of processes on this machine, memory bounded by the chunk."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import TypeVar
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+def workers() -> int:
+    """Return how many processes to use: `WEITIAO_WORKERS`, else the cores this process may run on."""
+    return int(os.environ.get("WEITIAO_WORKERS", "0")) or len(os.sched_getaffinity(0))
+
+
+def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, R]]:
+    """Yield (index, result) of `function` for each chunk, in the order in which they finish.
+
+    A single chunk, or a single worker, runs in this process. At most two chunks a worker are under way, so memory does
+    not grow with their number. An error in a chunk ends the run and is raised here.
+    """
+    count = min(workers(), len(chunks))
+    if count <= 1:
+        for index, chunk in enumerate(chunks):
+            yield index, function(chunk)
+        return
+    # Not fork: Polars' threads do not survive it.
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
+        waiting = iter(enumerate(chunks))
+        running: dict[Future[R], int] = {}
+        try:
+            while True:
+                for index, chunk in waiting:
+                    running[pool.submit(function, chunk)] = index
+                    if len(running) >= 2 * count:
+                        break
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    """Keep the libraries of a worker to one thread: there is a worker a core."""
+    for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = "1"

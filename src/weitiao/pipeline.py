@@ -1,0 +1,172 @@
+"""The line: which stages there are, in which order, and which of them a recipe has to run again."""
+
+import importlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import weitiao
+from weitiao import compare, export, merge, prepare, source, split, train
+from weitiao.errors import UserError
+from weitiao.recipe import Recipe, Settings
+from weitiao.stage import Job, Outcome, Reporter, Silent, Stage
+from weitiao.store import Run, Stored, digest, file_digest
+from weitiao.talk import t
+
+STAGES: tuple[Stage, ...] = (
+    source.STAGE,
+    prepare.STAGE,
+    split.STAGE,
+    export.STAGE,
+    train.STAGE,
+    merge.STAGE,
+    compare.STAGE,
+)
+
+SETTINGS: dict[str, type[Settings]] = {stage.name: stage.settings for stage in STAGES}
+
+# What a missing library belongs to, so that the error can name the line that installs it.
+_EXTRAS = dict.fromkeys(("torch", "transformers", "peft", "accelerate", "safetensors", "sacrebleu"), "train")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A stage after the pipeline came by: run now, or found finished."""
+
+    stage: Stage
+    stored: Stored
+    fresh: bool
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """Return what happened as verb, count, time and the reasons of what is gone."""
+        m = self.manifest
+        text = t(self.stage.done, kept=f"{m['kept']:,}", total=f"{m['total']:,}", **m["facts"].get("said", {}))
+        reasons = ", ".join(f"{t(reason)} {count:,}" for reason, count in m["refused"].items())
+        if not self.fresh:
+            return t("{line}, found finished", line=text)
+        return t("{line} in {seconds:.1f} s", line=text, seconds=m["seconds"]) + (f"  ({reasons})" if reasons else "")
+
+
+def run(
+    recipe: Recipe,
+    runs: Path | None = None,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    reporter: Reporter | None = None,
+) -> list[Done]:
+    """Run the recipe's stages in order; a stage whose inputs, settings and code version are unchanged is not run again.
+
+    `first` names a stage that runs again whatever stands on disk; after `last` the line ends. Raises UserError if the
+    recipe has no such stage or lets a stage stand without what it reads.
+    """
+    chosen = _chosen(recipe, first, last)
+    home = Run((runs or recipe.folder / "runs") / recipe.project.name)
+    line = _Line(recipe, home, reporter or Silent())
+    forced = False
+    with home.locked():
+        for stage in chosen:
+            forced = forced or stage.name == first
+            line.pass_by(stage, forced)
+    return list(line.done.values())
+
+
+def _chosen(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
+    line = [stage for stage in STAGES if stage.name in recipe.sections]
+    names = [stage.name for stage in line]
+    for name in (first, last):
+        if name is not None and name not in names:
+            raise UserError(
+                t("The recipe has no stage `{name}`", name=name), t("It has {names}", names=", ".join(names))
+            )
+    return line[: names.index(last) + 1] if last else line
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The stages of one recipe as they are passed by."""
+
+    recipe: Recipe
+    home: Run
+    reporter: Reporter
+    done: dict[str, Done] = field(default_factory=dict)
+
+    def pass_by(self, stage: Stage, forced: bool) -> None:
+        """Run the stage unless it stands finished with the same key."""
+        inputs = self._inputs(stage)
+        basis = self._basis(stage, inputs)
+        key = digest(basis)
+        stored = self.home.stored(stage.name)
+        fresh = forced or stored is None or stored.manifest["key"] != key
+        if stored is None or fresh:
+            stored = self._run(stage, inputs, basis, key)
+        self.done[stage.name] = Done(stage, stored, fresh, stored.manifest)
+        self.reporter.say(self.done[stage.name].line())
+
+    def _run(self, stage: Stage, inputs: dict[str, Stored], basis: dict[str, Any], key: str) -> Stored:
+        start = time.monotonic()
+        draft = self.home.draft(stage.name, key)
+        outcome: Outcome = _entry(stage)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
+        _check_sum(stage, outcome)
+        came = {
+            "total": outcome.total,
+            "kept": outcome.kept,
+            "refused": outcome.refused,
+            "facts": outcome.facts,
+            "seconds": round(time.monotonic() - start, 3),
+            "output": _output(draft.folder, key),
+        }
+        return self.home.finish(stage.name, {"stage": stage.name, "key": key, **basis, **came})
+
+    def _basis(self, stage: Stage, inputs: dict[str, Stored]) -> dict[str, Any]:
+        """Return all that decides what comes out of the stage."""
+        project = self.recipe.project.model_dump(mode="json")
+        return {
+            "version": weitiao.__version__,
+            "settings": self.recipe.sections[stage.name].model_dump(mode="json"),
+            "project": {name: project[name] for name in stage.project},
+            "inputs": {name: stored.manifest["output"] for name, stored in inputs.items()},
+            "outside": stage.outside(self.recipe) if stage.outside else None,
+        }
+
+    def _inputs(self, stage: Stage) -> dict[str, Stored]:
+        inputs = {name: self.done[name].stored for name in stage.reads if name in self.done}
+        if stage.reads_records:
+            before = [item for item in self.done.values() if item.stage.gives_records]
+            if not before:
+                what = t(
+                    "`{stage}` has nothing to read: no stage before it in the recipe gives records", stage=stage.name
+                )
+                raise UserError(what, t("Add `source:` with `inputs:` to the recipe"))
+            inputs["records"] = before[-1].stored
+        return inputs
+
+
+def _entry(stage: Stage) -> Any:
+    module, _, function = stage.entry.partition(":")
+    try:
+        return vars(importlib.import_module(module))[function]
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        raise UserError(
+            t("`{stage}` needs {library}, which is not installed", stage=stage.name, library=error.name),
+            f"pip install 'weitiao[{extra}]'",
+        ) from None
+
+
+def _check_sum(stage: Stage, outcome: Outcome) -> None:
+    """Hold that no record vanished without a reason."""
+    gone = sum(outcome.refused.values())
+    if outcome.total != outcome.kept + gone:
+        raise AssertionError(f"{stage.name}: {outcome.total} in, {outcome.kept} out, but {gone} in the ledger")
+
+
+def _output(folder: Path, key: str) -> str:
+    """Return the digest of what later stages read: the records if the stage gives some, else the stage's own key."""
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".parquet", ".jsonl")]
+    records = [path for path in files if not path.name.startswith(("ledger-", "."))]
+    return digest([[path.name, file_digest(path)] for path in records]) if records else key

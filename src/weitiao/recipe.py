@@ -1,0 +1,266 @@
+"""The recipe: the YAML file of one project, checked key by key before anything runs."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import orjson
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from weitiao.errors import UserError
+from weitiao.talk import t
+
+S = TypeVar("S", bound="Settings")
+Location = tuple[str | int, ...]
+
+
+class Settings(BaseModel):
+    """Typed settings of a stage or step; recipe key, flag, form and reference page derive from its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Project(Settings):
+    """What the whole recipe shares."""
+
+    name: str = Field("", pattern=r"^[\w.-]*$", description="Name of the run's folder; the recipe's file name if empty")
+    seed: int = Field(42, ge=0, description="Seed of everything that is drawn at random")
+    model: str = Field("tiny", description="Base model: a folder, a hub name, or `tiny`, made on the spot")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe. `folder` is what its relative paths start from."""
+
+    project: Project
+    sections: dict[str, Settings]
+    folder: Path
+
+    def section(self, name: str, kind: type[S]) -> S:
+        """Return the settings of stage `name`."""
+        section = self.sections[name]
+        assert isinstance(section, kind)
+        return section
+
+
+def load(path: Path, sections: Mapping[str, type[Settings]], overrides: Iterable[str] = ()) -> Recipe:
+    """Read the recipe at `path`; each of `overrides` is a `key.key=value`, its value written as in YAML.
+
+    Raises UserError with `file:line: key` for unknown keys, wrong types and impossible values.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(
+            t("No recipe at {path}", path=path), t("It is a YAML file; examples/ruozhiba/recipe.yaml is one")
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(t("Cannot read the recipe {path}: {error}", path=path, error=error)) from None
+    data, lines = _parse(text, str(path))
+    for override in overrides:
+        _override(data, lines, override)
+    recipe = bind(data, sections, path.absolute().parent, lines, str(path))
+    if recipe.project.name:
+        return recipe
+    return Recipe(recipe.project.model_copy(update={"name": path.stem}), recipe.sections, recipe.folder)
+
+
+def bind(
+    data: Mapping[str, Any],
+    sections: Mapping[str, type[Settings]],
+    folder: Path,
+    lines: Mapping[Location, str] | None = None,
+    where: str = "",
+) -> Recipe:
+    """Check plain `data` against the settings of the stages; a stage whose key is absent is not part of the recipe."""
+    places = _Places(dict(lines or {}), where)
+    known = [*Project.model_fields, *sections]
+    for key in data:
+        if key not in known:
+            raise places.unknown((key,), known)
+    project = _validate(Project, {key: data[key] for key in data if key in Project.model_fields}, (), places)
+    checked = {
+        name: _validate(kind, data[name] or {}, (name,), places) for name, kind in sections.items() if name in data
+    }
+    return Recipe(project, checked, folder)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where each key of the recipe was written."""
+
+    lines: dict[Location, str]
+    where: str
+
+    def at(self, location: Location) -> str:
+        """Return `file:line: key.key` for the key, or for the nearest key above it that was written."""
+        written = location
+        while written and written not in self.lines:
+            written = written[:-1]
+        name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location).lstrip(".")
+        return f"{self.lines.get(written, self.where)}: {name}".removeprefix(": ").removesuffix(": ")
+
+    def unknown(self, location: Location, known: Iterable[str]) -> UserError:
+        """Return the error for a key that nobody reads."""
+        near = difflib.get_close_matches(str(location[-1]), list(known), n=1)
+        message = t("{place}: no such key", place=self.at(location))
+        if near:
+            return UserError(message, t("Did you mean `{name}`?", name=near[0]))
+        return UserError(message, t("Possible here: {names}", names=", ".join(known)))
+
+
+def _validate(kind: type[S], data: object, prefix: Location, places: _Places) -> S:
+    try:
+        # As JSON, strict checking still takes a list where a tuple is declared; a text is never taken for a number.
+        return kind.model_validate_json(orjson.dumps(data))
+    except ValidationError as error:
+        raise _explain(kind, error, prefix, places) from None
+
+
+def _explain(kind: type[Settings], error: ValidationError, prefix: Location, places: _Places) -> UserError:
+    first = error.errors(include_url=False)[0]
+    location = prefix + first["loc"]
+    if first["type"] == "extra_forbidden":
+        return places.unknown(location, _fields_at(kind, first["loc"][:-1]))
+    value = first["input"]
+    shown = orjson.dumps(value, default=str).decode() if not isinstance(value, str) else f"`{value}`"
+    context = {key: item for key, item in first.get("ctx", {}).items() if key != "error"}
+    wanted = _WANTED.get(first["type"])
+    message = t(wanted, **context) if wanted else str(first.get("ctx", {}).get("error", first["msg"]))
+    if first["type"] == "missing":
+        return UserError(f"{places.at(location)}: {message}")
+    hint = ""
+    if isinstance(value, str) and "expected" in context:
+        options = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        if near := difflib.get_close_matches(value, options, n=1):
+            hint = t("Did you mean `{name}`?", name=near[0])
+    return UserError(t("{place} is {value}: {message}", place=places.at(location), value=shown, message=message), hint)
+
+
+# Pydantic's error types in our words, so that they can be said in both languages.
+_WANTED = {
+    "missing": "this key is needed",
+    "int_type": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "int_parsing": "it must be a whole number",
+    "float_type": "it must be a number",
+    "bool_type": "it must be true or false",
+    "string_type": "it must be text",
+    "list_type": "it must be a list",
+    "tuple_type": "it must be a list",
+    "dict_type": "it must be a mapping of keys to values",
+    "model_type": "it must be a mapping of keys to values",
+    "greater_than": "it must be greater than {gt}",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than": "it must be less than {lt}",
+    "less_than_equal": "it must be at most {le}",
+    "literal_error": "it must be one of {expected}",
+    "too_short": "it is too short, {min_length} at least",
+    "string_pattern_mismatch": "only letters, digits, `.`, `_` and `-` are allowed",
+    "union_tag_invalid": "it must be one of {expected_tags}",
+}
+
+
+def _fields_at(kind: type[BaseModel], location: Location) -> list[str]:
+    """Return the field names of the settings that stand at `location` inside `kind`."""
+    schema = kind.model_json_schema()
+    here: Any = schema
+    for key in location:
+        here = _resolve(here, schema)
+        if isinstance(key, int):
+            here = here.get("items", {})
+        else:
+            options = [here, *here.get("anyOf", []), *here.get("oneOf", [])]
+            found = [_resolve(option, schema) for option in options]
+            here = next((o["properties"][key] for o in found if key in o.get("properties", {})), None) or next(
+                (o for o in found if o.get("title") == _class_name(str(key))), {}
+            )
+    return list(_resolve(here, schema).get("properties", {}))
+
+
+def _resolve(node: Any, schema: Any) -> Any:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return node
+
+
+def _class_name(step: str) -> str:
+    return "".join(word.capitalize() for word in step.split("_"))
+
+
+def plain_value(text: str) -> Any:
+    """Read one value as a recipe would: `3` is a number, `[a, b]` a list; what is no YAML is text."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # a subclass of the safe loader
+    except yaml.YAMLError:
+        return text
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's plain values: `2e-4` is a number, `no` and `2024-01-01` are text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[1] in ("null", "merge")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_FLOAT = r"^[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf|\.nan)$"
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(_FLOAT), list("-+0123456789."))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+
+
+def _parse(text: str, where: str) -> tuple[dict[str, Any], dict[Location, str]]:
+    """Return the data and, for each key and item, the `file:line` where it stands."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        data = loader.construct_document(node) if node else {}
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(t("{place}: not YAML: {problem}", place=f"{where}:{line}", problem=error.problem)) from None
+    except yaml.YAMLError as error:
+        raise UserError(t("{place}: not YAML: {problem}", place=where, problem=error)) from None
+    finally:
+        loader.dispose()
+    if not isinstance(data, dict):
+        raise UserError(t("{path} is not a recipe: it must be a mapping of keys to values", path=where))
+    lines: dict[Location, str] = {}
+    if node:
+        _note_lines(node, (), where, lines)
+    return data, lines
+
+
+def _note_lines(node: yaml.Node, location: Location, where: str, lines: dict[Location, str]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            place = (*location, key.value)
+            at = f"{where}:{key.start_mark.line + 1}"
+            if place in lines:
+                raise UserError(t("{place}: the key `{key}` stands twice", place=at, key=key.value))
+            lines[place] = at
+            _note_lines(value, place, where, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*location, index)] = f"{where}:{item.start_mark.line + 1}"
+            _note_lines(item, (*location, index), where, lines)
+
+
+def _override(data: dict[str, Any], lines: dict[Location, str], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise UserError(t("--set {text}: write it as key=value, for example train.epochs=3", text=override))
+    path = tuple(key.split("."))
+    here = data
+    for name in path[:-1]:
+        if not isinstance(here.get(name), dict):
+            here[name] = {}
+        here = cast(dict[str, Any], here[name])
+    here[path[-1]] = plain_value(value)
+    for length in range(1, len(path) + 1):
+        lines.setdefault(path[:length], f"--set {override}")
+    lines[path] = f"--set {override}"

@@ -1,0 +1,163 @@
+"""The store: a run is a folder, a stage a folder in it, written aside and renamed when whole."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from weitiao import ledger, record
+from weitiao.errors import UserError
+from weitiao.talk import t
+
+MANIFEST = "manifest.json"
+
+
+def digest(value: object) -> str:
+    """Return a short digest of plain data."""
+    return hashlib.blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return a short digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    """Write a table so that it is there whole or not at all."""
+    aside = path.with_name(f".{path.name}.part")
+    frame.write_parquet(aside, compression="zstd")
+    aside.replace(path)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished stage on disk."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the stage read, with which settings, what came of it, and how long it took."""
+        data: dict[str, Any] = orjson.loads((self.folder / MANIFEST).read_bytes())
+        return data
+
+    def parts(self) -> list[Path]:
+        """Return the files of records, in order."""
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def records(self) -> pl.DataFrame:
+        """Return all records, in order."""
+        return pl.concat([pl.DataFrame(schema=record.SCHEMA), *(pl.read_parquet(path) for path in self.parts())])
+
+    def ledger(self) -> pl.DataFrame:
+        """Return all events, in order."""
+        return pl.concat([ledger.empty(), *(pl.read_parquet(p) for p in sorted(self.folder.glob("ledger-*.parquet")))])
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A stage being written; what it holds already survives a crash and is found again."""
+
+    folder: Path
+
+    def part(self, index: int) -> Path:
+        """Return where the records of chunk `index` belong."""
+        return self.folder / f"part-{index:05d}.parquet"
+
+    def ledger_part(self, index: int) -> Path:
+        """Return where the events of chunk `index` belong."""
+        return self.folder / f"ledger-{index:05d}.parquet"
+
+    def write(self, index: int, records: pl.DataFrame | None, events: pl.DataFrame) -> None:
+        """Write the records and the events of one chunk; the records come last, so a part is a finished chunk."""
+        write_parquet(self.ledger_part(index), events)
+        if records is not None:
+            write_parquet(self.part(index), records)
+
+    def scratch(self, name: str) -> Path:
+        """Return a folder for what is needed on the way; it is not part of the finished stage."""
+        folder = self.folder / f".{name}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+class Run:
+    """The folder of one run: `runs/<name>/<stage>/`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def stored(self, stage: str) -> Stored | None:
+        """Return the finished stage, or None."""
+        self._finish_renaming(stage)
+        folder = self.folder / stage
+        return Stored(folder) if (folder / MANIFEST).exists() else None
+
+    def draft(self, stage: str, key: str) -> Draft:
+        """Open the place where a stage is written; what an interrupted try with the same `key` left there is kept."""
+        folder = self._aside(stage)
+        mark = folder / ".key"
+        if folder.exists() and not (mark.exists() and mark.read_text() == key):
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(mark, key.encode())
+        return Draft(folder)
+
+    def finish(self, stage: str, manifest: dict[str, Any]) -> Stored:
+        """Make the draft the finished stage in place of an older one."""
+        folder = self._aside(stage)
+        for scratch in folder.glob(".*"):
+            if scratch.is_dir():
+                shutil.rmtree(scratch)
+        write_whole(folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        self._finish_renaming(stage)
+        return Stored(self.folder / stage)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing this run meanwhile."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    t("Another weitiao is writing {folder}", folder=self.folder),
+                    t("Wait for it, or give this run another place with --runs DIR"),
+                ) from None
+            yield
+
+    def _aside(self, stage: str) -> Path:
+        return self.folder / f".{stage}.part"
+
+    def _finish_renaming(self, stage: str) -> None:
+        """Put a draft that is whole (it has its manifest) in place; a crash may have come in between."""
+        aside, folder, old = self._aside(stage), self.folder / stage, self.folder / f".{stage}.old"
+        if (aside / MANIFEST).exists():
+            if folder.exists():
+                if old.exists():
+                    shutil.rmtree(old)
+                folder.rename(old)
+            aside.rename(folder)
+            (folder / ".key").unlink(missing_ok=True)
+        if old.exists():
+            shutil.rmtree(old)

@@ -1,0 +1,47 @@
+"""What the program says, in the language of the user: English in the code, other languages in `locale/`."""
+
+import json
+import locale
+import os
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = ("en", "zh")
+
+_language: ContextVar[str] = ContextVar("language", default="en")
+
+
+def t(message: str, /, **values: object) -> str:
+    """Give `message` in the language in force, with `{name}` fields filled from `values`.
+
+    The English text is the key. A missing translation falls back to English; a test holds the catalogues complete.
+    """
+    text = _catalogue(_language.get()).get(message, message)
+    return text.format(**values) if values else text
+
+
+def language() -> str:
+    """Return the language in force, `en` or `zh`."""
+    return _language.get()
+
+
+def set_language(name: str | None) -> None:
+    """Talk `name`; None takes it from the locale of the environment."""
+    _language.set(name or _from_locale())
+
+
+def _from_locale() -> str:
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(variable):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "zh" if (locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+@cache
+def _catalogue(name: str) -> dict[str, str]:
+    """Read all catalogues of a language: `locale/NAME/*.json`, English text to its translation."""
+    texts: dict[str, str] = {}
+    for path in sorted((Path(__file__).parent / "locale" / name).glob("*.json")):
+        texts |= json.loads(path.read_text(encoding="utf-8"))
+    return texts

@@ -1,0 +1,83 @@
+"""The store: a stage is there whole or not at all."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from weitiao import ledger, record
+from weitiao.errors import UserError
+from weitiao.record import Record, to_frame
+from weitiao.store import Run
+
+RECORDS = to_frame([Record("a", (("user", "问"), ("assistant", "答")), "x.jsonl", 1)])
+EVENTS = ledger.events(pl.DataFrame({"id": ["b"], "step": ["drop"], "action": ["dropped"], "reason": ["too short"]}))
+
+
+def test_a_stage_appears_when_it_is_finished(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    draft = run.draft("prepare", "k1")
+    draft.write(0, RECORDS, EVENTS)
+    (draft.scratch("pass") / "x").write_text("on the way")
+    assert run.stored("prepare") is None
+    stored = run.finish("prepare", {"key": "k1"})
+    assert stored.manifest == {"key": "k1"}
+    assert stored.records().equals(RECORDS)
+    assert stored.ledger().equals(EVENTS)
+    assert sorted(path.name for path in stored.folder.iterdir()) == [
+        "ledger-00000.parquet",
+        "manifest.json",
+        "part-00000.parquet",
+    ]
+
+
+def test_a_draft_with_the_same_key_goes_on_and_another_starts_anew(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.draft("prepare", "k1").write(0, RECORDS, EVENTS)
+    assert run.draft("prepare", "k1").part(0).exists()
+    assert not run.draft("prepare", "k2").part(0).exists()
+
+
+def test_a_new_result_replaces_the_old_one(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.draft("split", "k1").write(0, RECORDS, EVENTS)
+    run.finish("split", {"key": "k1"})
+    run.draft("split", "k2").write(0, RECORDS.clear(), ledger.empty())
+    assert run.stored("split") is not None
+    stored = run.finish("split", {"key": "k2"})
+    assert stored.records().is_empty()
+    assert sorted(path.name for path in run.folder.iterdir()) == ["split"]
+
+
+@pytest.mark.parametrize("crash", ["before", "between", "after"])
+def test_a_crash_while_renaming_is_mended(tmp_path: Path, crash: str) -> None:
+    run = Run(tmp_path / "run")
+    for key in ("k1", "k2"):
+        run.draft("split", key).write(0, RECORDS, EVENTS)
+        if key == "k1":
+            run.finish("split", {"key": key})
+    aside, folder, old = tmp_path / "run/.split.part", tmp_path / "run/split", tmp_path / "run/.split.old"
+    (aside / "manifest.json").write_text('{"key": "k2"}')
+    if crash != "before":
+        folder.rename(old)
+    if crash == "after":
+        aside.rename(folder)
+    stored = Run(tmp_path / "run").stored("split")
+    assert stored is not None
+    assert stored.manifest == {"key": "k2"}
+    assert sorted(path.name for path in run.folder.iterdir()) == ["split"]
+
+
+def test_two_processes_do_not_write_one_run(tmp_path: Path) -> None:
+    with Run(tmp_path).locked(), pytest.raises(UserError, match="Another weitiao"), Run(tmp_path).locked():
+        pass
+
+
+def test_facts_are_set_and_read_as_columns() -> None:
+    frame = RECORDS.with_columns(record.with_fact("split", pl.lit('{"part":"train"}')))
+    frame = frame.with_columns(record.with_fact("tag", pl.lit('"逻辑"')))
+    assert frame["facts"].to_list() == ['{"split":{"part":"train"},"tag":"逻辑"}']
+    assert frame.select(record.fact("split", "part").alias("a"), record.fact("tag").alias("b")).rows() == [
+        ("train", "逻辑")
+    ]
+    assert record.to_records(frame)[0].facts == {"split": {"part": "train"}, "tag": "逻辑"}
