@@ -1,0 +1,86 @@
+"""`weitiao train RECIPE`, or `weitiao train --model M --data F --work-dir W`: both run a recipe up to train."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from weitiao import pipeline
+from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, summary, with_flags
+from weitiao.errors import UserError
+from weitiao.recipe import Recipe, load
+from weitiao.store import write_whole
+from weitiao.talk import t
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_COMMAND = "command.json"
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+@with_flags("train", without=("validation",))
+def train(
+    train: dict[str, Any],
+    recipe: Annotated[Path | None, typer.Argument(help=t("The recipe, a YAML file"))] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help=t("Another value for a key of the recipe: train.epochs=3"))
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
+    model: Annotated[str | None, typer.Option(help=t("Without a recipe: the base model, a folder or hub name"))] = None,
+    data: Annotated[list[str] | None, typer.Option(help=t("Without a recipe: files to train on"))] = None,
+    validation: Annotated[list[str] | None, typer.Option(help=t("Without a recipe: files held out"))] = None,
+    work_dir: Annotated[Path | None, typer.Option(help=t("Without a recipe: where the run is kept"))] = None,
+    seed: Annotated[int | None, typer.Option(help=t("Seed of everything that is drawn at random"))] = None,
+    resume: Annotated[bool, typer.Option("--resume", help=t("Go on with the training in the work dir"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tune a model with LoRA; what was interrupted goes on from its newest checkpoint."""
+    if isinstance(train.get("probes"), str):
+        train["probes"] = [train["probes"]]
+    if recipe:
+        flags = [f"train.{name}={orjson.dumps(value).decode()}" for name, value in train.items()]
+        seeds = [] if seed is None else [f"seed={seed}"]
+        checked, home = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *flags, *seeds]), runs
+    else:
+        files = {"inputs": [*(data or ()), *(validation or ())]}
+        plain: dict[str, Any] = {"model": model, "source": files, "export": {}, "train": train}
+        if validation:
+            plain["train"] = {**train, "validation": validation}
+        if seed is not None:
+            plain["seed"] = seed
+        checked, home = _plain(plain, work_dir, resume), work_dir
+    done = pipeline.run(checked, home, last="train", reporter=Terminal())
+    if as_json:
+        emit(summary(done))
+    else:
+        print(done[-1].stored.folder / "adapter")
+
+
+def _plain(data: Mapping[str, Any], work_dir: Path | None, resume: bool) -> Recipe:
+    """Return the recipe of a training without one; two different trainings never share a work dir."""
+    if not data["model"] or not data["source"]["inputs"] or not work_dir:
+        raise UserError(
+            t("Nothing to train: neither a recipe nor a model, data and a work dir"),
+            "weitiao train RECIPE | weitiao train --model M --data train.jsonl --work-dir W",
+        )
+    recipe = plain_recipe(data, "")
+    note = work_dir / _COMMAND
+    mine = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    there = note.read_bytes() if note.exists() else None
+    if resume and there is None:
+        raise UserError(t("There is nothing to resume in {folder}", folder=work_dir))
+    if there not in (None, mine):
+        raise UserError(
+            t("{folder} holds a training with other settings or data", folder=work_dir),
+            t("Take another --work-dir, or give what {path} says", path=note),
+        )
+    work_dir.mkdir(parents=True, exist_ok=True)
+    write_whole(note, mine)
+    return recipe

@@ -1,0 +1,169 @@
+"""The merge stage: adapter and base become one model, which is read back and must answer as the two did."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import torch
+
+from weitiao.merge import Merge
+from weitiao.model.generate import Sampling, answer
+from weitiao.model.load import base_of, load_model, load_tokenizer, resolve
+from weitiao.model.template import Messages, Template
+from weitiao.record import to_records
+from weitiao.stage import Job, Outcome, Reporter
+from weitiao.store import write_whole
+from weitiao.talk import t
+
+# Asked where there are no records to ask from; test questions are never used.
+QUESTIONS = ("你好", "为什么天空是蓝色的？", "What is two plus two?", "请用一句话介绍你自己。")
+
+# How far logits may differ: rounding of the merged weights, and nothing else.
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 1.0, torch.float16: 0.1}
+
+_TOKENIZER_FILES = (
+    "tokenizer*", "*.model", "vocab*", "merges.txt", "*tokens*.json", "chat_template*", "*.tiktoken", "LICENSE*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What was written and how it compares with base and adapter: `same` of `prompts` greedy answers are equal."""
+
+    prompts: int
+    same: int
+    difference: float  # the largest difference of two logits
+    alike: bool
+    dtype: str
+    parameters: int
+    stop_ids: list[int]
+    files: list[str]
+
+
+@dataclass(frozen=True)
+class _Said:
+    texts: list[str]
+    logits: list[torch.Tensor]  # of each prompt and its answer, (tokens, vocabulary)
+
+
+def run(job: Job) -> Outcome:
+    """Merge the adapter of the train stage into its base model."""
+    train = job.inputs["train"].folder
+    tiny = job.recipe.project.model == "tiny"
+    base = str(train / "base") if tiny else resolve(job.recipe.project.model, job.recipe.folder)
+    settings = job.settings(Merge)
+    prompts = _questions(job, settings.prompts)
+    found = merge(base, str(train / "adapter"), job.folder / "model", settings, prompts)
+    tell(found, job.reporter)
+    write_whole(job.folder / "merge.json", orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
+    said = {"same": found.same, "prompts": found.prompts, "difference": f"{found.difference:.1e}"}
+    return Outcome(1, 1, facts=asdict(found) | {"said": said}, unit="models")
+
+
+def merge(base: str, adapter: str, out: Path, settings: Merge, prompts: Sequence[Messages]) -> Merged:
+    """Write base and adapter as one model into the folder `out`, read it back and compare the two.
+
+    The base is loaded unquantised: what NF4 rounded off must not end up in the result.
+    """
+    template = Template(load_tokenizer(base))
+    dtype = _stored_dtype(base) if settings.dtype == "auto" else settings.dtype
+    model = load_model(base, adapter=adapter, dtype=dtype)
+    before = _say(model, template, prompts, settings.tokens)
+    model = model.merge_and_unload()
+    stops = _set_stops(model, template)
+    if out.exists():
+        shutil.rmtree(out)  # what an interrupted try left
+    model.save_pretrained(out, max_shard_size=settings.max_shard_size)
+    _copy_tokenizer(Path(base), out, template)
+    kind, parameters = model.dtype, model.num_parameters()
+    del model
+    again = Template(load_tokenizer(str(out)))
+    after = _say(load_model(str(out), dtype=dtype), again, prompts, settings.tokens, before)
+    same = sum(one == other for one, other in zip(before.texts, after.texts, strict=True))
+    difference = max((one - other).abs().max().item() for one, other in zip(before.logits, after.logits, strict=True))
+    return Merged(
+        prompts=len(prompts),
+        same=same,
+        difference=difference,
+        alike=difference <= TOLERANCE[kind] and (same == len(prompts) or kind != torch.float32),
+        dtype=dtype,
+        parameters=parameters,
+        stop_ids=stops,
+        files=sorted(path.name for path in out.iterdir()),
+    )
+
+
+def tell(found: Merged, reporter: Reporter) -> None:
+    """Say how the merged model compares, loudly where it is another model."""
+    if found.alike:
+        return
+    reporter.say(
+        t(
+            "WARNING: the merged model is not base + adapter: {same} of {prompts} answers the same, logits differ by "
+            "{difference:.3g}. Do not use it; use the adapter, or merge with dtype float32",
+            **asdict(found),
+        )
+    )
+
+
+def _questions(job: Job, count: int) -> list[Messages]:
+    """Return the openings of held-out conversations, else of training ones, up to their first answer."""
+    records = to_records(job.inputs["export"].records()) if "export" in job.inputs else []
+    parts: dict[str, list[Messages]] = {"validation": [], "train": []}
+    for record in records:
+        roles = [role for role, _ in record.messages]
+        part = record.facts.get("split", {}).get("part", "train")
+        if part in parts and "assistant" in roles:
+            parts[part].append(record.messages[: roles.index("assistant")])
+    return [*parts["validation"], *parts["train"]][:count] or asked()
+
+
+def asked() -> list[Messages]:
+    """Return the questions that are asked where there are no records."""
+    return [(("user", question),) for question in QUESTIONS]
+
+
+def _say(model: Any, template: Template, prompts: Sequence[Messages], tokens: int, same: _Said | None = None) -> _Said:
+    """Return greedy answers, and the logits of each prompt with its answer, or with the answers in `same`."""
+    sampling = Sampling(max_new_tokens=tokens)
+    texts = [one.text for one in answer(model, template, prompts, sampling, batch_tokens=1)]
+    logits = []
+    for prompt, text in zip(prompts, same.texts if same else texts, strict=True):
+        ids = template.prompt(prompt) + template.tokenizer(text, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            found = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+        logits.append(found.logits[0].float().cpu())
+    return _Said(texts, logits)
+
+
+def _set_stops(model: Any, template: Template) -> list[int]:
+    """Let generation end at every stop token: of the template, the tokenizer and the base.
+
+    A base's own configuration often names only its end of text, which a chat model never says (InternLM #642).
+    """
+    own = [*_ids(model.generation_config.eos_token_id), *_ids(base_of(model).config.eos_token_id)]
+    stops = list(dict.fromkeys([*template.stop_ids, *own]))
+    model.generation_config.eos_token_id = stops
+    return stops
+
+
+def _ids(value: int | list[int] | None) -> list[int]:
+    return [] if value is None else [value] if isinstance(value, int) else value
+
+
+def _stored_dtype(base: str) -> str:
+    config = orjson.loads((Path(base) / "config.json").read_bytes())
+    return str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch.")
+
+
+def _copy_tokenizer(base: Path, out: Path, template: Template) -> None:
+    """Copy the tokenizer byte for byte: what transformers 5 would write, version 4 cannot read."""
+    for pattern in _TOKENIZER_FILES:
+        for path in base.glob(pattern):
+            if path.is_file():
+                shutil.copyfile(path, out / path.name)
+    if template.tokenizer.chat_template is None:  # so that other programs render what was trained
+        (out / "chat_template.jinja").write_text(template.jinja, encoding="utf-8")

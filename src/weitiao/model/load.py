@@ -1,0 +1,128 @@
+"""Load models and tokenizers from a folder or by name: no remote code, no pickles executed."""
+
+import json
+import warnings
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
+
+from weitiao.errors import UserError
+from weitiao.model import internlm2
+from weitiao.model.pieces import load_pieces
+from weitiao.talk import t
+
+disable_progress_bar()  # progress is ours to show
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# Below this a model is kept in float32: it is fast enough, and bfloat16 would only blur it.
+_SMALL = 200 * 2**20
+_TEXTS = ["*.json", "*.model", "*.txt", "*.jinja"]
+
+
+def resolve(name: str, folder: Path) -> str:
+    """Return the local folder of a model: a folder relative to `folder`, else a hub name from the cache or the hub.
+
+    Raises UserError where there is neither.
+    """
+    local = (folder / Path(name).expanduser()).resolve()
+    if (local / "config.json").is_file():
+        return str(local)
+    if local.exists():
+        raise UserError(
+            t("{path} is not a model: it has no config.json", path=local),
+            t("Give the folder that holds config.json, the weights and the tokenizer"),
+        )
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(t("No model at {path}", path=local), t("Give a model's folder or its name on the hub"))
+    try:
+        found = snapshot_download(name, allow_patterns=[*_TEXTS, "*.safetensors"])
+        if not list(Path(found).glob("*.safetensors")):
+            found = snapshot_download(name, allow_patterns=[*_TEXTS, "*.bin"])
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        raise UserError(
+            t("No model `{name}`: {path} is no folder, and the hub did not give it", name=name, path=local),
+            t("Download it on a machine with network and give its folder; {error}", error=str(error).split("\n")[0]),
+        ) from None
+    return found
+
+
+def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer in the folder `path`; it gets a token to pad with where it has none, never a new one."""
+    try:
+        if _is_internlm2(path) and (Path(path) / "tokenizer.model").exists():
+            tokenizer: Any = load_pieces(Path(path))
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(t("Cannot load the tokenizer of {path}: {error}", path=path, error=error)) from None
+    if tokenizer.pad_token is None:
+        # It only fills room; what carries loss is known from the template, never from this id.
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(path: str, *, adapter: str | None = None, dtype: str = "auto", device: str | None = None) -> Any:
+    """Load the model in the folder `path`, with the PEFT adapter in the folder `adapter` on top, ready to answer.
+
+    `device` None takes the GPU where there is one. Raises UserError if the files are not a model that needs no code
+    of its own.
+    """
+    internlm2.register()
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    kind = pick_dtype(dtype, path, device)
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=kind, trust_remote_code=False, local_files_only=True
+        )
+        if adapter is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads what transformers 5.23 has renamed
+                model = PeftModel.from_pretrained(model, adapter)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(t("Cannot load the model {path}: {error}", path=adapter or path, error=error)) from None
+    except UnpicklingError:
+        raise UserError(
+            t("The weights in {path} are a pickle that would run code; it was not loaded", path=adapter or path),
+            t("Ask for the same weights as safetensors"),
+        ) from None
+    return model.to(device).eval()
+
+
+def pick_dtype(name: str, path: str, device: str) -> torch.dtype:
+    """Return the number format that `name` means: auto is bfloat16 where `device` computes in it, else float32."""
+    if name != "auto":
+        if name not in DTYPES:
+            raise UserError(t("No dtype `{name}`", name=name), ", ".join(["auto", *DTYPES]))
+        return DTYPES[name]
+    if _weight_bytes(path) < _SMALL:
+        return torch.float32
+    fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else cpu_has_bfloat16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def cpu_has_bfloat16() -> bool:
+    """Tell whether this processor multiplies bfloat16 in hardware; without, it is slower than float32."""
+    info = Path("/proc/cpuinfo")
+    return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def base_of(model: Any) -> PreTrainedModel:
+    """Return the transformers model inside a PEFT model, or the model itself."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def _is_internlm2(path: str) -> bool:
+    config = Path(path) / "config.json"
+    return config.exists() and json.loads(config.read_bytes()).get("model_type") == "internlm2"
+
+
+def _weight_bytes(path: str) -> int:
+    return sum(file.stat().st_size for kind in ("safetensors", "bin") for file in Path(path).glob(f"*.{kind}"))

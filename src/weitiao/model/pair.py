@@ -1,0 +1,64 @@
+"""Which models a run has: the one before training, and the one after it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from weitiao.errors import UserError
+from weitiao.model.load import resolve
+from weitiao.talk import t
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model is: a folder, and the folder of an adapter on top of it."""
+
+    model: str
+    adapter: str | None = None
+
+
+def before(name: str, folder: Path, train: Path | None) -> Place:
+    """Return the base model that the recipe names; `tiny` is the one that the train stage made on the spot."""
+    if name != "tiny":
+        return Place(resolve(name, folder))
+    if train is None:
+        raise UserError(
+            t("The model `tiny` is made by the train stage, which has not run"),
+            t("Name a model: `model:` in the recipe, or --before"),
+        )
+    return Place(str(train / "base"))
+
+
+def after(train: Path | None, merge: Path | None, base: str | None = None) -> Place:
+    """Return the tuned model: merged if it was merged, else its adapter on `base`."""
+    if merge is not None:
+        return Place(str(merge / "model"))
+    if train is None:
+        raise UserError(
+            t("No tuned model: neither the train nor the merge stage has run"),
+            t("Run them with `weitiao run RECIPE`, or name a model with --after"),
+        )
+    return named(str(train / "adapter"), train, base)
+
+
+def named(name: str, folder: Path, base: str | None = None) -> Place:
+    """Return the model, adapter or run folder called `name`, seen from `folder`; an adapter goes on `base`.
+
+    Without `base` it goes on the one made beside it, else on the one that its configuration names.
+    """
+    local = (folder / Path(name).expanduser()).resolve()
+    if (local / "train" / "adapter").is_dir():
+        return after(local / "train", local / "merge" if (local / "merge" / "model").is_dir() else None, base)
+    if not (local / "adapter_config.json").is_file():
+        return Place(resolve(name, folder))
+    if base is None and (local.parent / "base" / "config.json").is_file():
+        base = str(local.parent / "base")
+    if base is not None:
+        return Place(resolve(base, folder), str(local))
+    stated = orjson.loads((local / "adapter_config.json").read_bytes()).get("base_model_name_or_path")
+    if not stated:
+        raise UserError(t("{path} does not say which model it belongs to", path=local), t("Name it: MODEL --adapter A"))
+    # Recipes name models from their own folder: RECIPE/runs/NAME/train/adapter.
+    home = local.parents[3] if local.parts[-2:] == ("train", "adapter") and len(local.parents) > 3 else folder
+    return Place(resolve(stated, home), str(local))

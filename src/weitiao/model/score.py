@@ -1,0 +1,50 @@
+"""Losses of given texts: held-out loss, the loss of each record, the likelihood of a reference answer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from weitiao.model.generate import evaluating
+from weitiao.model.loss import PackedLoss, pack
+from weitiao.model.template import Encoded, Messages, Template
+
+
+def losses(model: Any, encoded: Sequence[Encoded], batch_tokens: int) -> list[tuple[float, int]]:
+    """Return, a record, the loss summed over its supervised tokens in nats, and their number.
+
+    Records of like length are packed into rows of at most `batch_tokens`; each sees only itself.
+    """
+    found: list[tuple[float, int]] = [(0.0, 0)] * len(encoded)
+    measure = PackedLoss(model)
+    for rows in _rows([len(item.ids) for item in encoded], batch_tokens):
+        item = pack(encoded, rows).to(model.device)
+        with evaluating(model):
+            each = measure(item).double()
+        sums = torch.zeros(len(rows), dtype=torch.float64, device=each.device).index_add_(0, item.owners, each)
+        counts = torch.bincount(item.owners, minlength=len(rows))
+        for index, total, count in zip(rows, sums.tolist(), counts.tolist(), strict=True):
+            found[index] = (total, count)
+    return found
+
+
+def answer_only(template: Template, messages: Messages) -> Encoded:
+    """Return the tokens of a conversation with loss on its last answer alone."""
+    whole = template.encode(messages)
+    start = len(template.prompt(messages[:-1]))
+    mask = [place >= start and carries for place, carries in enumerate(whole.mask)]
+    return replace(whole, mask=mask)
+
+
+def _rows(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Return indices, row by row, the longest first, each row within `batch_tokens` if it holds more than one."""
+    rows: list[list[int]] = []
+    room = 0
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if not rows or lengths[index] > room:
+            rows.append([])
+            room = batch_tokens
+        rows[-1].append(index)
+        room -= lengths[index]
+    return rows

@@ -1,0 +1,88 @@
+"""Checkpoints: all that training goes on from, written aside and renamed, so that a crash loses no finished one."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from weitiao.train import adapter
+
+STATE = "state.pt"
+
+
+@dataclass
+class Progress:
+    """How far training is."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+class Checkpoints:
+    """The folders `checkpoint-N` of one training, the newest `limit` of them kept."""
+
+    def __init__(self, folder: Path, limit: int, journals: list[Path]) -> None:
+        """`journals` are files that only grow; a resumed training goes on from where the checkpoint saw them."""
+        self.folder = folder
+        self.limit = limit
+        self.journals = journals
+        for aside in folder.glob(".checkpoint-*"):
+            shutil.rmtree(aside)
+
+    def save(self, model: Any, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+        """Write a checkpoint of this moment and remove the oldest."""
+        place = self.folder / f"checkpoint-{progress.step}"
+        aside = self._aside(place)
+        adapter.save(model, aside)
+        state = {
+            "optimizer": optimizer.state_dict(),
+            "progress": vars(progress),
+            "random": torch.get_rng_state(),
+            "random_gpu": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "journals": {path.name: path.stat().st_size for path in self.journals if path.exists()},
+        }
+        torch.save(state, aside / STATE)
+        if place.exists():
+            self._remove(place)
+        aside.rename(place)
+        for old in self._all()[: -self.limit]:
+            self._remove(old)
+
+    def restore(self, model: Any, optimizer: torch.optim.Optimizer) -> Progress:
+        """Go back to the newest checkpoint, or to the start where there is none; return how far that is."""
+        found = [place for place in self._all() if (place / STATE).exists()]
+        if not found:
+            for path in self.journals:
+                path.unlink(missing_ok=True)
+            return Progress()
+        state = torch.load(found[-1] / STATE, map_location="cpu", weights_only=True)
+        adapter.restore(model, found[-1])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        if state["random_gpu"]:
+            torch.cuda.set_rng_state_all(state["random_gpu"])
+        for path in self.journals:
+            if path.exists():
+                with path.open("r+b") as file:
+                    file.truncate(state["journals"].get(path.name, 0))
+        return Progress(**state["progress"])
+
+    def strip(self) -> None:
+        """Remove what only training needs; the adapters stay."""
+        for place in self._all():
+            (place / STATE).unlink(missing_ok=True)
+
+    def _all(self) -> list[Path]:
+        return sorted(self.folder.glob("checkpoint-*"), key=lambda place: int(place.name.rpartition("-")[2]))
+
+    def _aside(self, place: Path) -> Path:
+        return place.with_name(f".{place.name}")
+
+    def _remove(self, place: Path) -> None:
+        """Rename, then delete: half a checkpoint is never taken for one."""
+        old = place.with_name(f".{place.name}.old")
+        place.rename(old)
+        shutil.rmtree(old)

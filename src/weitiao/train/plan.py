@@ -1,0 +1,131 @@
+"""What is known before training starts: how much there is to train on, and what it will take."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from weitiao.model.load import base_of
+from weitiao.stage import Reporter
+from weitiao.talk import t
+from weitiao.train.loop import Task
+
+# XTuner's own example took 6 optimizer steps in all, and users wondered why nothing changed (InternLM/xtuner #193).
+_FEW = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The figures of a training, for plan.json, the manifest and the screen."""
+
+    rows: int
+    held_out: int
+    tokens: int
+    supervised: int
+    cut: int
+    dropped: int
+    stops_trained: int  # rows all of whose answers end in a stop token that carries loss
+    longest: int
+    steps: int
+    packs: int
+    fill: float
+    trained: int
+    parameters: int
+    memory_gb: float
+    device: str
+    dtype: str
+    template: str
+    stop_ids: list[int]
+    targets: list[str]
+
+
+def make(task: Task) -> Plan:
+    """Work the figures out."""
+    rows, model = task.rows.train, task.model
+    lengths = [len(row.encoded.ids) for row in rows]
+    packs = [records for step in task.steps for records in step.packs]
+    laid = sum(lengths[index] for records in packs for index in records)
+    trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
+    base = base_of(model)
+    return Plan(
+        rows=len(rows),
+        held_out=len(task.rows.validation),
+        tokens=sum(lengths),
+        supervised=sum(row.supervised for row in rows),
+        cut=sum(row.cut > 0 for row in rows),
+        dropped=len(task.rows.dropped),
+        stops_trained=sum(row.encoded.stops == row.encoded.turns for row in rows),
+        longest=max(lengths),
+        steps=len(task.steps),
+        packs=len(packs),
+        fill=round(laid / (len(packs) * task.settings.max_length), 4),
+        trained=trained,
+        parameters=base.num_parameters() - trained,
+        memory_gb=round(_memory(task, trained), 2),
+        device=str(model.device),
+        dtype=str(base.dtype).removeprefix("torch."),
+        template=task.template.name,
+        stop_ids=list(task.template.stop_ids),
+        targets=sorted(model.peft_config["default"].target_modules),
+    )
+
+
+def say(plan: Plan, task: Task, reporter: Reporter) -> None:
+    """Say the figures, and what is odd about them."""
+    figures = asdict(plan) | {
+        "share": plan.supervised / plan.tokens,
+        "part": plan.trained / plan.parameters,
+        "template": t(plan.template),
+        "why": t(_why(plan, task)),
+    }
+    for line in (
+        t(
+            "{rows:,} records, {tokens:,} tokens, {share:.0%} of them carry loss; the longest has {longest:,}",
+            **figures,
+        ),
+        t("{stops_trained:,} of {rows:,} records train every stop token; template: {template}", **figures),
+        t("{steps:,} steps, {packs:,} packs, {fill:.0%} full; {held_out:,} records held out", **figures),
+        t("{trained:,} of {parameters:,} parameters trained ({part:.2%})", **figures),
+        t("{device}, {dtype} weights ({why}), about {memory_gb:.1f} GB of memory", **figures),
+    ):
+        reporter.say(line)
+    if plan.steps < _FEW:
+        reporter.say(
+            t("Warning: {steps} steps change little; smaller packs (max_length) or more epochs give more", **figures)
+        )
+    if plan.stops_trained < plan.rows:
+        reporter.say(t("Warning: a model that is not trained to stop may answer without end"))
+    if melted := sum(row.encoded.melted > 0 for row in task.rows.train):
+        reporter.say(t("Warning: {count} answers begin with blanks that melt into the prompt; trim them", count=melted))
+    if not plan.held_out:
+        reporter.say(t("No record is held out (part `validation`): no held-out loss is measured"))
+    positions = base_of(task.model).config.get_text_config().max_position_embeddings
+    if positions and plan.longest > positions:
+        reporter.say(
+            t(
+                "Warning: the longest record has {longest} tokens, the model has read {positions} at most",
+                longest=plan.longest,
+                positions=positions,
+            )
+        )
+
+
+def _why(plan: Plan, task: Task) -> str:
+    """Say why the frozen weights have the number format they have."""
+    if task.settings.dtype != "auto":
+        return "as set"
+    return (
+        "the machine computes in it" if plan.dtype == "bfloat16" else "the model is small, or there is no fast bfloat16"
+    )
+
+
+def _memory(task: Task, trained: int) -> float:
+    """Estimate the peak in GB: weights, 16 bytes for each trained parameter, activations of one pack, the libraries."""
+    model: Any = base_of(task.model)
+    config = model.config.get_text_config()
+    frozen = sum(value.numel() * value.element_size() for value in model.parameters() if not value.requires_grad)
+    lengths = [len(row.encoded.ids) for row in task.rows.train]
+    pack = max(sum(lengths[index] for index in records) for step in task.steps for records in step.packs)
+    # Per token and layer: about 8 vectors of the model's width and 4 of the MLP's are kept for the backward pass.
+    vectors = 8 * config.hidden_size + 4 * config.intermediate_size
+    layers = 1 if task.settings.gradient_checkpointing else config.num_hidden_layers
+    activations = pack * layers * vectors * model.dtype.itemsize
+    return float(frozen + 16 * trained + activations) / 1e9 + 0.7
