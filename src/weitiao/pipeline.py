@@ -26,9 +26,6 @@ STAGES: tuple[Stage, ...] = (
 
 SETTINGS: dict[str, type[Settings]] = {stage.name: stage.settings for stage in STAGES}
 
-# What a missing library belongs to, so that the error can name the line that installs it.
-_EXTRAS = dict.fromkeys(("torch", "transformers", "peft", "accelerate", "safetensors", "sacrebleu"), "train")
-
 
 @dataclass(frozen=True)
 class Done:
@@ -146,16 +143,7 @@ class _Line:
 
 def _entry(stage: Stage) -> Any:
     module, _, function = stage.entry.partition(":")
-    try:
-        return vars(importlib.import_module(module))[function]
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        raise UserError(
-            t("`{stage}` needs {library}, which is not installed", stage=stage.name, library=error.name),
-            f"pip install 'weitiao[{extra}]'",
-        ) from None
+    return vars(importlib.import_module(module))[function]
 
 
 def _check_sum(stage: Stage, outcome: Outcome) -> None:

@@ -17,7 +17,12 @@ def t(message: str, /, **values: object) -> str:
 
     The English text is the key. A missing translation falls back to English; a test holds the catalogues complete.
     """
-    text = _catalogue(_language.get()).get(message, message)
+    return translate(_language.get(), message, **values)
+
+
+def translate(language: str, message: str, /, **values: object) -> str:
+    """Give `message` in `language`, whatever language is in force: a report speaks both."""
+    text = _catalogue(language).get(message, message)
     return text.format(**values) if values else text
 
 

@@ -53,7 +53,7 @@ Pair = tuple[PreTrainedTokenizerFast, sentencepiece.SentencePieceProcessor]
 
 
 @settings(max_examples=200, deadline=None)
-@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0▁[")))
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0▁[<")))
 def test_ids_equal_sentencepiece_and_decode_gives_the_text_back(pair: Pair, text: str) -> None:
     ours, theirs = pair
     ids = ours(text, add_special_tokens=False)["input_ids"]
@@ -70,6 +70,7 @@ def test_special_pieces_stand_where_the_checkpoint_has_them(pair: Pair) -> None:
     assert ids[0] == ours.bos_token_id
     assert ids[1] == ours.convert_tokens_to_ids("<|im_start|>")
     assert max(ids) < WORDS
+    assert "<|im" not in ours.decode(ids, skip_special_tokens=True)
     if "▁user" not in ours.convert_ids_to_tokens(ids):  # with a dummy prefix each stretch of text begins with a blank
         assert ours.decode(ids).replace("> ", ">") == "<s><|im_start|>user\n你好<|im_end|>\n<|im_start|>assistant\n"
 

@@ -27,6 +27,9 @@ COMMANDS = {
     "trace": ("weitiao.cli.trace", "Tell one record's whole life"),
 }
 
+# What a missing library belongs to, so that the error can name the line that installs it.
+EXTRAS = dict.fromkeys(("accelerate", "jinja2", "peft", "sacrebleu", "safetensors", "torch", "transformers"), "train")
+
 
 class _LazyGroup(TyperGroup):
     """The group of all commands, imported one at a time."""
@@ -41,7 +44,9 @@ class _LazyGroup(TyperGroup):
             return typer.main.get_command(_stub(cmd_name))
         module = importlib.import_module(COMMANDS[cmd_name][0])
         group: Any = typer.main.get_group(module.app)
-        return group.commands[cmd_name]
+        command = group.commands[cmd_name]
+        command.help = t(COMMANDS[cmd_name][1])
+        return command
 
 
 def _stub(name: str) -> typer.Typer:
@@ -63,9 +68,18 @@ def main() -> None:
         app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
         app.callback(help=t("From raw posts to a fine-tuned chat model, with every sample accounted for"))(_version)
         status = typer.main.get_command(app).main(args=arguments, prog_name="weitiao", standalone_mode=False)
+        if status == 130:  # typer has turned the interrupt into a status
+            raise KeyboardInterrupt
         sys.exit(status if isinstance(status, int) else 0)
     except UserError as error:
         _say(t("error: {message}", message=error.message), error.hint and t("hint: {hint}", hint=error.hint))
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        _say(t("error: {message}", message=t("{library} is not installed", library=error.name)))
+        _say(t("hint: {hint}", hint=f"pip install 'weitiao[{extra}]'"))
         sys.exit(2)
     except KeyboardInterrupt:
         _say(t("Interrupted. What is finished is safe: the same command goes on from there"))

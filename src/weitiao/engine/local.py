@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import TypeVar
@@ -27,7 +28,7 @@ def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, 
             yield index, function(chunk)
         return
     # Not fork: Polars' threads do not survive it.
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker) as pool:
         waiting = iter(enumerate(chunks))
         running: dict[Future[R], int] = {}
         try:
@@ -44,7 +45,8 @@ def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, 
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _one_thread() -> None:
-    """Keep the libraries of a worker to one thread: there is a worker a core."""
+def _start_worker() -> None:
+    """Keep a worker's libraries to one thread, as there is a worker a core, and leave Ctrl-C to the driver."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"

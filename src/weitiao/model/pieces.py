@@ -83,9 +83,10 @@ def _fast(proto: Any, pieces: list[str]) -> Tokenizer:
     fast.normalizer = normalizers.Sequence([*steps, normalizers.Replace(" ", _SPACE)])
     strip = [decoders.Strip(" ", 1, 0)] if spec.add_dummy_prefix else []
     fast.decoder = decoders.Sequence([decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), *strip])
-    fast.add_tokens(
-        [AddedToken(p, normalized=False) for p, own in zip(pieces, proto.pieces, strict=True) if own.type == _USER]
-    )
+    for piece, own in zip(pieces, proto.pieces, strict=True):
+        if own.type == _USER:
+            add = fast.add_tokens if piece == own.piece else fast.add_special_tokens
+            add([AddedToken(piece, normalized=False)])
     return fast
 
 

@@ -1,15 +1,22 @@
 """What is known before training starts: how much there is to train on, and what it will take."""
 
+import time
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
+import torch
+
 from weitiao.model.load import base_of
+from weitiao.model.loss import PackedLoss, pack
 from weitiao.stage import Reporter
 from weitiao.talk import t
 from weitiao.train.loop import Task
 
 # XTuner's own example took 6 optimizer steps in all, and users wondered why nothing changed (InternLM/xtuner #193).
 _FEW = 20
+# Tokens of the pack that is timed: enough to keep the processor busy, few enough for a large model on a laptop.
+_TRIAL = 384
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Plan:
     trained: int
     parameters: int
     memory_gb: float
+    seconds: float
     device: str
     dtype: str
     template: str
@@ -60,6 +68,7 @@ def make(task: Task) -> Plan:
         trained=trained,
         parameters=base.num_parameters() - trained,
         memory_gb=round(_memory(task, trained), 2),
+        seconds=round(_seconds(task), 1),
         device=str(model.device),
         dtype=str(base.dtype).removeprefix("torch."),
         template=task.template.name,
@@ -84,7 +93,7 @@ def say(plan: Plan, task: Task, reporter: Reporter) -> None:
         t("{stops_trained:,} of {rows:,} records train every stop token; template: {template}", **figures),
         t("{steps:,} steps, {packs:,} packs, {fill:.0%} full; {held_out:,} records held out", **figures),
         t("{trained:,} of {parameters:,} parameters trained ({part:.2%})", **figures),
-        t("{device}, {dtype} weights ({why}), about {memory_gb:.1f} GB of memory", **figures),
+        t("{device}, {dtype} weights ({why}), about {memory_gb:.1f} GB and {seconds:,.0f} s, estimated", **figures),
     ):
         reporter.say(line)
     if plan.steps < _FEW:
@@ -115,6 +124,27 @@ def _why(plan: Plan, task: Task) -> str:
     return (
         "the machine computes in it" if plan.dtype == "bfloat16" else "the model is small, or there is no fast bfloat16"
     )
+
+
+def _seconds(task: Task) -> float:
+    """Estimate how long it will take, from one small pack there and back; its gradients are thrown away."""
+    lengths = [len(row.encoded.ids) for row in task.rows.train]
+    some = list(range(next((n for n, size in enumerate(accumulate(lengths), 1) if size >= _TRIAL), len(lengths))))
+    loss = PackedLoss(task.model).train()
+    item = pack([row.encoded for row in task.rows.train], some).to(task.model.device)
+    taken = 0.0
+    with torch.random.fork_rng():  # dropout must not draw from what training draws from
+        for _ in range(2):  # the first pass also warms up
+            start = time.monotonic()
+            loss(item).mean().backward()
+            taken = time.monotonic() - start
+    task.model.zero_grad(set_to_none=True)
+    looks = 2 if task.settings.record_losses else 0
+    held = sum(len(one.ids) for one in task.rows.validation)
+    epochs = 1 + sum(step.ends_epoch for step in task.steps)
+    steps = sum(lengths[index] for step in task.steps for records in step.packs for index in records)
+    # There alone is about a third of there and back.
+    return taken / item.tokens * (steps + (looks * sum(lengths) + epochs * held) / 3)
 
 
 def _memory(task: Task, trained: int) -> float:

@@ -1,0 +1,115 @@
+"""`weitiao check FILE...`: what files hold, and every row that is wrong with the mend."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from weitiao.check import Report, Spread, Tokens, check, measure
+from weitiao.cli import COMMANDS
+from weitiao.cli.terminal import AsJson, emit, plain_recipe, with_flags
+from weitiao.source import Source
+from weitiao.source.table import Wrong
+from weitiao.talk import t
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_SHOWN = 20  # kinds of trouble; --json gives every row
+_KINDS = {"jsonl": "JSON Lines", "json": "JSON", "csv": "CSV", "tsv": "TSV", "xlsx": "XLSX", "parquet": "Parquet"}
+_SAMPLE = 2_000  # characters of a sample row
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command("check", help=t(COMMANDS["check"][1]))
+@with_flags("source", without=("inputs", "licence", "skip_bad"))
+def check_files(
+    inputs: Annotated[list[str], typer.Argument(metavar="FILE...", help=t("Files, folders or patterns"))],
+    source: dict[str, Any],
+    model: Annotated[str | None, typer.Option(help=t("Also count tokens and show the loss mask of this model"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what files hold; every bad row as file:line:field with the mend. Status 2 if there is one."""
+    recipe = plain_recipe({"source": {"inputs": inputs, **source}}, "check")
+    out = Console(highlight=False, soft_wrap=True)
+    results, fine = [], True
+    for report in check(recipe.section("source", Source), recipe.folder):
+        fine = fine and report.is_fine
+        tokens = measure(report.conversations, model, recipe.folder) if model else None
+        results.append(report.plain() | ({"tokens": _plain(tokens)} if tokens else {}))
+        if not as_json:
+            show(report, tokens, out)
+    if as_json:
+        emit({"files": results, "fine": fine})
+    if not fine:
+        raise typer.Exit(2)
+
+
+def show(report: Report, tokens: Tokens | None, out: Console) -> None:
+    """Print a report."""
+    file = report.file
+    parts = [_KINDS.get(file.kind, t(file.kind))]
+    if file.kind not in ("xlsx", "parquet") and file.readable:
+        name = file.encoding.name.upper()
+        parts.append(t("{name} (judged by its text)", name=name) if file.encoding.guessed else name)
+    parts += [f"{name} {count:,}" if len(report.shapes) > 1 else name for name, count in report.shapes.most_common()]
+    out.print(f"{file.uri}: {', '.join(parts)}", markup=False)
+    if file.note:
+        out.print(f"  {file.note}", markup=False)
+    out.print("  " + _verdict(report), markup=False)
+    wrong = Wrong(_SHOWN)
+    for place, problem in report.bad:
+        wrong.add(place, problem)
+    for line in wrong.lines():
+        out.print("  " + line, markup=False)
+    if report.roles:
+        roles = ", ".join(f"{role} {count:,}" for role, count in report.roles.most_common())
+        out.print("  " + t("turns: {roles}", roles=roles), markup=False)
+    for what, lengths in ((t("questions and posts"), report.questions), (t("answers"), report.answers)):
+        if spread := Spread.of(lengths):
+            out.print(f"  {what}: {_spread(spread, t('characters'))}", markup=False)
+    if tokens:
+        _show_tokens(tokens, out)
+
+
+def _verdict(report: Report) -> str:
+    counts = {"total": report.total, "good": report.good, "bad": len(report.bad), "empty": report.empty}
+    shown = {name: f"{count:,}" for name, count in counts.items()}
+    if report.good == report.total:
+        text = t("rows: {total}, all can be read", total=shown["total"])
+    else:
+        text = t("rows: {total}; {good} good, {bad} bad, {empty} empty", **shown)
+    return text + (t("; {count} exact duplicates", count=f"{report.duplicates:,}") if report.duplicates else "")
+
+
+def _spread(spread: Spread, unit: str) -> str:
+    values = {name: f"{value:,}" for name, value in vars(spread).items()}
+    return t("min {min}, median {median}, 95 % up to {p95}, max {max} {unit}", unit=unit, **values)
+
+
+def _show_tokens(tokens: Tokens, out: Console) -> None:
+    share = 100 * tokens.supervised / tokens.total
+    line = t("{count} conversations: {spread}", count=f"{tokens.counted:,}", spread=_spread(tokens.spread, t("tokens")))
+    out.print(f"  {line}; " + t("{share:.0f} % carry loss", share=share), markup=False)
+    out.print("  " + t("What stands between « and » carries loss:"), markup=False)
+    for sample in tokens.samples:
+        text = Text("    ")
+        for piece, on in sample.pieces:
+            shown = piece if len(piece) <= _SAMPLE else f"{piece[:_SAMPLE]} …"
+            text.append(f"«{shown}»" if on else shown, style="green" if on else "")
+        out.print(text)
+        out.print(f"    ({t('{supervised} of {tokens} tokens', supervised=sample.supervised, tokens=sample.tokens)})")
+
+
+def _plain(tokens: Tokens) -> dict[str, Any]:
+    return {
+        "conversations": tokens.counted,
+        "spread": vars(tokens.spread),
+        "total": tokens.total,
+        "supervised": tokens.supervised,
+        "samples": [vars(sample) for sample in tokens.samples],
+    }

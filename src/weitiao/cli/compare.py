@@ -1,0 +1,83 @@
+"""`weitiao compare`: a recipe's compare stage again, or any two models on any file of questions."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from weitiao import pipeline
+from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, with_flags
+from weitiao.errors import UserError
+from weitiao.pipeline import Done
+from weitiao.recipe import load
+from weitiao.talk import t
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+FILES = ("report.html", "report.md", "report.json")
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+@with_flags("compare")
+def compare(
+    compare: dict[str, Any],
+    recipe: Annotated[Path | None, typer.Argument(help=t("A recipe, whose run is compared"))] = None,
+    data: Annotated[Path | None, typer.Option(help=t("The questions with their reference answers, any format"))] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help=t("Folder for the reports"))] = None,
+    runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
+    seed: Annotated[int, typer.Option(min=0, help=t("Seed of intervals and of drawn tokens"))] = 42,
+    as_json: AsJson = False,
+) -> None:
+    """Compare before and after on unseen questions: RECIPE, or --before M --after M --data FILE -o DIR."""
+    for side in ("before", "after"):  # a path here is seen from where we stand, not from the recipe
+        if side in compare and Path(str(compare[side])).exists():
+            compare[side] = str(Path(str(compare[side])).absolute())
+    if recipe is not None:
+        overrides = [f"compare.{name}={_written(value)}" for name, value in compare.items()]
+        checked = load(recipe, pipeline.SETTINGS, overrides)
+        done = pipeline.run(checked, runs, first="compare", last="compare", reporter=Terminal())[-1]
+        folder = done.stored.folder if out is None else _copied(done, out)
+    else:
+        done, folder = _plain(compare, data, out, seed)
+    if as_json:
+        facts = done.manifest["facts"]
+        kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models")}
+        emit({"folder": str(folder), "total": done.manifest["total"], "kept": done.manifest["kept"], **kept})
+    else:
+        print(folder / FILES[0])
+
+
+def _plain(settings: dict[str, Any], data: Path | None, out: Path | None, seed: int) -> tuple[Done, Path]:
+    """Compare two models on a file, in a run that is kept beside the reports until they are written."""
+    wanted = {"--data": data, "--out": out, "--before": settings.get("before"), "--after": settings.get("after")}
+    if missing := [flag for flag, value in wanted.items() if value is None]:
+        raise UserError(
+            t("Missing: {flags}", flags=", ".join(missing)),
+            t("Give a recipe, or --before M --after M --data test.jsonl -o DIR"),
+        )
+    assert data is not None
+    assert out is not None
+    stages = {"source": {"inputs": [str(data.absolute())]}, "export": {}, "compare": settings}
+    checked = plain_recipe({"seed": seed, **stages}, "compare")
+    runs = out / ".run"
+    done = pipeline.run(checked, runs, reporter=Terminal())[-1]
+    _copied(done, out)
+    shutil.rmtree(runs)
+    return done, out
+
+
+def _copied(done: Done, out: Path) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        shutil.copyfile(done.stored.folder / name, out / name)
+    return out
+
+
+def _written(value: Any) -> str:
+    return "null" if value is None else str(value)

@@ -1,0 +1,44 @@
+"""compare: let before and after answer the same unseen questions, and prove which is better."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from weitiao.recipe import Recipe, Settings
+from weitiao.stage import Stage
+
+
+class Compare(Settings):
+    """What is compared, and how."""
+
+    part: str = Field("test", description="The part of the split whose questions are asked")
+    limit: int | None = Field(None, ge=1, description="Ask only this many questions, the first ones")
+    before: str | None = Field(None, description="The model before, where it is not the base model")
+    after: str | None = Field(None, description="The model or adapter after, where it is not what the run trained")
+    max_new_tokens: int = Field(512, ge=1, description="Longest answer in tokens")
+    temperature: float = Field(0.0, ge=0, description="0 takes the likeliest token; above, tokens are drawn by seed")
+    batch_tokens: int = Field(8192, ge=1, description="Tokens in one batch, questions and answers together")
+    samples: int = Field(10_000, ge=100, description="Resamplings behind each 95 % interval")
+    tie_likelihood: float = Field(0.01, ge=0, description="A smaller difference in nats per token is a tie")
+    tie_overlap: float = Field(1.0, ge=0, description="A smaller difference in chrF points is a tie")
+    language: Literal["auto", "en", "zh"] = Field("auto", description="Language that the report opens in")
+
+
+def outside(recipe: Recipe) -> object:
+    """Return what tells whether the models named by path are still the same: their files, sizes and times."""
+    settings = recipe.section("compare", Compare)
+    folders = [recipe.folder / Path(name).expanduser() for name in (settings.before, settings.after) if name]
+    files = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()) if path.is_file()]
+    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+
+
+STAGE = Stage(
+    "compare",
+    Compare,
+    "weitiao.compare.run:run",
+    "Compared {kept} of {total} answers: {wins} won, {losses} lost, {ties} tied",
+    reads=("source", "prepare", "split", "export", "train", "merge"),
+    project=("seed", "model"),
+    outside=outside,
+)

@@ -1,0 +1,120 @@
+"""Asks one model all questions, and scores the reference answers with it; what is known survives a crash."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from weitiao.compare import Compare
+from weitiao.compare.measures import Said
+from weitiao.model.generate import Sampling, answers, positions
+from weitiao.model.load import load_model
+from weitiao.model.pair import Place
+from weitiao.model.score import answer_only, losses
+from weitiao.model.template import Encoded, Messages, Template
+from weitiao.record import Record
+from weitiao.stage import Reporter
+from weitiao.store import write_whole
+
+_SCORED_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Question:
+    """A conversation up to its last answer, and that answer as the reference."""
+
+    record: Record
+
+    @property
+    def id(self) -> str:
+        """The record's id."""
+        return self.record.id
+
+    @property
+    def family(self) -> str:
+        """What is drawn together when intervals are computed; a record without a family is its own."""
+        return self.record.family or self.record.id
+
+    @property
+    def asked(self) -> Messages:
+        """The messages that the models see."""
+        return self.record.messages[:-1]
+
+    @property
+    def reference(self) -> str:
+        """The answer that stands in the data."""
+        return self.record.messages[-1][1]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two models: where it is, how it reads, and where what it says is kept meanwhile."""
+
+    name: str
+    place: Place
+    template: Template
+    folder: Path
+
+    def encode(self, questions: Sequence[Question]) -> list[Encoded]:
+        """Return the tokens of each conversation with loss on the reference answer alone."""
+        return [answer_only(self.template, question.record.messages) for question in questions]
+
+    def said(self, questions: Sequence[Question], settings: Compare, seed: int, reporter: Reporter) -> dict[str, Said]:
+        """Return what the model said and how it sees the reference, by id; a record it cannot hold is missing.
+
+        What an interrupted try already asked is not asked again.
+        """
+        told, scored = _Log(self.folder / f"{self.name}.jsonl"), _Log(self.folder / f"{self.name}-scores.jsonl")
+        if len(told.rows) < len(questions) or len(scored.rows) < len(questions):
+            model = load_model(self.place.model, adapter=self.place.adapter)
+            self._ask(model, questions, told, settings, seed, reporter)
+            self._score(model, questions, scored, settings)
+        return {
+            question.id: Said(**told.rows[question.id], **scored.rows[question.id])
+            for question in questions
+            if scored.rows[question.id]
+        }
+
+    def _ask(
+        self, model: Any, questions: Sequence[Question], told: "_Log", settings: Compare, seed: int, reporter: Reporter
+    ) -> None:
+        left = [question for question in questions if question.id not in told.rows]
+        sampling = Sampling(settings.max_new_tokens, settings.temperature, seed=seed)
+        prompts = [question.asked for question in left]
+        arriving = answers(model, self.template, prompts, sampling, batch_tokens=settings.batch_tokens)
+        for index, answer in reporter.track(arriving, len(left), f"Asking the model {self.name}"):
+            told.add(left[index].id, asdict(answer))
+
+    def _score(self, model: Any, questions: Sequence[Question], scored: "_Log", settings: Compare) -> None:
+        room = positions(model)
+        # Chunks begin at the same places in every try: what is packed together changes the last digits of a loss.
+        for start in range(0, len(questions), _SCORED_AT_ONCE):
+            chunk = questions[start : start + _SCORED_AT_ONCE]
+            if all(question.id in scored.rows for question in chunk):
+                continue
+            encoded = self.encode(chunk)
+            fits = [len(item.ids) <= room for item in encoded]
+            fitting = [item for item, fit in zip(encoded, fits, strict=True) if fit]
+            found = iter(losses(model, fitting, settings.batch_tokens))
+            for question, fit in zip(chunk, fits, strict=True):
+                loss, count = next(found) if fit else (0.0, 0)
+                scored.add(question.id, {"loss": loss, "loss_tokens": count} if fit else {})
+
+
+class _Log:
+    """Rows by id, a JSON line each, on disk the moment they are known."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:  # the end of a line was lost in a crash
+            write_whole(path, whole)
+        self.rows: dict[str, dict[str, Any]] = {row.pop("id"): row for row in map(orjson.loads, whole.splitlines())}
+
+    def add(self, key: str, row: dict[str, Any]) -> None:
+        self.rows[key] = row
+        with self.path.open("ab") as file:
+            file.write(orjson.dumps({"id": key, **row}, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,0 +1,225 @@
+"""Writes the report: one page that needs nothing else, and the same as Markdown."""
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from weitiao.compare import charts
+from weitiao.compare.measures import FEWEST
+from weitiao.talk import translate
+
+HERE = Path(__file__).parent
+# More pairs than this make a page that browsers scroll badly; all of them are in report.json, and the page says so.
+MOST_PAIRS = 2000
+
+NAMES = {
+    "likelihood": "Likelihood of the reference",
+    "overlap": "Overlap with the reference",
+    "stopped": "Ended by itself",
+    "tokens": "Length in tokens",
+    "characters": "Length in characters",
+}
+MEANINGS = {
+    "likelihood": "log-likelihood in nats; higher is better",
+    "overlap": "chrF of the model's own answer, 0 to 100; higher is better",
+    "stopped": "share of answers that reach their stop token",
+    "tokens": "of its own answers; neither good nor bad",
+    "characters": "of its own answers; neither good nor bad",
+}
+
+_TINY = (
+    "The base is a tiny model made on the spot, which has seen no text but the training data. This page shows that the "
+    "whole line works, not that the model is of use."
+)
+_ENDLESS = (
+    "{count} of {total} answers of the model after did not end by themselves, they were cut after {tokens} tokens or "
+    "where the model can hold no more. Longer answers may be needed, or more training."
+)
+_UNSEEN = (
+    "The questions were set aside before training, together with everything nearly the same as them. That the base "
+    "model met them in its own pretraining cannot be ruled out; before and after share that."
+)
+_NOT_KNOWN = "Whether either model was trained on these questions is not known here: no split stands in this run."
+_FEW = "{count} questions are few. Where an interval holds 0, a real difference may still be there, unseen."
+_TOO_FEW = "{count} questions are too few for any verdict; the intervals cannot be trusted."
+_MANY = "The intervals speak of questions like these {count}, not of other kinds of questions."
+_LIKELIHOOD = (
+    "The likelihood says how well the model expects the reference answers, word by word. It does not say that the "
+    "answers it writes itself are true or good."
+)
+_OVERLAP = (
+    "The overlap counts character sequences shared with one reference. A good answer in other words scores low, a "
+    "wrong one in the same words high. Nobody has judged these answers: read some of the pairs."
+)
+_ONE_RUN = "This is one training run with one seed; another seed gives somewhat other figures."
+
+_BOTH = Markup('<span class="en" lang="en">{}</span><span class="zh" lang="zh-CN">{}</span>')
+
+
+def html(facts: Mapping[str, Any], language: str) -> str:
+    """Return the report as one page in both languages, opening in `language`; no part of it is asked from elsewhere."""
+    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    rows = facts["records"]
+    page = _environment(autoescape=True).get_template("report.html.j2")
+    return page.render(
+        **facts,
+        language=language,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+        pairs=rows[:MOST_PAIRS],
+        picked=picked(rows),
+        limits=limits(facts),
+        cautions=cautions(facts),
+        tables=tables(facts["found"]),
+        names=NAMES,
+        meanings=MEANINGS,
+        bars=charts.bars(rows),
+        lines=charts.curve(facts["curve"]),
+        today=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        _=lambda message, **values: _BOTH.format(*(translate(name, message, **values) for name in ("en", "zh"))),
+        plain=lambda name, message: translate(name, message),
+        whisker=charts.whisker,
+    )
+
+
+def markdown(facts: Mapping[str, Any], language: str) -> str:
+    """Return the report as Markdown in `language`: the figures, then question, before, after and reference."""
+    page = _environment(autoescape=False).get_template("report.md.j2")
+    say = lambda message, **values: translate(language, message, **values)  # noqa: E731
+    return page.render(**facts, names=NAMES, limits=limits(facts), _=say)
+
+
+def picked(rows: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+    """Return three pairs to look at first, numbered: the greatest gain, the middle one, the greatest loss."""
+    order = sorted(enumerate(rows, start=1), key=lambda item: -item[1]["change"]["likelihood"])
+    places = dict.fromkeys((0, len(order) // 2, len(order) - 1))
+    return [order[place] for place in places]
+
+
+def limits(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what must be known before the figures are believed: texts, with their values."""
+    total = len(facts["records"])
+    few = _TOO_FEW if facts["families"] < FEWEST else _FEW if total < 100 else _MANY
+    seen = _UNSEEN if facts["unseen"] else _NOT_KNOWN
+    return [*cautions(facts), (seen, {}), (few, {"count": total}), (_LIKELIHOOD, {}), (_OVERLAP, {}), (_ONE_RUN, {})]
+
+
+def cautions(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what must be known before the headline is believed: texts, with their values."""
+    rows = facts["records"]
+    endless = sum(not row["after"]["stopped"] for row in rows)
+    values = {"count": endless, "total": len(rows), "tokens": facts["settings"]["max_new_tokens"]}
+    found: list[tuple[str, dict[str, Any]]] = [(_TINY, {})] if facts["made_here"] else []
+    return [*found, (_ENDLESS, values)] if endless > len(rows) / 10 else found
+
+
+def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what split, train and merge found out: titles, each with names and values."""
+    train, merge, split = (found.get(name) for name in ("train", "merge", "split"))
+    made = []
+    if split:
+        rows = [
+            ("families, none of which is in two parts", count(split["families"])),
+            ("records in the largest", count(split["largest_family"])),
+            ("near-duplicate pairs", count(split["near_duplicate_pairs"])),
+            ("of them across parts", count(split["leaks"])),
+            ("would be across parts had rows been drawn at random", tick(split["expected_leaks_of_a_random_split"])),
+        ]
+        made.append(("Unseen or not: what the split found", rows))
+    if train:
+        rows = [
+            ("base model", "tiny" if "tiny" in train else train["base"]),
+            ("records", count(train["rows"])),
+            ("tokens, and of them with loss", f"{count(train['tokens'])}, {count(train['supervised'])}"),
+            ("records that train every stop token", f"{count(train['stops_trained'])} / {count(train['rows'])}"),
+            ("optimizer steps", count(train["steps"])),
+            ("parameters trained", f"{count(train['trained'])} / {count(train['parameters'])}"),
+            ("chat template", train["template"]),
+            ("training loss, first and last step", _pair(train["loss"])),
+        ]
+        held = [("held-out loss, before and after", _pair(train["held_out_loss"]))] if "held_out_loss" in train else []
+        made.append(("Training", rows + held))
+    if merge:
+        rows = [
+            ("answers the same as base + adapter", f"{count(merge['same'])} / {count(merge['prompts'])}"),
+            ("largest difference of two logits", f"{merge['difference']:.1e}"),
+            ("number format", merge["dtype"]),
+        ]
+        made.append(("Merge check", rows))
+    return made
+
+
+def _pair(values: Sequence[float]) -> str:
+    return " \u2192 ".join(fixed(value, 3) for value in values)
+
+
+@cache
+def _environment(*, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "fixed": fixed,
+        "signed": signed,
+        "percent": percent,
+        "cell": cell,
+        "count": count,
+        "tick": tick,
+        "exp": math.exp,
+    }
+    return environment
+
+
+def fixed(value: float, digits: int = 2) -> str:
+    """Write a number with a true minus sign; `-0.00` is `0.00`."""
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "\u2212")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a difference: with its sign where it is not nought."""
+    text = fixed(value, digits)
+    return text if text[0] == "\u2212" or not text.strip("0.,") else f"+{text}"
+
+
+def percent(value: float) -> str:
+    """Write a share."""
+    return f"{fixed(100 * value, 0)}\u2009%"
+
+
+def count(value: int) -> str:
+    """Write a number of things."""
+    return f"{value:,}"
+
+
+def tick(value: float) -> str:
+    """Write the number at a tick of an axis, no longer than it must be."""
+    return f"{value:,g}".replace("-", "\u2212")
+
+
+def cell(text: str) -> str:
+    """Write a text so that it stays in its cell of a Markdown table and starts no markup."""
+    for character in "\\`*_[]<>|&#~$":
+        text = text.replace(character, f"\\{character}" if character not in "<>&" else _ENTITIES[character])
+    return "<br>".join(text.splitlines())
+
+
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,225 @@
+"""trace: one record's whole life, put together from what the stages of a run wrote."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from weitiao.errors import UserError
+from weitiao.pipeline import STAGES
+from weitiao.store import Run, Stored
+from weitiao.talk import t
+
+_SHORTEST_ID = 4  # characters of an id that are taken for its beginning
+_MOST_MEMBERS = 20
+_LONGEST_DIFF = 4_000
+_BLANKS = {" ": "␣", "\u3000": "␣", "\n": "⏎", "\t": "⇥"}
+
+
+@dataclass(frozen=True)
+class Match:
+    """A record, or a row that became none, that answers to what was looked for."""
+
+    run: Path
+    id: str
+    text: str  # its first question, or the row
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a record at a stage; `after` is the text after a change, where it is known."""
+
+    stage: str
+    step: str
+    action: str
+    reason: str | None = None
+    turn: int | None = None
+    before: str | None = None
+    after: str | None = None
+    detail: Any = None
+
+
+@dataclass(frozen=True)
+class Life:
+    """A record from its row in a file to its answers; `members` is its family: id and question of the others."""
+
+    run: Path
+    id: str
+    origin: dict[str, Any]
+    messages: list[dict[str, str]]
+    events: list[Event]
+    family: str | None = None
+    members: list[tuple[str, str]] = field(default_factory=list)
+    part: str | None = None
+
+
+def find_runs(run: Path | None, runs: Path | None) -> list[Path]:
+    """Return the folders of the runs to look in: `run`, those in `runs`, or those that the current folder has."""
+    if run is not None:
+        places = [run]
+    elif runs is not None:
+        places = sorted(runs.iterdir()) if runs.is_dir() else []
+    else:
+        here = Path.cwd()
+        places = [here, *sorted(here.glob("runs/*")), *sorted(here.glob("*/runs/*"))]
+    found = [place for place in places if _stages(place)]
+    if not found:
+        raise UserError(
+            t("No run in {place}", place=run or runs or Path.cwd()), t("Name one with --run runs/NAME, or --runs DIR")
+        )
+    return found
+
+
+def find(runs: Sequence[Path], wanted: str) -> list[Match]:
+    """Return the records whose id begins with `wanted`, else those that say it in a message, field or older text."""
+    by_id = [match for run in runs for match in _matches(run, _by_id(wanted))]
+    by_id = by_id if len(wanted) >= _SHORTEST_ID else [match for match in by_id if match.id == wanted]
+    found = by_id or [match for run in runs for match in _matches(run, _by_text(wanted))]
+    if not found:
+        names = ", ".join(run.name for run in runs)
+        raise UserError(
+            t("Nothing in {runs} has the id or the text `{wanted}`", runs=names, wanted=wanted),
+            t("Give a shorter piece of its text, word for word, or the beginning of its id"),
+        )
+    return found
+
+
+def tell(match: Match) -> Life:
+    """Put the life of one record together."""
+    stages = _stages(match.run)
+    rows: dict[str, dict[str, Any]] = {}
+    events: list[Event] = []
+    for name, stored in stages.items():
+        row = _row(stored, match.id)
+        noted = list(_events(name, stored, match.id))
+        if row:
+            rows[name] = row
+            noted = _with_after(noted, row["messages"]) or [Event(name, name, "kept")]
+        events += noted
+    first, last = next(iter(rows.values()), None), next(reversed(rows.values()), None)
+    family = last["family"] if last else None
+    return Life(
+        run=match.run,
+        id=match.id,
+        origin=first["origin"] if first else {},
+        messages=last["messages"] if last else [],
+        events=events,
+        family=family,
+        members=_members(stages["split"], family, match.id) if family and "split" in stages else [],
+        part=orjson.loads(last["facts"]).get("split", {}).get("part") if last else None,
+    )
+
+
+def difference(before: str, after: str, around: int = 12) -> str:
+    """Show what changed as `[-old-]{+new+}` with some characters around it; blanks in it are made visible."""
+    if max(len(before), len(after)) > _LONGEST_DIFF:
+        return f"[-{_visible(before[:60])}…-]{{+{_visible(after[:60])}…+}}"
+    shown: list[str] = []
+    codes = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    for place, (kind, a, b, c, d) in enumerate(codes):
+        if kind == "equal":
+            left, right = (around if place else 0), (around if place < len(codes) - 1 else 0)
+            shown.append(_shorten(before[a:b].replace("\n", "⏎"), left, right))
+        else:
+            old, new = _visible(before[a:b]), _visible(after[c:d])
+            shown.append((f"[-{old}-]" if old else "") + (f"{{+{new}+}}" if new else ""))
+    return "".join(shown)
+
+
+def _shorten(text: str, left: int, right: int) -> str:
+    """Leave out what stands farther than that from either end."""
+    return text if len(text) <= left + right + 1 else f"{text[:left]}…{text[len(text) - right :]}"
+
+
+def _visible(text: str) -> str:
+    """Write blanks and what cannot be printed so that they are seen."""
+    return "".join(_BLANKS.get(c) or (c if c.isprintable() else f"\\u{ord(c):04x}") for c in text)
+
+
+def _stages(run: Path) -> dict[str, Stored]:
+    home = Run(run)
+    found = {stage.name: home.stored(stage.name) for stage in STAGES if (run / stage.name).is_dir()}
+    return {name: stored for name, stored in found.items() if stored}
+
+
+def _by_id(wanted: str) -> tuple[pl.Expr, pl.Expr]:
+    starts = pl.col("id").str.starts_with(wanted)
+    return starts, starts
+
+
+def _by_text(wanted: str) -> tuple[pl.Expr, pl.Expr]:
+    """Return what a record, and what an event must hold."""
+    contents = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n")
+    escaped = orjson.dumps(wanted).decode()[1:-1]  # as it stands inside JSON
+    record = contents.str.contains(wanted, literal=True) | pl.col("facts").str.contains(escaped, literal=True)
+    before = pl.col("before")
+    event = before.str.contains(wanted, literal=True) | before.str.contains(escaped, literal=True)
+    return record, event.fill_null(False)
+
+
+def _matches(run: Path, holds: tuple[pl.Expr, pl.Expr]) -> list[Match]:
+    """Return the matches of a run, each id once, in the order in which they were read."""
+    found: dict[str, str] = {}
+    stages = _stages(run)
+    for stored in stages.values():
+        for path in stored.parts():
+            rows = pl.scan_parquet(path).filter(holds[0]).select("id", "messages").collect()
+            for key, messages in rows.iter_rows():
+                found.setdefault(key, _question(messages))
+        if ledgers := sorted(stored.folder.glob("ledger-*.parquet")):
+            rows = pl.scan_parquet(ledgers).filter(holds[1]).select("id", "before").collect()
+            for key, before in rows.iter_rows():
+                found.setdefault(key, before or "")
+    known = {} if "source" not in stages else _texts(stages["source"], list(found))
+    return [Match(run, key, known.get(key, text)) for key, text in found.items()]
+
+
+def _texts(source: Stored, ids: list[str]) -> dict[str, str]:
+    """Return the questions of these records as they were read."""
+    rows = [pl.scan_parquet(path).filter(pl.col("id").is_in(ids)).select("id", "messages") for path in source.parts()]
+    return {key: _question(messages) for frame in pl.collect_all(rows) for key, messages in frame.iter_rows()}
+
+
+def _question(messages: list[dict[str, str]]) -> str:
+    return next((m["content"] for m in messages if m["role"] != "system"), "")
+
+
+def _row(stored: Stored, key: str) -> dict[str, Any] | None:
+    for path in stored.parts():
+        rows = pl.scan_parquet(path).filter(pl.col("id") == key).collect()
+        if not rows.is_empty():
+            return rows.row(0, named=True)
+    return None
+
+
+def _events(stage: str, stored: Stored, key: str) -> Iterator[Event]:
+    ledgers = sorted(stored.folder.glob("ledger-*.parquet"))
+    rows = pl.scan_parquet(ledgers).filter(pl.col("id") == key).collect() if ledgers else pl.DataFrame()
+    for row in rows.iter_rows(named=True):
+        detail = orjson.loads(row["detail"]) if row["detail"] else None
+        yield Event(stage, row["step"], row["action"], row["reason"], row["turn"], row["before"], detail=detail)
+
+
+def _with_after(events: list[Event], messages: list[dict[str, str]]) -> list[Event]:
+    """Give each change the text after it: what the next change of that turn found, else what stands there at last."""
+    texts = {turn: message["content"] for turn, message in enumerate(messages)}
+    done: list[Event] = []
+    for event in reversed(events):
+        if event.action == "changed" and event.before is not None and event.turn is not None:
+            after, texts[event.turn] = texts.get(event.turn), event.before
+            event = replace(event, after=after)
+        done.append(event)
+    return done[::-1]
+
+
+def _members(split: Stored, family: str, key: str) -> list[tuple[str, str]]:
+    rows = [
+        pl.scan_parquet(path).filter((pl.col("family") == family) & (pl.col("id") != key)).select("id", "messages")
+        for path in split.parts()
+    ]
+    found = [(other, _question(messages)) for frame in pl.collect_all(rows) for other, messages in frame.iter_rows()]
+    return found[:_MOST_MEMBERS]

@@ -1,0 +1,161 @@
+"""The report: whole, in both languages, asking nothing from outside, and deaf to what hostile texts say."""
+
+import base64
+import copy
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from weitiao import talk
+from weitiao.compare import charts, report
+from weitiao.pipeline import Done
+
+HERE = Path(report.__file__).parent
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<iframe src=javascript:alert(1)></iframe>",
+    '"><svg/onload=alert(1)>',
+    "' autofocus onfocus=alert(1) x='",
+    "{{ 7*7 }} {% raw %}",
+    "</style><style>*{display:none}",
+    "]]>--><!--",
+    "<a href=javascript:alert(1)>x</a>",
+    "\u202e\u0000\ufeff&lt;script&gt;",
+    "| a | b |\n# c\n[x](javascript:alert(1)) ![y](http://example.org/z.png) `q`",
+]
+
+
+@pytest.fixture
+def hostile(report: dict[str, Any]) -> dict[str, Any]:
+    """The report's facts with a hostile text at every place that comes from outside."""
+    strings = list(HOSTILE)
+    blns = Path(__file__).parents[3] / "shared" / "data" / "malformed" / "naughty_strings" / "blns.json"
+    if blns.exists():
+        strings += [text.encode("utf-8", "replace").decode() for text in orjson.loads(blns.read_bytes())]
+    facts = copy.deepcopy(report)
+    model = facts["records"][0]
+    facts["records"] = []
+    for text in strings:
+        row = copy.deepcopy(model)
+        row |= {"id": text, "family": f"f{text}", "reference": text}
+        row["question"] = [{"role": text, "content": text}, {"role": "user", "content": text}]
+        row["before"]["text"] = row["after"]["text"] = text
+        facts["records"].append(row)
+    bad = HOSTILE[0]
+    facts |= {"run": bad, "probes": [{"question": bad, "answers": [{"step": 1, "text": bad}]}]}
+    facts["line"] = [{"stage": bad, "total": 3, "kept": 2, "refused": {bad: 1}, "more": {bad: 1}}]
+    facts["stages"] = {bad: {bad: bad}}
+    return facts
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_hostile_texts_stay_texts(hostile: dict[str, Any], language: str) -> None:
+    page = LexborHTMLParser(report_html := report.html(hostile, language))
+    assert len(page.css("script")) == len(page.css("style")) == 1
+    assert not page.css("img, iframe, object, embed, link, base, form, foreignObject")
+    assert {str(node.attributes["href"])[0] for node in page.css("a")} == {"#"}
+    for node in page.css("*"):
+        assert not [name for name in node.attributes if name.startswith("on") or name in ("style", "src")]
+    said = {node.text() for node in page.css(".pair .said")}
+    for text in HOSTILE:
+        assert text.replace("\0", "") in said  # a page can hold no NUL: parsers leave it out
+    assert report_html.count("<script") == report_html.count("</script>") == 1
+    assert len(page.css("#pairs .pair")) == len(hostile["records"])
+
+
+def first(tree: LexborHTMLParser, selector: str) -> LexborNode:
+    node = tree.css_first(selector)
+    assert node is not None
+    return node
+
+
+def test_nothing_is_asked_from_outside(done: Done) -> None:
+    page = (done.stored.folder / "report.html").read_text()
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", page)
+    tree = LexborHTMLParser(page)
+    policy = first(tree, "meta[http-equiv=Content-Security-Policy]").attributes["content"] or ""
+    assert policy.startswith("default-src 'none'; ")
+    for kind in ("script", "style"):
+        text = first(tree, kind).text()
+        assert f"{kind}-src 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
+
+
+def test_every_word_is_there_in_both_languages(done: Done) -> None:
+    tree = LexborHTMLParser((done.stored.folder / "report.html").read_text())
+    english, chinese = tree.css("span.en"), tree.css("span.zh")
+    assert len(english) == len(chinese) > 100
+    same = {one.text() for one, other in zip(english, chinese, strict=True) if one.text() == other.text()}
+    assert same <= {str(number) for number in range(10)}
+
+
+def test_every_text_of_the_templates_has_its_chinese() -> None:
+    texts: set[str] = set()
+    for path in HERE.glob("*.j2"):
+        source = path.read_text(encoding="utf-8")
+        texts |= set(re.findall(r'\b(?:_|plain)\((?:"zh", |language, )?"([^"]+)"', source)) - {"en", "zh"}
+        texts |= set(re.findall(r'"(?:higher|lower|none|win|loss|tie)": "([^"]+)"', source))
+    texts |= {*report.NAMES.values(), *report.MEANINGS.values()}
+    texts |= {value for name, value in vars(report).items() if re.fullmatch(r"_[A-Z_]+", name) and type(value) is str}
+    assert len(texts) > 70
+    assert not {text for text in texts if talk.translate("zh", text) == text}
+
+
+def test_the_page_opens_in_the_language_asked_for(report: dict[str, Any]) -> None:
+    from weitiao.compare.report import html
+
+    assert '<html lang="zh-CN" data-lang="zh"' in html(report, "zh")
+    assert '<html lang="en" data-lang="en"' in html(report, "en")
+
+
+def test_rows_carry_what_the_filters_ask(done: Done, report: dict[str, Any]) -> None:
+    tree = LexborHTMLParser((done.stored.folder / "report.html").read_text())
+    for node, row in zip(tree.css("#pairs .pair"), report["records"], strict=True):
+        assert node.attributes["data-likelihood"] == row["verdict"]["likelihood"]
+        assert node.attributes["data-overlap"] == row["verdict"]["overlap"]
+        stopped = row["before"]["stopped"] and row["after"]["stopped"]
+        assert node.attributes["data-stopped"] == ("yes" if stopped else "no")
+
+
+def test_the_headline_says_what_the_interval_says(report: dict[str, Any]) -> None:
+    from weitiao.compare.report import html
+
+    for shown, text in (("higher", "Better"), ("lower", "Worse"), ("none", "No difference shown")):
+        facts = copy.deepcopy(report)
+        facts["measures"][0]["shown"] = shown
+        assert first(LexborHTMLParser(html(facts, "en")), "h1 .en").text().startswith(text)
+
+
+def test_markdown_keeps_every_text_in_its_cell(hostile: dict[str, Any]) -> None:
+    page = report.markdown(hostile, "en")
+    rows = [line for line in page.splitlines() if re.match(r"\| \d+ \|", line)]
+    assert len(rows) == len(hostile["records"])
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
+    assert "<script" not in page
+    assert not re.search(r"(?<!\\)\]\(", page)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(0.5, "+0.50"), (-0.5, "\u22120.50"), (0.0, "0.00"), (-0.001, "0.00"), (1234.5, "+1,234.50")]
+)
+def test_differences_are_written_with_their_sign(value: float, written: str) -> None:
+    assert report.signed(value) == written
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert charts.ticks(0, 10) == [0, 2, 4, 6, 8, 10]
+    assert charts.ticks(-0.78, 1.83) == [-0.5, 0.0, 0.5, 1.0, 1.5]
+    assert charts.ticks(3, 3) == [3]
+
+
+def test_the_curve_spans_its_points() -> None:
+    drawn = charts.curve({"train": [(1, 4.0), (10, 2.0)], "held_out": [(0, 4.2), (10, 2.5)]})
+    assert drawn is not None
+    assert [dot[2:] for dot in drawn.dots] == [(0, 4.2), (10, 2.5)]
+    assert drawn.held.split()[0] == f"{charts.LEFT:.2f},{charts.TOP:.2f}"
+    assert charts.curve({"train": [], "held_out": []}) is None

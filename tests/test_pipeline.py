@@ -1,0 +1,114 @@
+"""The line: what is finished is not done again, what changed is, and nothing vanishes without a reason."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from weitiao import pipeline
+from weitiao.errors import UserError
+from weitiao.recipe import load
+from weitiao.stage import Outcome, Stage
+
+QUESTIONS = [
+    ("为什么冰箱里的灯关上门就灭了？", "门框上有开关，门一关就断电。"),
+    ("鱼会不会淹死？", "鱼用鳃呼吸，水里缺氧时会窒息，但那不叫淹死。"),
+    ("把闹钟调快十分钟，我是不是就多活了十分钟？", "没有，改变的只是表盘，不是时间。"),
+    ("太阳能热水器晚上算不算月亮能？", "不算，它存下的是白天的热。"),
+    ("Why is the alphabet in that order?", "By habit: the order came with the letters from Phoenician."),
+    ("红灯停绿灯行，那黄灯呢？", "已过停止线的可以继续走，没过的停下来。"),
+    ("如果我不吃早饭，午饭算早饭吗？", "只是推迟了第一餐，名字按时间叫。"),
+    ("电梯坏了能走楼梯，楼梯坏了能走电梯吗？", "能，只要电梯没坏，但火灾时不行。"),
+    ("为什么不把所有的考试都放在假期？", "那样假期就成了考期。"),
+    ("Can I cut water with a knife?", "The knife parts it, but it closes again: a liquid keeps no shape."),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    rows = [{"instruction": question, "input": "", "output": answer} for question, answer in QUESTIONS]
+    rows += [{"instruction": "嗯", "input": "", "output": ""}, rows[0]]
+    (tmp_path / "qa.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    (tmp_path / "recipe.yaml").write_text(
+        "source: {inputs: [qa.jsonl]}\nprepare: {}\nsplit: {ratios: {train: 0.7, test: 0.3}}\nexport: {}\n"
+    )
+    return tmp_path / "recipe.yaml"
+
+
+def run(recipe: Path, *overrides: str, first: str | None = None, last: str | None = None) -> dict[str, bool]:
+    """Run the recipe; return for each stage whether it ran now."""
+    checked = load(recipe, pipeline.SETTINGS, overrides)
+    return {done.stage.name: done.fresh for done in pipeline.run(checked, first=first, last=last)}
+
+
+def manifests(recipe: Path) -> dict[str, dict[str, object]]:
+    return {
+        path.parent.name: orjson.loads(path.read_bytes()) for path in (recipe.parent / "runs").glob("*/*/manifest.json")
+    }
+
+
+ALL = ("source", "prepare", "split", "export")
+
+
+def test_a_second_run_does_nothing(project: Path) -> None:
+    assert run(project) == dict.fromkeys(ALL, True)
+    before = {path: path.stat().st_mtime_ns for path in (project.parent / "runs").rglob("*") if path.is_file()}
+    assert run(project) == dict.fromkeys(ALL, False)
+    after = {path: path.stat().st_mtime_ns for path in (project.parent / "runs").rglob("*") if path.is_file()}
+    assert {path for path in before if before[path] != after.get(path)} <= {project.parent / "runs/recipe/.lock"}
+
+
+def test_a_changed_setting_runs_its_stage_and_what_follows(project: Path) -> None:
+    run(project)
+    assert run(project, "split.ratios={train: 0.5, test: 0.5}") == dict(
+        zip(ALL, (False, False, True, True), strict=True)
+    )
+    assert run(project, "split.ratios={train: 0.5, test: 0.5}", "export.format=alpaca") == dict(
+        zip(ALL, (False, False, False, True), strict=True)
+    )
+
+
+def test_a_changed_input_runs_all(project: Path) -> None:
+    run(project)
+    with (project.parent / "qa.jsonl").open("a") as file:
+        file.write('{"instruction": "新的一行问题来了吗？", "input": "", "output": "来了。"}\n')
+    assert run(project) == dict.fromkeys(ALL, True)
+
+
+def test_from_and_to(project: Path) -> None:
+    assert run(project, last="prepare") == {"source": True, "prepare": True}
+    run(project)
+    assert run(project, first="split") == dict(zip(ALL, (False, False, True, True), strict=True))
+    with pytest.raises(UserError, match="The recipe has no stage `train`"):
+        run(project, last="train")
+
+
+def test_every_record_ends_in_one_place(project: Path) -> None:
+    run(project)
+    found = manifests(project)
+    rows = len((project.parent / "qa.jsonl").read_bytes().splitlines())
+    assert found["source"]["total"] == rows
+    kept = rows
+    for name in ALL:
+        refused = found[name]["refused"]
+        assert isinstance(refused, dict)
+        assert found[name]["total"] == kept
+        kept -= sum(refused.values())
+        assert found[name]["kept"] == kept
+    assert kept == len(QUESTIONS)
+    lines = [
+        len(path.read_bytes().splitlines()) for path in sorted((project.parent / "runs/recipe/export").glob("*.jsonl"))
+    ]
+    assert lines == [3, 7]
+
+
+def test_a_stage_that_loses_a_record_is_a_bug() -> None:
+    stage = Stage("split", pipeline.STAGES[2].settings, "x:y", "")
+    with pytest.raises(AssertionError, match="3 in, 1 out, but 1 in the ledger"):
+        pipeline._check_sum(stage, Outcome(total=3, kept=1, refused={"too short": 1}))
+
+
+def test_a_stage_without_records_before_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("split: {}\n")
+    with pytest.raises(UserError, match="`split` has nothing to read"):
+        run(tmp_path / "recipe.yaml")
