@@ -1,20 +1,38 @@
 """export: let only trainable conversations out, in a format that trainers read; nothing is repaired here."""
 
-from typing import Literal
+import json
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 
+import orjson
+import polars as pl
 from pydantic import Field
 
+from weitiao import ledger, record
+from weitiao.engine import local
+from weitiao.formats import write
 from weitiao.recipe import Settings
-from weitiao.stage import Stage
+from weitiao.stage import Job, Outcome, Stage
+from weitiao.store import Draft, write_parquet, write_whole
+from weitiao.talk import t
+
+UNSPLIT = "all"  # the part of records that no split has assigned
 
 
 class Export(Settings):
     """What is written."""
 
-    format: Literal["openai", "alpaca", "sharegpt", "cqia", "llamafactory", "hf"] = Field(
+    format: Literal["openai", "alpaca", "sharegpt", "cqia", "xtuner", "llamafactory", "hf"] = Field(
         "openai", description="Format of the files, one a part"
     )
     system: str | None = Field(None, description="A system message for conversations that have none")
+    placeholders: Literal["refuse", "keep"] = Field(
+        "refuse", description="What to do with a conversation that holds an unfilled {{name}} outside code"
+    )
 
 
 STAGE = Stage(
@@ -25,3 +43,171 @@ STAGE = Stage(
     reads_records=True,
     gives_records=True,
 )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of some records in the format, as JSON texts by part, and what found no place."""
+
+    texts: dict[str, list[str]]
+    lost: Counter[str]  # fields of the source rows
+    unfit: dict[str, str]  # id of a record whose turns do not fit -> why
+
+
+def run(job: Job) -> Outcome:
+    """Judge each record, write the trainable ones in order, and one file a part in the format."""
+    settings = job.settings(Export)
+    inputs = list(enumerate(job.inputs["records"].parts()))
+    missing = [item for item in inputs if not job.draft.part(item[0]).exists()]
+    work = local.run(partial(_export_part, draft=job.draft, settings=settings), missing)
+    for _ in job.reporter.track(work, len(missing), "chunks exported"):
+        pass
+    total = sum(_height(path) for _, path in inputs)
+    kept = sum(_height(job.draft.part(index)) for index, _ in inputs)
+    refused, unfit, lost = _counts(job.draft, len(inputs))
+    files = _write_files(job, settings)
+    if lost:
+        fields = ", ".join(f"{name} {count:,}" for name, count in lost.most_common(8))
+        fields += " …" if len(lost) > 8 else ""
+        values = {"format": settings.format, "fields": fields}
+        job.reporter.say(t("{format} has no place for: {fields}; the records keep them", **values))
+    for what, count in unfit.items():
+        text = t(
+            "{format} cannot hold {what}: {count} records refused", format=settings.format, what=t(what), count=count
+        )
+        job.reporter.say(text)
+    facts = {"format": settings.format, "files": files, "no_place_for": dict(lost), "does_not_fit": dict(unfit)}
+    return Outcome(total, kept, refused, facts)
+
+
+def why_not(messages: pl.Expr, settings: Export) -> pl.Expr:
+    """Return the reason why a conversation cannot be trained on, or null: roles and texts of the `messages` column."""
+    roles = messages.list.eval(pl.element().struct.field("role").str.head(1)).list.join("")
+    content = pl.element().struct.field("content")
+    blank = content.is_null() | (content.str.strip_chars() == "")
+    empty = messages.list.eval(blank & (pl.element().struct.field("role") != "tool")).list.any()
+    text = messages.list.eval(content.fill_null("")).list.join("\n")
+    prose = text.str.replace_all(r"(?s)```.*?(?:```|\z)", "").str.replace_all(r"`[^`\n]*`", "")
+    left = text.str.contains("{{", literal=True) & prose.str.contains(r"\{\{\s*\w+\s*\}\}")
+    return (
+        pl.when(roles == "")
+        .then(pl.lit("no messages"))
+        .when(roles.str.contains("p"))
+        .then(pl.lit("passage, not a conversation"))
+        .when(~roles.str.ends_with("a"))
+        .then(pl.lit("no answer"))
+        # A tool's results stand between the assistant's call and its answer.
+        .when(~roles.str.contains(r"^s?(u(at+)*a)+$"))
+        .then(pl.lit("roles do not alternate"))
+        .when(empty)
+        .then(pl.lit("empty turn"))
+        .when(pl.col("origin").struct.field("uri").fill_null("") == "")
+        .then(pl.lit("origin unknown"))
+        .when(left & pl.lit(settings.placeholders == "refuse"))
+        .then(pl.lit("placeholder left"))
+    )
+
+
+def _export_part(numbered: tuple[int, Path], *, draft: Draft, settings: Export) -> None:
+    index, path = numbered
+    frame = pl.read_parquet(path)
+    judged = frame.with_columns(why_not(pl.col("messages"), settings).alias("reason"))
+    refused = judged.filter(pl.col("reason").is_not_null()).select("id", "reason", detail=pl.lit(None, pl.String))
+    kept = judged.filter(pl.col("reason").is_null()).drop("reason")
+    kept, added = _with_system(kept, settings.system)
+    rows = _rows(kept, settings.format)
+    if rows.unfit:
+        gone = pl.DataFrame({"id": list(rows.unfit), "what": list(rows.unfit.values())})
+        detail = pl.struct(pl.lit(settings.format).alias("format"), "what").struct.json_encode()
+        refused = pl.concat([refused, gone.select("id", reason=pl.lit("does not fit the format"), detail=detail)])
+        kept = kept.filter(~pl.col("id").is_in(list(rows.unfit)))
+    noted = refused.with_columns(step=pl.lit("export"), action=pl.lit("refused"))
+    folder = draft.scratch("texts")
+    for part, texts in rows.texts.items():
+        write_whole(folder / f"{index:05d}-{part}", "".join(f"{text}\n" for text in texts).encode())
+    counts = {"lost": dict(rows.lost), "unfit": dict(Counter(rows.unfit.values()))}
+    write_whole(draft.scratch("counts") / f"{index:05d}.json", orjson.dumps(counts))
+    draft.write(index, kept, pl.concat([ledger.events(noted), ledger.events(added)]))
+
+
+def _with_system(frame: pl.DataFrame, system: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Set a system message in front of the conversations that have none, and note each."""
+    if not system:
+        return frame, ledger.empty()
+    lacks = pl.col("messages").list.first().struct.field("role") != "system"
+    message = pl.concat_list(pl.struct(role=pl.lit("system"), content=pl.lit(system)))
+    added = frame.filter(lacks).select(
+        "id", step=pl.lit("export"), action=pl.lit("changed"), reason=pl.lit("system message added"), turn=pl.lit(0)
+    )
+    longer = pl.when(lacks).then(pl.concat_list(message, "messages")).otherwise("messages")
+    return frame.with_columns(messages=longer), added
+
+
+def _rows(frame: pl.DataFrame, name: str) -> _Rows:
+    """Write each record in the format; a folder of Parquet needs no texts."""
+    rows = _Rows({}, Counter(), {})
+    parts = frame.select(record.fact("split", "part").fill_null(UNSPLIT)).to_series()
+    for key, messages, facts, part in zip(frame["id"], frame["messages"], frame["facts"], parts, strict=True):
+        source = orjson.loads(facts).get("source") or {}
+        written = write(name, [(m["role"], m["content"]) for m in messages.to_list()], source)
+        if written.refused:
+            rows.unfit[key] = written.refused
+            continue
+        rows.lost.update(written.lost)
+        # As Python's json writes it, which is what the tutorials' files look like.
+        rows.texts.setdefault(part, []).append(json.dumps(written.row, ensure_ascii=False))
+    return rows
+
+
+def _write_files(job: Job, settings: Export) -> dict[str, int]:
+    """Join the parts' texts to one file a part; return the files' rows."""
+    texts = sorted(job.draft.scratch("texts").iterdir())
+    files: dict[str, int] = {}
+    for part in dict.fromkeys(path.name.partition("-")[2] for path in texts):
+        pieces = [path for path in texts if path.name.partition("-")[2] == part]
+        name = f"{part}.jsonl"
+        if settings.format == "hf":
+            name = f"data/{part}.parquet"
+            (job.folder / "data").mkdir(exist_ok=True)
+            schema = {"messages": record.MESSAGES}
+            rows = pl.concat(pl.read_ndjson(path, schema=schema) for path in pieces)
+            write_parquet(job.folder / name, rows)
+            files[name] = len(rows)
+            continue
+        files[name] = 0
+        with (job.folder / name).open("wb") as target:
+            for piece in pieces:
+                with piece.open("rb") as source:
+                    files[name] += sum(1 for _ in source)
+                    source.seek(0)
+                    shutil.copyfileobj(source, target)
+    if settings.format == "llamafactory":
+        write_whole(job.folder / "dataset_info.json", _register(job.recipe.project.name, files))
+    return files
+
+
+def _register(name: str, files: dict[str, int]) -> bytes:
+    """Return LLaMA-Factory's `dataset_info.json` for these files (its data/README.md, "ShareGPT Format")."""
+    tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
+    tags |= {"observation_tag": "observation", "function_tag": "function_call", "system_tag": "system"}
+    entry = {"formatting": "sharegpt", "columns": {"messages": "conversations"}, "tags": tags}
+    info: dict[str, Any] = {f"{name}_{Path(file).stem}": {"file_name": file, **entry} for file in files}
+    return orjson.dumps(info, option=orjson.OPT_INDENT_2)
+
+
+def _counts(draft: Draft, parts: int) -> tuple[dict[str, int], Counter[str], Counter[str]]:
+    """Return how many records were refused by reason, what did not fit, and the fields that found no place."""
+    unfit: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    for index in range(parts):
+        counts = orjson.loads((draft.scratch("counts") / f"{index:05d}.json").read_bytes())
+        unfit.update(counts["unfit"])
+        lost.update(counts["lost"])
+        gone = pl.read_parquet(draft.ledger_part(index)).filter(pl.col("action") == "refused")
+        refused.update(gone["reason"].to_list())
+    return dict(refused), unfit, lost
+
+
+def _height(path: Path) -> int:
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weitiao.compare.measures import FEWEST, MEASURES, Said, bootstrap, differences, overlap, tally, verdict
+from weitiao.compare.measures import FEWEST, MEASURES, Said, Verdict, bootstrap, differences, overlap, tally, verdict
 
 
 def test_overlap_is_chrf() -> None:
@@ -96,3 +96,13 @@ def test_the_tally_adds_up() -> None:
         "net": 0.25,
     }
     assert -1 <= found["low"] <= 0.25 <= found["high"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("same", "low", "high"), [("win", 0.7532, 1.0), ("tie", -0.1234, 0.1234), ("loss", -1.0, -0.7532)]
+)
+def test_verdicts_that_are_all_the_same_leave_the_doubt_that_their_number_leaves(
+    same: Verdict, low: float, high: float
+) -> None:
+    found = tally([same] * 28, [str(n) for n in range(28)], samples=100, seed=0)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)

@@ -118,9 +118,15 @@ def bootstrap(values: np.ndarray, families: Sequence[str], *, samples: int, seed
 def tally(verdicts: Sequence[Verdict], families: Sequence[str], *, samples: int, seed: int) -> dict[str, Any]:
     """Return wins, losses, ties, and the share of wins less that of losses with its 95 % interval."""
     points = np.array([{"win": 1.0, "loss": -1.0, "tie": 0.0}[item] for item in verdicts])
-    low, high = bootstrap(points[:, None], families, samples=samples, seed=seed)
+    net = float(points.mean())
+    low, high = (float(end[0]) for end in bootstrap(points[:, None], families, samples=samples, seed=seed))
+    if low == high:
+        # All verdicts are the same, and drawing from them again shows no doubt. The exact bound: with n families alike,
+        # 1 - 0.025 ** (1 / n) of all questions may still be of another kind (Clopper and Pearson, 1934).
+        other = 1 - 0.025 ** (1 / len(set(families)))
+        low, high = net - other * (net + 1), net + other * (1 - net)
     counts = {name: sum(item == single for item in verdicts) for name, single in _PLURAL.items()}
-    return {**counts, "net": float(points.mean()), "low": float(low[0]), "high": float(high[0])}
+    return {**counts, "net": net, "low": low, "high": high}
 
 
 def as_facts(items: Sequence[Difference]) -> list[dict[str, Any]]:

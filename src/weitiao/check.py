@@ -1,0 +1,188 @@
+"""check: what files hold and what is wrong with them, without making records of them."""
+
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from weitiao.errors import UserError
+from weitiao.formats import EMPTY, BadRow, Problem
+from weitiao.source import Source
+from weitiao.source.files import find
+from weitiao.source.opened import Opened, open_file
+from weitiao.source.reading import rows
+from weitiao.source.table import place_of, understand
+from weitiao.talk import t
+
+Messages = tuple[tuple[str, str], ...]
+_SAMPLES = 2
+_MEASURED = 1_000  # conversations whose tokens are counted: a tokenizer does some thousand a second
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How long texts are, in characters or tokens."""
+
+    min: int
+    median: int
+    p95: int
+    max: int
+
+    @classmethod
+    def of(cls, lengths: Iterable[int]) -> "Spread | None":
+        """Return the spread of some lengths (nearest rank), or None if there are none."""
+        ranked = sorted(lengths)
+        if not ranked:
+            return None
+
+        def rank(share: float) -> int:
+            return ranked[max(math.ceil(share * len(ranked)) - 1, 0)]
+
+        return cls(ranked[0], rank(0.5), rank(0.95), ranked[-1])
+
+
+@dataclass
+class Report:
+    """What one file holds."""
+
+    file: Opened
+    good: int = 0
+    empty: int = 0
+    duplicates: int = 0
+    shapes: Counter[str] = field(default_factory=Counter)
+    roles: Counter[str] = field(default_factory=Counter)
+    bad: list[tuple[str, Problem]] = field(default_factory=list)  # `file:line:field`, and what is wrong there
+    questions: list[int] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+    conversations: list[Messages] = field(default_factory=list)  # the first ones that have an answer
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether it has rows and none is wrong."""
+        return self.good > 0 and not self.bad
+
+    @property
+    def total(self) -> int:
+        """All rows, good or not; what is wrong with the file as a whole counts as one."""
+        return self.good + self.empty + len(self.bad)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        file = self.file
+        spreads = {"questions": Spread.of(self.questions), "answers": Spread.of(self.answers)}
+        return {
+            "file": file.uri,
+            "format": file.kind,
+            "encoding": file.encoding.name,
+            "encoding_guessed": file.encoding.guessed,
+            "note": file.note,
+            "shapes": dict(self.shapes),
+            "rows": {"total": self.total, "good": self.good, "bad": len(self.bad), "empty": self.empty},
+            "duplicates": self.duplicates,
+            "roles": dict(self.roles),
+            "characters": {name: vars(spread) for name, spread in spreads.items() if spread},
+            "wrong": [
+                {"place": place, "reason": problem.reason, "problem": problem.said(), "mend": problem.mended()}
+                for place, problem in self.bad
+            ],
+            "fine": self.is_fine,
+        }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A conversation as the model sees it: texts in turn, each with whether it carries loss, and its tokens."""
+
+    pieces: list[tuple[str, bool]]
+    tokens: int
+    supervised: int
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of some conversations, and how the loss falls on the first ones."""
+
+    counted: int
+    spread: Spread
+    supervised: int
+    total: int
+    samples: list[Sample]
+
+
+def check(settings: Source, folder: Path) -> Iterator[Report]:
+    """Yield what each file holds; raises UserError for an input that is not there."""
+    found = find(settings.inputs, folder)
+    with tempfile.TemporaryDirectory(prefix="weitiao-") as aside:
+        for item in found.files:
+            yield _check_file(open_file(item, settings.encoding, Path(aside)), settings)
+
+
+def measure(conversations: Sequence[Messages], model: str, folder: Path) -> Tokens | None:
+    """Count the tokens of conversations under a model's template, and show the loss mask of the first ones."""
+    try:
+        from weitiao.model.load import load_tokenizer, resolve
+        from weitiao.model.template import Template
+    except ModuleNotFoundError as error:
+        raise UserError(
+            t("--model needs {library}, which is not installed", library=error.name), "pip install 'weitiao[train]'"
+        ) from None
+    if not conversations:
+        return None
+    tokenizer = load_tokenizer(resolve(model, folder))
+    template = Template(tokenizer)
+    encoded = [template.encode(messages) for messages in conversations]
+    samples = []
+    for item in encoded[:_SAMPLES]:
+        pieces = [(str(tokenizer.decode(ids)), on) for ids, on in _runs(item.ids, item.mask)]
+        samples.append(Sample(pieces, len(item.ids), sum(item.mask)))
+    spread = Spread.of(len(item.ids) for item in encoded)
+    assert spread
+    total = sum(len(item.ids) for item in encoded)
+    return Tokens(len(encoded), spread, sum(sum(item.mask) for item in encoded), total, samples)
+
+
+def _check_file(file: Opened, settings: Source) -> Report:
+    report = Report(file)
+    seen: set[int] = set()
+    for row in rows(file, settings.shape):
+        try:
+            found = understand(row, file, settings)
+        except BadRow as bad:
+            if bad.problem.reason == EMPTY:
+                report.empty += 1
+            else:
+                report.bad.append((place_of(row, file, bad.problem), bad.problem))
+            continue
+        _count(report, found.shape, tuple(found.reading.messages), seen)
+    if not report.total:
+        none = Problem("no rows", "no rows in it", "Check that it is the file you mean")
+        report.bad.append((file.uri, none))
+    return report
+
+
+def _count(report: Report, shape: str, messages: Messages, seen: set[int]) -> None:
+    report.good += 1
+    report.shapes[shape] += 1
+    for role, content in messages:
+        report.roles[role] += 1
+        if role == "assistant":
+            report.answers.append(len(content))
+        elif role in ("user", "passage"):
+            report.questions.append(len(content))
+    key = hash(messages)  # 64 bits: two of a million rows are mistaken for each other once in 40 million files
+    report.duplicates += key in seen
+    seen.add(key)
+    if len(report.conversations) < _MEASURED and messages[-1][0] == "assistant":
+        report.conversations.append(messages)
+
+
+def _runs(ids: Sequence[int], mask: Sequence[bool]) -> Iterator[tuple[list[int], bool]]:
+    """Yield the tokens in stretches that carry loss or do not."""
+    start = 0
+    for end in range(1, len(ids) + 1):
+        if end == len(ids) or mask[end] != mask[start]:
+            yield list(ids[start:end]), mask[start]
+            start = end

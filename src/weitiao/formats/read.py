@@ -1,0 +1,386 @@
+"""From a row of any known shape to messages: which shapes there are, how they are recognised, how they are read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from weitiao.formats.problem import EMPTY, BadRow, Problem
+
+Row = dict[str, Any]
+Message = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A row as messages, and what of it they do not hold: unknown columns, and unknown keys of a turn by its index."""
+
+    messages: list[Message]
+    fields: Row
+
+
+@dataclass(frozen=True)
+class Turns:
+    """A list of turns, each an object with a role and a text."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A list of question-answer pairs; the first may carry a system text."""
+
+    question: str
+    answer: str
+    system: str = ""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Question and answer in columns of their own; the first of the names that a row has counts."""
+
+    question: tuple[str, ...]
+    answer: tuple[str, ...]
+    context: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()  # names that mean a question even where there is no answer
+
+
+QUESTIONS = ("instruction", "query", "question", "prompt", "input", "q", "问题", "提问", "问", "指令", "输入")
+ANSWERS = ("output", "response", "answer", "completion", "target", "a", "回答", "答案", "回复", "答", "输出")
+POST_COLUMNS = ("text", "content", "post", "body", "passage", "raw_content", "正文", "内容", "文本", "帖子", "语料")
+CONTAINERS = ("messages", "conversations", "conversation", "dialogue", "dialog")
+# The fields of COIG-CQIA beyond Alpaca's; one of them tells the two apart.
+CQIA_FIELDS = ("task_type", "domain", "metadata", "answer_from", "human_verified", "copyright")
+
+SHAPES: dict[str, Turns | Pairs | Columns | None] = {
+    "records": None,  # our own; `source` reads their columns itself
+    "openai": Turns("role", "content"),
+    "sharegpt": Turns("from", "value"),
+    "xtuner": Pairs("input", "output", "system"),
+    "pairs": Pairs("human", "assistant"),
+    "cqia": Columns(("instruction",), ("output",), ("input",), ("instruction",)),
+    "alpaca": Columns(("instruction",), ("output",), ("input",), ("instruction",)),
+    "qa": Columns(
+        QUESTIONS, ANSWERS, ("context", "input"), ("query", "question", "prompt", "问题", "提问", "instruction")
+    ),
+    "posts": None,
+}
+
+# What others call the roles.
+ROLE_WORDS = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "function_call": "assistant",
+    "tool_call": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "tool_response": "tool",
+    "passage": "passage",
+}
+# Words that say no more than our own; any other is kept beside the turn, so that it can be written back.
+_PLAIN_WORDS = {"system", "user", "human", "assistant", "gpt", "tool", "observation", "passage"}
+
+
+def recognise(row: Row) -> str | None:
+    """Return the shape of a row, or None. Names decide, and for a list of turns the keys of the first one."""
+    container = _container(tuple(row))
+    if container is None:
+        return _shape_of(tuple(row))
+    if "origin" in row and "id" in row and container == "messages":
+        return "records"
+    items = _items(row[container])
+    if items is None:
+        return None
+    first = items[0] if items else {"role": "", "content": ""}
+    if not isinstance(first, dict):
+        return None
+    for name, kind in SHAPES.items():
+        if isinstance(kind, Turns) and kind.role in first:
+            return name
+        if isinstance(kind, Pairs) and (kind.question in first or kind.answer in first):
+            return name
+    return None
+
+
+def read(row: Row, shape: str, text: str | None = None) -> Reading:
+    """Return the messages of a row of this shape; `text` names the column of a post.
+
+    Raises BadRow if the row is not of the shape, a field of it has the wrong type, or it says nothing.
+    """
+    kind = SHAPES[shape]
+    if isinstance(kind, Turns):
+        found = _read_turns(row, kind)
+    elif isinstance(kind, Pairs):
+        found = _read_pairs(row, kind)
+    elif isinstance(kind, Columns):
+        found = _read_columns(row, shape, kind)
+    else:
+        found = _read_post(row, text)
+    for _, content in found.messages:
+        if content and not content.isspace():
+            return found
+    raise BadRow(Problem(EMPTY, "it says nothing"))
+
+
+@lru_cache(maxsize=1024)
+def _container(keys: tuple[str, ...]) -> str | None:
+    return next((name for name in CONTAINERS if name in keys), None)
+
+
+@lru_cache(maxsize=1024)
+def _shape_of(keys: tuple[str, ...]) -> str | None:
+    """Return the shape that a row with these keys has; rows of a file share their keys, so it is asked once."""
+    if "instruction" in keys and ("output" in keys or not set(keys) & set(ANSWERS)) and "context" not in keys:
+        return "cqia" if any(name in keys for name in CQIA_FIELDS) else "alpaca"
+    qa = SHAPES["qa"]
+    assert isinstance(qa, Columns)
+    names = _columns(keys, "qa")
+    if names["question"] and (names["answer"] or names["question"].lower() in qa.alone):
+        return "qa"
+    return "posts" if _post_column(keys) or (len(keys) == 1 and keys[0].lower() in ANSWERS[:4]) else None
+
+
+@lru_cache(maxsize=1024)
+def _columns(keys: tuple[str, ...], shape: str) -> dict[str, str]:
+    """Return which column is the question, the answer, the context, the system text and the history; "" for none."""
+    kind = SHAPES[shape]
+    assert isinstance(kind, Columns)
+    known = {key.strip().lower(): key for key in keys}
+
+    def first(names: tuple[str, ...]) -> str:
+        return next((known[name] for name in names if name in known), "")
+
+    question = first(kind.question)
+    context = first(tuple(name for name in kind.context if known.get(name) != question))
+    return {
+        "question": question,
+        "context": context,
+        "answer": first(kind.answer),
+        "system": first(("system", "系统")),
+        "history": first(("history", "历史")),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _post_column(keys: tuple[str, ...]) -> str | None:
+    known = {key.strip().lower(): key for key in keys}
+    return next((known[name] for name in POST_COLUMNS if name in known), None)
+
+
+def _items(value: object) -> Sequence[Any] | None:
+    """Return a list of turns; in a table's cell it stands as JSON text."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+    return value if isinstance(value, list) else None
+
+
+def _read_turns(row: Row, kind: Turns) -> Reading:
+    container, items = _list_of(row)
+    fields = {key: value for key, value in row.items() if key != container and key != "system"}
+    messages: list[Message] = []
+    kept: Row = {}
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise _wrong(item, f"{container}[{index}]", "an object")
+        word = item.get(kind.role)
+        role = ROLE_WORDS.get(word) if isinstance(word, str) else None
+        if role is None:
+            raise _role(word, f"{container}[{index}].{kind.role}")
+        content = item.get(kind.content)
+        if not isinstance(content, str):
+            content = _content(item, kind, f"{container}[{index}]")
+        messages.append((role, content))
+        if len(item) > 2 or word not in _PLAIN_WORDS or content is not item.get(kind.content):
+            extra = _beside(item, kind, content)
+            if extra:
+                kept[str(index)] = extra
+    if "system" in row:
+        _system(row["system"], "system", messages, fields)
+    if kept:
+        fields[container] = kept
+    return Reading(messages, fields)
+
+
+def _beside(item: Row, kind: Turns, content: str) -> Row:
+    """Return what a turn says beyond role and text."""
+    extra = {key: value for key, value in item.items() if key not in (kind.role, kind.content)}
+    if item[kind.role] not in _PLAIN_WORDS:
+        extra[kind.role] = item[kind.role]
+    parts = item.get(kind.content)
+    if isinstance(parts, list) and any(_text_of(part) is None for part in parts):
+        extra[kind.content] = parts
+    return extra
+
+
+def _content(item: Row, kind: Turns, place: str) -> str:
+    """Return the text of a turn whose content is no string: null beside a tool call, or a list of typed parts."""
+    content = item.get(kind.content)
+    if content is None:
+        if kind.content not in item and len(item) == 1:
+            raise BadRow(
+                Problem("field missing", "the field `{name}` is missing", "Add it", place, {"name": kind.content})
+            )
+        return ""
+    if not isinstance(content, list):
+        raise _wrong(content, f"{place}.{kind.content}", "a text")
+    return "".join(text for part in content if (text := _text_of(part)) is not None)
+
+
+def _text_of(part: object) -> str | None:
+    """Return the text of a typed part, or None for a part of another kind: reasoning, a tool call, a picture."""
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict) or part.get("type", "text") not in ("text", "input_text", "output_text"):
+        return None
+    text = part.get("text", part.get("value"))
+    return text if isinstance(text, str) else None
+
+
+def _read_pairs(row: Row, kind: Pairs) -> Reading:
+    container, items = _list_of(row)
+    fields = {key: value for key, value in row.items() if key != container and key != "system"}
+    messages: list[Message] = []
+    kept: Row = {}
+    for index, item in enumerate(items):
+        place = f"{container}[{index}]"
+        if not isinstance(item, dict):
+            raise _wrong(item, place, "an object")
+        used = {kind.question, kind.answer}
+        if kind.system and index == 0 and item.get(kind.system) and isinstance(item[kind.system], str):
+            messages.append(("system", item[kind.system]))
+        if kind.system and (index == 0 or not item.get(kind.system)):
+            used.add(kind.system)
+        messages.append(("user", _text(item, kind.question, place)))
+        messages.append(("assistant", _text(item, kind.answer, place)))
+        if extra := {key: value for key, value in item.items() if key not in used}:
+            kept[str(index)] = extra
+    if "system" in row:
+        _system(row["system"], "system", messages, fields)
+    if kept:
+        fields[container] = kept
+    return Reading(messages, fields)
+
+
+def _read_columns(row: Row, shape: str, kind: Columns) -> Reading:
+    names = _columns(tuple(row), shape)
+    if not names["question"]:
+        raise _absent(row, kind.question[0])
+    used = set(names.values())
+    fields = {key: value for key, value in row.items() if key not in used}
+    messages: list[Message] = []
+    if names["history"]:
+        messages += _history(row[names["history"]], names["history"])
+    question, context = _text(row, names["question"]), _text(row, names["context"]) if names["context"] else ""
+    if context:
+        # XTuner, LLaMA-Factory and Stanford's own prompt all set the input below the instruction.
+        fields[names["context"]] = context
+        question = f"{question}\n{context}" if question else context
+    messages.append(("user", question))
+    if names["answer"] and (answer := _text(row, names["answer"])):
+        messages.append(("assistant", answer))
+    if names["system"]:
+        _system(row[names["system"]], names["system"], messages, fields)
+    if not any(content for _, content in messages):
+        messages = []
+    return Reading(messages, fields)
+
+
+def _read_post(row: Row, text: str | None) -> Reading:
+    column = text or _post_column(tuple(row)) or (next(iter(row)) if len(row) == 1 else None)
+    if column is None or column not in row:
+        raise _absent(row, column or "text")
+    content = _text(row, column)
+    return Reading([("passage", content)], {key: value for key, value in row.items() if key != column})
+
+
+def _history(value: object, name: str) -> list[Message]:
+    items = _items(value) if value else []
+    if items is None:
+        raise _wrong(value, name, "a list")
+    messages: list[Message] = []
+    for index, item in enumerate(items):
+        if not (isinstance(item, list) and len(item) == 2 and all(isinstance(text, str) for text in item)):
+            raise _wrong(item, f"{name}[{index}]", "a pair of texts")
+        messages += [("user", item[0]), ("assistant", item[1])]
+    return messages
+
+
+def _system(value: object, name: str, messages: list[Message], fields: Row) -> None:
+    """Put a system text of the whole row in front; where the turns already have one, it stays a field."""
+    if value is not None and not isinstance(value, str):
+        raise _wrong(value, name, "a text")
+    if not value:
+        return
+    if messages and messages[0][0] == "system":
+        fields[name] = value
+    else:
+        messages.insert(0, ("system", value))
+
+
+def _list_of(row: Row) -> tuple[str, Sequence[Any]]:
+    container = _container(tuple(row))
+    if container is None:
+        raise _absent(row, CONTAINERS[0])
+    items = _items(row[container])
+    if items is None:
+        if row[container] is None:
+            return container, []
+        raise _wrong(row[container], container, "a list")
+    return container, items
+
+
+def _text(row: Mapping[str, Any], name: str, place: str = "") -> str:
+    value = row.get(name)
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    raise _wrong(value, f"{place}.{name}".lstrip("."), "a text")
+
+
+def _wrong(value: object, place: str, wanted: str) -> BadRow:
+    values = {"is": _KINDS.get(type(value).__name__, type(value).__name__), "wanted": wanted}
+    return BadRow(Problem("wrong type", "it is {is}, not {wanted}", "Make it {wanted}", place, values))
+
+
+_KINDS = {
+    "dict": "an object",
+    "list": "a list",
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "NoneType": "null",
+}
+
+
+def _role(word: object, place: str) -> BadRow:
+    values = {"role": str(word), "known": "system, user, assistant, tool"}
+    return BadRow(Problem("unknown role", "no such role: {role}", "Roles are {known}", place, values))
+
+
+def _absent(row: Row, name: str) -> BadRow:
+    values = {"name": name, "columns": ", ".join(map(str, row)) or "-"}
+    return BadRow(
+        Problem(
+            "field missing",
+            "the field `{name}` is missing; it has: {columns}",
+            "Set `shape:` or `text:` to what the rows hold",
+            name,
+            values,
+        )
+    )

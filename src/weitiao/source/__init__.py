@@ -1,0 +1,35 @@
+"""source: read any format into records, noting origin, licence and row; no text is changed."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from weitiao.recipe import Recipe, Settings
+from weitiao.stage import Stage
+
+Shape = Literal["auto", "records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca", "qa", "posts", "lines"]
+
+
+class Source(Settings):
+    """Which files to read, and how."""
+
+    inputs: list[str] = Field(min_length=1, description="Files, folders and glob patterns, relative to the recipe")
+    shape: Shape = Field(
+        "auto", description="What a row is, where it is not found by itself; `lines`: a line of a text"
+    )
+    text: str | None = Field(None, description="The column that holds a post's text, where it is not found by itself")
+    encoding: str = Field("auto", description="auto, or a name such as utf-8, gb18030, big5, utf-16")
+    licence: str | None = Field(None, description="Licence of the material, noted with each record")
+    skip_bad: bool = Field(False, description="Go on without rows that cannot be read; they stand in the ledger")
+
+
+def outside(recipe: Recipe) -> object:
+    """Return the digest of every input file."""
+    from weitiao.source.files import digests
+
+    return digests(recipe.section("source", Source).inputs, recipe.folder)
+
+
+STAGE = Stage(
+    "source", Source, "weitiao.source.run:run", "Read {kept} of {total} rows", gives_records=True, outside=outside
+)

@@ -1,0 +1,127 @@
+"""Which files the inputs name: files, folders and glob patterns, in a fixed order, each with its address."""
+
+import difflib
+import glob
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from weitiao.errors import UserError
+from weitiao.store import file_digest
+from weitiao.talk import t
+
+# By the end of its name; what a file really is, its content says.
+KINDS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".parquet": "parquet",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".txt": "text",
+    ".text": "text",
+    ".md": "text",
+    ".markdown": "text",
+}
+PACKED = (".gz", ".zst", ".zstd")
+# Names that speak of the folder; they are read only where they are named.
+_ABOUT = ("readme", "license", "licence", "copying", "notice", "changelog")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file to read. `uri` is its path relative to the recipe's folder, with `/`."""
+
+    uri: str
+    path: Path
+
+    @property
+    def kind(self) -> str:
+        """What the name says it is; "" for a name that says nothing."""
+        return kind_of(self.path)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files to read, and the files of folders that are left alone because nothing here reads them."""
+
+    files: list[Input]
+    left: list[str]
+
+
+def kind_of(path: Path) -> str:
+    """Return what a file's name says it is, whether compressed or not; "" if it says nothing."""
+    name = path.name.lower()
+    for ending in PACKED:
+        name = name.removesuffix(ending)
+    return KINDS.get(Path(name).suffix, "")
+
+
+def find(inputs: Iterable[str], folder: Path) -> Found:
+    """Return the files that `inputs` name, each once: in the order of the inputs, sorted within a folder or pattern.
+
+    Raises UserError for a name or pattern that matches nothing, and for a folder that holds nothing readable.
+    """
+    files: dict[str, Input] = {}
+    left: list[str] = []
+    for text in inputs:
+        path = folder / Path(text).expanduser()
+        if path.is_dir():
+            found = _walk(path, folder)
+            left += found.left
+        elif path.exists():
+            found = Found([_input(path, folder)], [])
+        else:
+            found = Found(_match(text, path, folder), [])
+        for item in found.files:
+            files.setdefault(os.path.abspath(item.path), item)  # noqa: PTH100 - `..` is resolved, links are not
+    return Found(list(files.values()), left)
+
+
+def digests(inputs: Iterable[str], folder: Path) -> list[list[str]]:
+    """Return address and digest of every file that `inputs` name."""
+    return [[item.uri, file_digest(item.path)] for item in find(inputs, folder).files]
+
+
+def _input(path: Path, folder: Path) -> Input:
+    return Input(Path(os.path.relpath(path, folder)).as_posix(), path)
+
+
+def _walk(top: Path, folder: Path) -> Found:
+    files: list[Input] = []
+    left: list[str] = []
+    for here, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            item = _input(Path(here) / name, folder)
+            readable = item.kind and not name.lower().startswith(_ABOUT)
+            files.append(item) if readable else left.append(item.uri)
+    if not files:
+        raise UserError(
+            t("Nothing readable in {path}", path=top),
+            t("It reads {kinds}, also with .gz or .zst", kinds=" ".join(sorted(KINDS)))
+            if left
+            else t("The folder is empty"),
+        )
+    files.sort(key=lambda item: Path(item.uri).parts)
+    return Found(files, left)
+
+
+def _match(text: str, path: Path, folder: Path) -> list[Input]:
+    if glob.has_magic(text):
+        matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - it may be absolute
+        if files := [_input(match, folder) for match in matches if match.is_file()]:
+            return files
+        raise UserError(t("Nothing matches {text}", text=text), t("Patterns start from {folder}", folder=folder))
+    beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=3)
+    hint = t("Did you mean `{name}`?", name=near[0]) if near else t("Paths start from {folder}", folder=folder)
+    raise UserError(t("No file at {path}", path=path), hint)

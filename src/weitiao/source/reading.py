@@ -1,0 +1,123 @@
+"""The rows of a looked-at file, whatever its kind, and the pieces in which large ones are read."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from weitiao.source import json_rows, pages, tables
+from weitiao.source.opened import Opened
+from weitiao.source.rows import Row
+
+PIECE = 1 << 24  # bytes: what one worker reads at a time
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some whole files, or lines of one JSON Lines file: bytes `start` to `stop`, the first of them line `line`."""
+
+    files: tuple[Opened, ...]
+    start: int = 0
+    stop: int = -1
+    line: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Pieces that can be read side by side, or one large file that must be read from end to end."""
+
+    pieces: tuple[Piece, ...] = ()
+    stream: Opened | None = None
+
+
+def rows(file: Opened, shape: str = "auto") -> Iterator[Row]:
+    """Yield all rows of a file; what is wrong with it as a whole comes as row 0."""
+    if file.readable:
+        if file.kind == "jsonl":
+            for piece in _lines(file):
+                yield from piece_rows(piece, shape)
+        else:
+            yield from _whole(file, shape)
+    if file.problem:
+        yield Row(0, "", b"", problem=file.problem)
+
+
+def piece_rows(piece: Piece, shape: str) -> Iterator[Row]:
+    """Yield the rows of a piece that is part of a JSON Lines file."""
+    (file,) = piece.files
+    with file.path.open("rb") as source:
+        source.seek(piece.start)
+        data = source.read(piece.stop - piece.start if piece.stop >= 0 else -1)
+    yield from json_rows.read_lines(data, file.codec, piece.line)
+
+
+def plans(files: list[Opened]) -> Iterator[Plan]:
+    """Lay out how the files are read, in order."""
+    pieces: list[Piece] = []
+    for file in files:
+        size = _size(file)
+        if file.kind == "jsonl" and size > PIECE:
+            pieces += _lines(file)
+            if file.problem:
+                pieces.append(Piece((dataclasses.replace(file, readable=False),)))
+        elif size <= PIECE:
+            pieces.append(Piece((file,)))
+        else:
+            yield Plan(tuple(_bundled(pieces)))
+            pieces = []
+            yield Plan(stream=file)
+    yield Plan(tuple(_bundled(pieces)))
+
+
+def _size(file: Opened) -> int:
+    """Return about how many bytes a file has when read; Parquet and XLSX are packed."""
+    packed = 8 if file.kind in ("parquet", "xlsx") else 1
+    return file.path.stat().st_size * packed if file.readable else 0
+
+
+def _bundled(pieces: list[Piece]) -> Iterator[Piece]:
+    """Join small files that follow each other, up to the size of a piece."""
+    small: list[Opened] = []
+    room = PIECE
+    for piece in pieces:
+        whole = piece.stop < 0
+        size = _size(piece.files[0]) if whole else 0
+        if small and (not whole or size > room):
+            yield Piece(tuple(small))
+            small, room = [], PIECE
+        if whole:
+            small += piece.files
+            room -= size
+        else:
+            yield piece
+    if small:
+        yield Piece(tuple(small))
+
+
+def _lines(file: Opened) -> list[Piece]:
+    """Cut a JSON Lines file at line ends, into pieces of about `PIECE` bytes."""
+    pieces: list[Piece] = []
+    start, line = 0, 1
+    with file.path.open("rb") as source:
+        while block := source.read(PIECE):
+            block += source.readline()
+            pieces.append(Piece((file,), start, start + len(block), line))
+            start += len(block)
+            line += block.count(b"\n")
+    return pieces
+
+
+def _whole(file: Opened, shape: str) -> Iterator[Row]:
+    encoding = file.codec
+    match file.kind:
+        case "json":
+            yield from json_rows.read_document(file.path, encoding)
+        case "csv" | "tsv":
+            yield from tables.read_csv(file.path, encoding, "\t" if file.kind == "tsv" else ",")
+        case "xlsx":
+            yield from tables.read_xlsx(file.path, file.uri)
+        case "parquet":
+            yield from tables.read_parquet(file.path)
+        case "html":
+            yield from pages.read_page(file.path, encoding)
+        case _:
+            yield from pages.read_text(file.path, encoding, lines=shape == "lines")

@@ -1,0 +1,133 @@
+"""The source stage: lay out the files, read their pieces side by side, say what could not be read."""
+
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from weitiao.engine import local
+from weitiao.errors import UserError
+from weitiao.source import Source
+from weitiao.source.files import Found, find
+from weitiao.source.opened import Opened, open_file
+from weitiao.source.reading import Piece, piece_rows, plans, rows
+from weitiao.source.table import Table, Tally
+from weitiao.stage import Job, Outcome, Reporter
+from weitiao.store import Draft, write_whole
+from weitiao.talk import t
+
+_NOTED = 10  # remarks on files; a folder may hold thousands of one kind
+PART = 20_000  # records a part, where a file is read from end to end
+
+
+def run(job: Job) -> Outcome:
+    """Read all inputs into records, in the order of the inputs."""
+    settings = job.settings(Source)
+    found = find(settings.inputs, job.recipe.folder)
+    files = look(found, settings, job.draft.scratch("plain"), job.reporter)
+    tally, parts = Tally(), 0
+    for plan in plans(files):
+        if plan.stream:
+            end = _stream(plan.stream, job.draft, parts, settings)
+        else:
+            end = parts + len(plan.pieces)
+            _side_by_side(plan.pieces, job, parts, settings)
+        for index in range(parts, end):
+            tally.add(Tally.load(_tally(job.draft, index).read_bytes()))
+        parts = end
+    total = tally.kept + tally.refused.total()
+    if tally.bad and not settings.skip_bad:
+        raise _cannot_read(tally, total)
+    if not total:
+        raise UserError(t("No rows in {inputs}", inputs=", ".join(settings.inputs)))
+    if tally.shapes["records"]:
+        _once_each(job.draft, parts)
+    guessed = {file.uri: file.encoding.name for file in files if file.encoding.guessed}
+    facts = {"files": len(files), "shapes": dict(tally.shapes), "encodings_guessed": guessed, "not_read": found.left}
+    return Outcome(total, tally.kept, dict(tally.refused), facts)
+
+
+def look(found: Found, settings: Source, aside: Path, reporter: Reporter) -> list[Opened]:
+    """Look at each file before any is read, and say what is odd."""
+    files = []
+    for item in reporter.track(found.files, len(found.files), "files looked at"):
+        file = open_file(item, settings.encoding, aside)
+        files.append(file)
+    notes = [note for file in files for note in _odd(file)]
+    for note in notes[:_NOTED]:
+        reporter.say(note)
+    if len(notes) > _NOTED:
+        reporter.say(t("and others: {count}", count=len(notes) - _NOTED))
+    texts = sum(file.kind == "text" for file in files)
+    if texts and settings.shape != "lines":
+        reporter.say(t("Texts read whole, a record each: {count}; `shape: lines` makes one of each line", count=texts))
+    if found.left:
+        shown = ", ".join(found.left[:3]) + (" …" if len(found.left) > 3 else "")
+        reporter.say(t("Not read, by their names: {names} ({count})", names=shown, count=len(found.left)))
+    return files
+
+
+def _odd(file: Opened) -> list[str]:
+    """Return what is to be said of a file before it is read."""
+    name = file.encoding.name.upper()
+    guess = t("{uri}: {encoding}, judged by its text", uri=file.uri, encoding=name) if file.encoding.guessed else ""
+    return [note for note in (guess, file.note) if note]
+
+
+def _side_by_side(pieces: tuple[Piece, ...], job: Job, first: int, settings: Source) -> None:
+    """Read the pieces that an earlier try has not finished; each writes its own part."""
+    missing = [(first + n, piece) for n, piece in enumerate(pieces) if not job.draft.part(first + n).exists()]
+    work = local.run(partial(_read_piece, draft=job.draft, settings=settings), missing)
+    for _ in job.reporter.track(work, len(missing), "chunks read"):
+        pass
+
+
+def _read_piece(numbered: tuple[int, Piece], *, draft: Draft, settings: Source) -> None:
+    index, piece = numbered
+    table = Table(settings)
+    for file in piece.files:
+        for row in rows(file, settings.shape) if piece.stop < 0 else piece_rows(piece, settings.shape):
+            table.add(row, file)
+    _write(draft, index, table)
+
+
+def _stream(file: Opened, draft: Draft, first: int, settings: Source) -> int:
+    """Read a large file from end to end, a part at a time; return the index after its last part."""
+    waiting = rows(file, settings.shape)
+    index = first
+    while True:
+        table = Table(settings)
+        for row in islice(waiting, PART):
+            table.add(row, file)
+        if not len(table):
+            return index
+        if not draft.part(index).exists():
+            _write(draft, index, table)
+        index += 1
+
+
+def _write(draft: Draft, index: int, table: Table) -> None:
+    write_whole(_tally(draft, index), table.tally.dump())  # first: a part that is there is a finished chunk
+    draft.write(index, *table.frames())
+
+
+def _tally(draft: Draft, index: int) -> Path:
+    return draft.scratch("tally") / f"{index:05d}.json"
+
+
+def _cannot_read(tally: Tally, total: int) -> UserError:
+    head = t("{bad} of {total} rows cannot be read", bad=f"{tally.bad:,}", total=f"{total:,}")
+    hint = t("Mend them, or go on without them: `skip_bad: true`, --skip-bad")
+    return UserError("\n  ".join([head, *tally.wrong.lines()]), hint)
+
+
+def _once_each(draft: Draft, parts: int) -> None:
+    """Hold that no id stands twice: records that come back in bring their own."""
+    ids = pl.concat(pl.read_parquet(draft.part(index), columns=["id", "origin"]) for index in range(parts))
+    twice = ids.filter(pl.col("id").is_duplicated())
+    if not twice.is_empty():
+        raise UserError(
+            t("The id {id} stands {count} times", id=twice["id"][0], count=ids["id"].value_counts()["count"].max()),
+            t("Give each record its own id; the same file may have been given twice"),
+        )

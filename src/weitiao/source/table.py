@@ -1,0 +1,257 @@
+"""Rows laid out as the columns of records, and the rows that became none as events of the ledger."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+import polars as pl
+
+from weitiao import ledger, record
+from weitiao.formats import EMPTY, BadRow, Problem, Reading, read, recognise
+from weitiao.source import Source
+from weitiao.source.opened import Opened
+from weitiao.source.rows import Row
+from weitiao.talk import t
+
+SHOWN = 2_000  # characters of a row that cannot be read, in the ledger
+
+
+class Wrong:
+    """What is wrong with rows, by place; rows of one file with the same trouble are counted, not listed."""
+
+    def __init__(self, most: int = 5) -> None:
+        self.kinds: dict[tuple[str, str], tuple[str, Problem, int]] = {}
+        self.rows = 0
+        self._most = most
+
+    def add(self, place: str, problem: Problem, count: int = 1) -> None:
+        """Note `count` rows; only the first kinds are kept."""
+        self.rows += count
+        kind = (place.partition(":")[0], problem.english())
+        if kind in self.kinds:
+            first, same, before = self.kinds[kind]
+            self.kinds[kind] = (first, same, before + count)
+        elif len(self.kinds) < self._most:
+            self.kinds[kind] = (place, problem, count)
+
+    def lines(self) -> list[str]:
+        """Return a line for each kind: its first place, what is wrong, what to do."""
+        said = []
+        for place, problem, count in self.kinds.values():
+            line = f"{place}: {problem.said()}"
+            line = t("{line}. {mend}", line=line, mend=problem.mended()) if problem.mend else line
+            said.append(line + (" " + t("(like it: {count} more)", count=f"{count - 1:,}") if count > 1 else ""))
+        if left := self.rows - sum(count for _, _, count in self.kinds.values()):
+            said.append(t("and others: {count}", count=f"{left:,}"))
+        return said
+
+
+@dataclass
+class Tally:
+    """What came of some rows: how many are records, the others by reason, the first problems by place."""
+
+    kept: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    shapes: Counter[str] = field(default_factory=Counter)
+    wrong: "Wrong" = field(default_factory=lambda: Wrong())
+
+    @property
+    def bad(self) -> int:
+        """How many rows need `skip_bad`: all but the empty ones."""
+        return self.refused.total() - self.refused[EMPTY]
+
+    def add(self, other: "Tally") -> None:
+        """Count another's rows too."""
+        self.kept += other.kept
+        self.refused += other.refused
+        self.shapes += other.shapes
+        for place, problem, count in other.wrong.kinds.values():
+            self.wrong.add(place, problem, count)
+        self.wrong.rows += other.bad - sum(count for _, _, count in other.wrong.kinds.values())
+
+    def dump(self) -> bytes:
+        """Return the tally as JSON, so that a later try finds it."""
+        wrong = [(place, asdict(problem), count) for place, problem, count in self.wrong.kinds.values()]
+        return orjson.dumps(
+            {"kept": self.kept, "refused": self.refused, "shapes": self.shapes, "wrong": wrong},
+            option=orjson.OPT_PASSTHROUGH_SUBCLASS,
+            default=dict,
+        )
+
+    @classmethod
+    def load(cls, data: bytes) -> "Tally":
+        """Read back what `dump` gave."""
+        values = orjson.loads(data)
+        tally = cls(values["kept"], Counter(values["refused"]), Counter(values["shapes"]))
+        for place, problem, count in values["wrong"]:
+            tally.wrong.add(place, Problem(**problem), count)
+        tally.wrong.rows = tally.bad
+        return tally
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A row as a record's parts; `own` is the row itself where it already is a record of ours."""
+
+    shape: str
+    reading: Reading
+    own: dict[str, Any] | None = None
+
+
+def understand(row: Row, file: Opened, settings: Source) -> Understood:
+    """Return what a row says; raises BadRow if it cannot be told or is wrong."""
+    if row.problem:
+        raise BadRow(row.problem)
+    value = row.value
+    shape: str = "posts" if settings.text else settings.shape
+    if shape in ("auto", "lines"):
+        found = recognise(value)
+        if found is None and len(value) == 1 and file.kind in ("jsonl", "json", "parquet"):
+            found = "posts" if isinstance(next(iter(value.values())), str) else None
+        if found is None:
+            raise BadRow(_unknown(value))
+        shape = found
+    if shape == "records":
+        return Understood(shape, _own(value), value)
+    return Understood(shape, read(value, shape, settings.text))
+
+
+def place_of(row: Row, file: Opened, problem: Problem) -> str:
+    """Return `file:line:field`."""
+    return ":".join(part for part in (row.uri or file.uri, row.place, problem.field) if part)
+
+
+class Table:
+    """Records under way to a table, column by column."""
+
+    def __init__(self, settings: Source) -> None:
+        self.tally = Tally()
+        self._settings = settings
+        self._ids: list[str] = []
+        self._counts: list[int] = []
+        self._turns: list[tuple[str, str]] = []
+        self._origins: list[tuple[str, int, str | None]] = []
+        self._parents: list[list[str]] = []
+        self._families: list[str | None] = []
+        self._facts: list[str] = []
+        self._events: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        return self.tally.kept + self.tally.refused.total()
+
+    def add(self, row: Row, file: Opened) -> None:
+        """Take a row in: as a record, or as an event."""
+        try:
+            found = understand(row, file, self._settings)
+        except BadRow as bad:
+            self._refuse(row, file, bad.problem)
+            return
+        uri = row.uri or file.uri
+        own = found.own or {}
+        origin = own.get("origin") or {}
+        self._ids.append(own["id"] if own else record.record_id(uri, row.number, row.raw))
+        self._counts.append(len(found.reading.messages))
+        self._turns += found.reading.messages
+        licence = origin.get("licence") or self._settings.licence or None
+        self._origins.append((origin.get("uri") or uri, origin.get("row") or row.number, licence))
+        self._parents.append(own.get("parents") or [])
+        self._families.append(own.get("family"))
+        fields = found.reading.fields
+        facts = fields if own else {"shape": found.shape, **({"source": fields} if fields else {})}
+        self._facts.append(_json(facts))
+        self.tally.kept += 1
+        self.tally.shapes[found.shape] += 1
+
+    def frames(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the records and the events."""
+        return self._records(), ledger.events(pl.DataFrame(self._events)) if self._events else ledger.empty()
+
+    def _records(self) -> pl.DataFrame:
+        # From flat columns: building lists of structs from Python objects takes twenty times as long.
+        owner = pl.Series("n", self._counts, dtype=pl.UInt32)
+        turns = pl.DataFrame(
+            {
+                "row": pl.select(pl.int_range(len(owner), dtype=pl.UInt32).repeat_by(owner).explode()).to_series(),
+                "role": [role for role, _ in self._turns],
+                "content": [content for _, content in self._turns],
+            },
+            schema={"row": pl.UInt32, "role": pl.String, "content": pl.String},
+        )
+        messages = turns.group_by("row", maintain_order=True).agg(pl.struct("role", "content").alias("messages"))
+        origin = pl.DataFrame(
+            self._origins, schema={"uri": pl.String, "row": pl.Int64, "licence": pl.String}, orient="row"
+        )
+        return pl.DataFrame(
+            {
+                "id": pl.Series(self._ids, dtype=pl.String),
+                "messages": messages["messages"],
+                "origin": origin.to_struct("origin"),
+                "parents": pl.Series(self._parents, dtype=pl.List(pl.String)),
+                "family": pl.Series(self._families, dtype=pl.String),
+                "facts": pl.Series(self._facts, dtype=pl.String),
+            },
+            schema=record.SCHEMA,
+        )
+
+    def _refuse(self, row: Row, file: Opened, problem: Problem) -> None:
+        place = place_of(row, file, problem)
+        self.tally.refused[problem.reason] += 1
+        if problem.reason != EMPTY:
+            self.tally.wrong.add(place, problem)
+        self._events.append(
+            {
+                "id": record.record_id(row.uri or file.uri, row.number, row.raw),
+                "step": "source",
+                "action": "skipped",
+                "reason": problem.reason,
+                "before": row.raw[: 4 * SHOWN].decode("utf-8", "replace")[:SHOWN],
+                "detail": _json({"place": place, "problem": problem.english()}),
+            }
+        )
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a whole number beyond 64 bits
+        return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _unknown(value: Mapping[str, Any]) -> Problem:
+    if not value:
+        return Problem(EMPTY, "it says nothing")
+    columns = ", ".join(str(key)[:40] for key in list(value)[:20]) or "-"
+    return Problem(
+        "unknown shape",
+        "no known shape of question, answer or post; it has the columns: {columns}",
+        "Name the column that holds the text: `text: COLUMN`, --text COLUMN; a table starts with a row of names",
+        values={"columns": columns},
+    )
+
+
+def _own(value: Mapping[str, Any]) -> Reading:
+    """Check a record of ours that comes back in; `facts` may be an object, or JSON text as in Parquet."""
+    facts = value.get("facts") or {}
+    if isinstance(facts, str):
+        try:
+            facts = orjson.loads(facts)
+        except orjson.JSONDecodeError:
+            facts = None
+    origin = value.get("origin") or {}
+    parents = value.get("parents") or []
+    checked: list[tuple[str, Any, type, str]] = [("id", value.get("id"), str, "a text")]
+    checked.append(("origin", origin, dict, "an object"))
+    if isinstance(origin, dict):
+        checked += [(f"origin.{name}", origin.get(name) or "", str, "a text") for name in ("uri", "licence")]
+        checked.append(("origin.row", origin.get("row") or 0, int, "a number"))
+    checked.append(("parents", parents, list, "a list"))
+    if isinstance(parents, list):
+        checked += [(f"parents[{index}]", parent, str, "a text") for index, parent in enumerate(parents)]
+    checked += [("family", value.get("family") or "", str, "a text"), ("facts", facts, dict, "an object")]
+    for name, found, kind, wanted in checked:
+        if not isinstance(found, kind):
+            raise BadRow(Problem("wrong type", "it is not {wanted}", "Make it {wanted}", name, {"wanted": wanted}))
+    return Reading(read({"messages": value.get("messages")}, "openai").messages, facts or {})

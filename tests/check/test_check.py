@@ -1,0 +1,126 @@
+"""check: every file ends in a verdict, what is broken is never called fine, and the mend is named."""
+
+from pathlib import Path
+
+import pytest
+
+from weitiao.check import Report, Spread, check, measure
+from weitiao.errors import UserError
+from weitiao.source import Source
+from weitiao.source.files import Input
+from weitiao.source.opened import open_file
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
+
+
+def reports(*inputs: str | Path, folder: Path = DATA) -> list[Report]:
+    return list(check(Source(inputs=[str(path) for path in inputs]), folder))
+
+
+def everything(*folders: str) -> list[Path]:
+    return [path for name in folders for path in sorted((DATA / name).rglob("*")) if path.is_file()]
+
+
+@needs_data
+def test_every_file_ends_in_a_verdict() -> None:
+    files = everything("malformed", "formats", "web", "text", "ruozhiba", "cqia")
+    assert len(files) > 500
+    verdicts = reports(*files)
+    assert len(verdicts) == len(files)
+    for report in verdicts:
+        assert report.total == report.good + report.empty + len(report.bad) > 0, report.file.uri
+        for place, problem in report.bad:
+            assert place.startswith(report.file.uri)
+            assert problem.said()
+            assert "{" not in problem.mended().replace('{"', "")
+
+
+@needs_data
+def test_json_that_must_be_refused_is_never_called_fine() -> None:
+    refused = reports(*everything("malformed/jsontestsuite/parsing"))
+    assert sum(report.file.uri.rpartition("/")[2].startswith("n_") for report in refused) > 150
+    for report in refused:
+        name = report.file.uri.rpartition("/")[2]
+        reasons = {problem.reason for _, problem in report.bad}
+        broken = reasons & {"not JSON", "wrong encoding", "nested too deep", "empty file", "NUL byte", "not text"}
+        if name.startswith("n_"):
+            assert broken, name
+            assert not report.is_fine
+        if name.startswith("y_"):
+            assert not broken, (name, reasons)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "shapes", "good", "duplicates"),
+    [
+        ("alpaca/alpaca_zh_1000.json", {"alpaca": 1000}, 1000, 8),
+        ("alpaca/seed_tasks_zh.json", {"alpaca": 175}, 175, 0),
+        ("alpaca/with_system.csv", {"alpaca": 3}, 3, 0),
+        ("sharegpt/conversation.json", {"sharegpt": 1}, 1, 0),
+        ("sharegpt/firefly_multi_turn.jsonl", {"pairs": 33}, 33, 0),
+        ("sharegpt/toolcall_zh_300.json", {"sharegpt": 300}, 300, 43),
+        ("openai/typed_content_500.jsonl", {"openai": 500}, 500, 1),
+        ("query_response/swift_multi.json", {"qa": 3}, 3, 0),
+        ("query_response/swift_pre.csv", {"posts": 3}, 3, 0),
+        ("eval_samples/qa.jsonl", {"qa": 12, "openai": 1}, 13, 0),
+        ("doccano/example.utf16.csv", {"posts": 3}, 3, 0),
+        ("xlsx/medqa_2019.xlsx", {"qa": 690}, 690, 1),
+        ("table/six_rows.parquet", {"posts": 6}, 6, 0),
+        ("table/six_rows.tsv", {"posts": 6}, 6, 0),
+    ],
+)
+def test_formats_are_known_by_what_they_hold(name: str, shapes: dict[str, int], good: int, duplicates: int) -> None:
+    (report,) = reports(DATA / "formats" / name)
+    assert (dict(report.shapes), report.good, report.duplicates, report.bad) == (shapes, good, duplicates, [])
+
+
+def test_lengths_are_by_nearest_rank() -> None:
+    assert Spread.of(range(1, 101)) == Spread(1, 50, 95, 100)
+    assert Spread.of([7]) == Spread(7, 7, 7, 7)
+    assert Spread.of([]) is None
+
+
+def test_a_report_counts_roles_lengths_and_repeats(tmp_path: Path) -> None:
+    row = '{"instruction": "问？", "output": "答案"}\n'
+    (tmp_path / "a.jsonl").write_text(row * 3 + '{"text": ""}\n{"a": 1}\n')
+    (report,) = reports("a.jsonl", folder=tmp_path)
+    plain = report.plain()
+    assert plain["rows"] == {"total": 5, "good": 3, "bad": 1, "empty": 1}
+    assert plain["duplicates"] == 2
+    assert plain["roles"] == {"user": 3, "assistant": 3}
+    assert plain["characters"]["questions"] == {"min": 2, "median": 2, "p95": 2, "max": 2}
+    assert [item["place"] for item in plain["wrong"]] == ["a.jsonl:5"]
+    assert not plain["fine"]
+
+
+def test_no_rows_is_not_fine(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[]")
+    (report,) = reports("a.json", folder=tmp_path)
+    assert [problem.reason for _, problem in report.bad] == ["no rows"]
+
+
+def test_the_loss_mask_of_samples_is_shown(tiny_llama: Path) -> None:
+    conversation = (("user", "为什么水不能兑水？"), ("assistant", "因为兑了还是水。"))
+    tokens = measure([conversation] * 3, str(tiny_llama), Path())
+    assert tokens is not None
+    assert (tokens.counted, len(tokens.samples)) == (3, 2)
+    sample = tokens.samples[0]
+    assert [text for text, on in sample.pieces if on] == ["因为兑了还是水。<|im_end|>"]
+    assert "".join(text for text, _ in sample.pieces).startswith("<|im_start|>user\n为什么")
+    assert 0 < sample.supervised < sample.tokens
+    assert measure([], str(tiny_llama), Path()) is None
+
+
+def test_a_missing_input_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No file at"):
+        reports("nothing.jsonl", folder=tmp_path)
+
+
+def test_a_look_at_a_file_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}')
+    before = path.stat().st_mtime_ns
+    assert open_file(Input("a.jsonl", path), "auto", tmp_path).kind == "jsonl"
+    assert path.stat().st_mtime_ns == before

@@ -1,0 +1,200 @@
+"""Formats: each shape is recognised and read, and what goes out comes back in."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weitiao.formats import FORMATS, BadRow, read, recognise, write
+
+CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]], dict[str, Any]]] = [
+    ("alpaca", {"instruction": "问", "output": "答"}, [("user", "问"), ("assistant", "答")], {}),
+    (
+        "alpaca",
+        {"instruction": "译", "input": "sky", "output": "天", "system": "译者", "history": [["a", "b"]], "id": 7},
+        [("system", "译者"), ("user", "a"), ("assistant", "b"), ("user", "译\nsky"), ("assistant", "天")],
+        {"input": "sky", "id": 7},
+    ),
+    (
+        "cqia",
+        {"instruction": "问", "input": "", "output": "答", "domain": ["通用"], "human_verified": True},
+        [("user", "问"), ("assistant", "答")],
+        {"domain": ["通用"], "human_verified": True},
+    ),
+    ("alpaca", {"instruction": "问", "output": None}, [("user", "问")], {}),
+    (
+        "openai",
+        {"messages": [{"role": "developer", "content": "s"}, {"role": "user", "content": "u", "loss_weight": 0.0}]},
+        [("system", "s"), ("user", "u")],
+        {"messages": {"0": {"role": "developer"}, "1": {"loss_weight": 0.0}}},
+    ),
+    (
+        "openai",
+        {"messages": [{"role": "user", "content": [{"type": "text", "value": "a"}, {"type": "text", "text": "b"}]}]},
+        [("user", "ab")],
+        {},
+    ),
+    (
+        "openai",
+        {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": None, "tool_calls": [1]}]},
+        [("user", "u"), ("assistant", "")],
+        {"messages": {"1": {"tool_calls": [1]}}},
+    ),
+    ("openai", {"messages": '[{"role": "user", "content": "in a cell"}]'}, [("user", "in a cell")], {}),
+    (
+        "sharegpt",
+        {"conversations": [{"from": "human", "value": "u"}, {"from": "function_call", "value": "{}"}], "tools": "[]"},
+        [("user", "u"), ("assistant", "{}")],
+        {"tools": "[]", "conversations": {"1": {"from": "function_call"}}},
+    ),
+    (
+        "xtuner",
+        {"conversation": [{"system": "s", "input": "a", "output": "b"}, {"input": "c", "output": "d"}]},
+        [("system", "s"), ("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")],
+        {},
+    ),
+    (
+        "pairs",
+        {"system": "s", "conversation": [{"human": "a", "assistant": "b"}], "category": "x"},
+        [("system", "s"), ("user", "a"), ("assistant", "b")],
+        {"category": "x"},
+    ),
+    (
+        "qa",
+        {"instruction": "q", "context": "c", "response": "r", "category": "k"},
+        [("user", "q\nc"), ("assistant", "r")],
+        {"context": "c", "category": "k"},
+    ),
+    ("qa", {"问题": "q", "回答": "r", "来源": "x"}, [("user", "q"), ("assistant", "r")], {"来源": "x"}),
+    (
+        "qa",
+        {"Query": "q", "Response": "r", "system": "s", "history": []},
+        [("system", "s"), ("user", "q"), ("assistant", "r")],
+        {},
+    ),
+    ("qa", {"prompt": "q"}, [("user", "q")], {}),
+    ("posts", {"no": 1, "text": "帖子"}, [("passage", "帖子")], {"no": 1}),
+    ("posts", {"标题": "t", "内容": "帖子"}, [("passage", "帖子")], {"标题": "t"}),
+    ("posts", {"response": "只有它"}, [("passage", "只有它")], {}),
+]
+
+
+@pytest.mark.parametrize(("shape", "row", "messages", "fields"), CASES)
+def test_shapes_are_recognised_and_read(
+    shape: str, row: dict[str, Any], messages: list[tuple[str, str]], fields: dict[str, Any]
+) -> None:
+    assert recognise(row) == shape
+    found = read(row, shape)
+    assert found.messages == messages
+    assert found.fields == fields
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "field", "said"),
+    [
+        ({"instruction": "q", "output": 5}, "wrong type", "output", "it is a number, not a text"),
+        (
+            {"messages": [{"role": "user", "content": {}}]},
+            "wrong type",
+            "messages[0].content",
+            "it is an object, not a text",
+        ),
+        (
+            {"messages": [{"role": "narrator", "content": ""}]},
+            "unknown role",
+            "messages[0].role",
+            "no such role: narrator",
+        ),
+        ({"messages": [{"role": "user"}]}, "field missing", "messages[0]", "the field `content` is missing"),
+        ({"messages": ["hi"]}, "wrong type", "messages[0]", "it is a text, not an object"),
+        (
+            {"query": "q", "response": "r", "history": [["a"]]},
+            "wrong type",
+            "history[0]",
+            "it is a list, not a pair of texts",
+        ),
+        ({"text": None}, "empty", "", "it says nothing"),
+        ({"messages": []}, "empty", "", "it says nothing"),
+        ({"instruction": " ", "output": "\n"}, "empty", "", "it says nothing"),
+    ],
+)
+def test_what_is_wrong_is_named_by_field(row: dict[str, Any], reason: str, field: str, said: str) -> None:
+    with pytest.raises(BadRow) as caught:
+        read(row, recognise(row) or "openai")
+    problem = caught.value.problem
+    assert (problem.reason, problem.field, problem.said()) == (reason, field, said)
+
+
+@pytest.mark.parametrize("row", [{}, {"a": 1}, {"input_ids": [1]}, {"messages": 5}, {"chosen": [], "rejected": []}])
+def test_what_is_no_shape_is_not_guessed(row: dict[str, Any]) -> None:
+    assert recognise(row) is None
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+    lambda text: not text.isspace()
+)
+pairs = st.lists(st.tuples(words, words), min_size=1, max_size=4)
+
+
+@given(pairs, st.none() | words, words)
+def test_conversations_come_back_from_every_format_that_holds_them(
+    turns: list[tuple[str, str]], system: str | None, context: str
+) -> None:
+    messages = [("system", system)] if system else []
+    for question, answer in turns:
+        messages += [("user", question), ("assistant", answer)]
+    for name in ("openai", "sharegpt", "xtuner", "alpaca", "cqia"):
+        written = write(name, messages, {})
+        if name == "cqia" and (system or len(turns) > 1):
+            assert written.refused
+            continue
+        back = read(written.row, recognise(written.row) or "")
+        assert (back.messages, back.fields, written.lost) == (messages, {}, [])
+
+
+@given(words, words, words, words)
+def test_a_cqia_row_comes_back_whole(question: str, context: str, answer: str, domain: str) -> None:
+    row = {"instruction": question, "input": context, "output": answer, "domain": [domain], "human_verified": False}
+    back = read(row, "cqia")
+    written = write("cqia", back.messages, back.fields)
+    assert (written.row, written.lost) == (row, [])
+    lossy = write("alpaca", back.messages, back.fields)
+    assert lossy.row == {"instruction": question, "input": context, "output": answer}
+    assert lossy.lost == ["domain", "human_verified"]
+
+
+def test_tool_turns_go_where_there_is_a_place_for_them() -> None:
+    row = {
+        "conversations": [
+            {"from": "human", "value": "u"},
+            {"from": "function_call", "value": "{}"},
+            {"from": "observation", "value": "o"},
+            {"from": "gpt", "value": "a"},
+        ],
+        "tools": "[]",
+    }
+    found = read(row, "sharegpt")
+    assert write("sharegpt", found.messages, found.fields).row == row
+    assert write("openai", found.messages, found.fields).lost == ["tools", "conversations"]
+    for name in ("alpaca", "cqia", "xtuner"):
+        assert write(name, found.messages, found.fields).refused == "turns other than question and answer"
+
+
+def test_a_rewritten_question_is_not_taken_apart() -> None:
+    written = write("alpaca", [("user", "new\ntext"), ("assistant", "a")], {"input": "old"})
+    assert written.row == {"instruction": "new\ntext", "input": "", "output": "a"}
+    assert written.lost == ["input"]
+
+
+def test_a_part_that_is_no_text_stays_beside_its_turn() -> None:
+    parts = [{"type": "reasoning", "value": "hm"}, {"type": "text", "value": "yes"}]
+    row = {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": parts}]}
+    found = read(row, "openai")
+    assert found.messages[1] == ("assistant", "yes")
+    assert found.fields == {"messages": {"1": {"content": parts}}}
+    assert write("openai", found.messages, found.fields).lost == ["messages"]
+
+
+def test_every_format_is_tested() -> None:
+    assert set(FORMATS) == {"openai", "sharegpt", "xtuner", "alpaca", "cqia", "llamafactory", "hf"}
