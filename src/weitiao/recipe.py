@@ -134,9 +134,10 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     if first["type"] == "missing":
         return UserError(f"{places.at(location)}: {message}")
     hint = ""
-    if isinstance(value, str) and "expected" in context:
-        options = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-        if near := difflib.get_close_matches(value, options, n=1):
+    expected, given = context.get("expected", context.get("expected_tags")), context.get("tag", value)
+    if isinstance(given, str) and expected:
+        options = str(expected).replace("'", "").replace(" or ", ", ").split(", ")
+        if near := difflib.get_close_matches(given, options, n=1):
             hint = t("Did you mean `{name}`?", name=near[0])
     return UserError(t("{place} is {value}: {message}", place=places.at(location), value=shown, message=message), hint)
 
@@ -162,6 +163,7 @@ _WANTED = {
     "too_short": "it is too short, {min_length} at least",
     "string_pattern_mismatch": "only letters, digits, `.`, `_` and `-` are allowed",
     "union_tag_invalid": "it must be one of {expected_tags}",
+    "union_tag_not_found": "it must be the name of a step; its settings go behind the colon, further indented",
 }
 
 

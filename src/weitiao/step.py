@@ -2,12 +2,12 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
 
 import polars as pl
-from pydantic import BeforeValidator, Discriminator, Tag
+from pydantic import GetCoreSchemaHandler, SerializerFunctionWrapHandler, model_serializer
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function, tagged_union_schema
 
 from weitiao import ledger, record
 from weitiao.recipe import Settings
@@ -28,7 +28,8 @@ class Batch:
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> "Batch":
-        """Take apart a table with the columns of `record.SCHEMA`."""
+        """Take apart a table with the columns of `record.SCHEMA`; no id may stand twice."""
+        assert frame["id"].n_unique() == len(frame), "an id stands twice"
         turns = frame.select("id", "messages").filter(pl.col("messages").list.len() > 0).explode("messages")
         turns = turns.select(
             "id",
@@ -42,7 +43,7 @@ class Batch:
         """Put the table together again, rows in their old order."""
         messages = self.turns.group_by("id", maintain_order=True).agg(pl.struct("role", "content").alias("messages"))
         joined = self.records.join(messages, on="id", how="left", maintain_order="left")
-        return joined.with_columns(pl.col("messages").fill_null([])).select(record.SCHEMA)
+        return joined.with_columns(pl.col("messages").fill_null([])).select(list(record.SCHEMA))
 
     def texts(self, roles: tuple[Role, ...] = ()) -> pl.DataFrame:
         """Return `id, text`, a row a record: its texts of these roles (all if none are named), joined by newlines."""
@@ -76,9 +77,10 @@ class Step(Settings):
         """Return the name that recipes and ledger use."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
-    def spec(self) -> dict[str, Any]:
-        """Return the step as a recipe would write it, with every setting."""
-        return {self.step_name(): self.model_dump(mode="json")}
+    @model_serializer(mode="wrap")
+    def _written(self, settings: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the step as a recipe would, with every setting: two steps with like settings stay two."""
+        return {self.step_name(): settings(self)}
 
 
 class RowStep(Step):
@@ -89,35 +91,45 @@ class RowStep(Step):
         """Return the batch after this step."""
 
 
-class Rewrite(RowStep):
-    """Change texts: give `rewrite`, string expression in, string expression out."""
+class _Change(RowStep):
+    """Change texts; the two kinds below differ in who writes the new ones."""
 
     roles: ClassVar[tuple[Role, ...]] = ()  # whose texts it touches; all if empty
+
+    @abstractmethod
+    def rewritten(self, texts: pl.Series) -> pl.Series:
+        """Return the new texts, one for each, in order."""
+
+    def apply(self, batch: Batch) -> Batch:
+        """Rewrite the texts and note each one that changed."""
+        old = batch.turns["content"]
+        if self.roles:
+            places = batch.turns["role"].is_in(self.roles).arg_true()
+            new = old.clone().scatter(places, self.rewritten(old.gather(places)))
+        else:
+            new = self.rewritten(old)
+        changed = batch.turns.select("id", "turn", before="content").filter(old != new)
+        if changed.is_empty():
+            return batch
+        name = pl.lit(self.step_name())
+        noted = changed.with_columns(step=name, action=pl.lit("changed"), reason=pl.lit("rewritten"))
+        turns = batch.turns.with_columns(new.alias("content"))
+        return replace(batch, turns=turns, events=(*batch.events, ledger.events(noted)))
+
+
+class Rewrite(_Change):
+    """Change texts: give `rewrite`, string expression in, string expression out."""
 
     @abstractmethod
     def rewrite(self, text: pl.Expr) -> pl.Expr:
         """Return the new text."""
 
-    def rewritten(self, turns: pl.DataFrame) -> pl.Series:
-        """Return the new texts of all `turns`, in order."""
-        return turns.select(self.rewrite(pl.col("content")).alias("content")).to_series()
-
-    def apply(self, batch: Batch) -> Batch:
-        """Rewrite the texts and note each one that changed."""
-        new = self.rewritten(batch.turns)
-        if self.roles:
-            touched = batch.turns["role"].is_in(self.roles)
-            new = pl.select(pl.when(touched).then(new).otherwise(batch.turns["content"])).to_series()
-        changed = batch.turns.with_columns(new.alias("after")).filter(pl.col("after") != pl.col("content"))
-        if changed.is_empty():
-            return batch
-        event = changed.select("id", "turn", pl.col("content").alias("before"))
-        noted = event.with_columns(step=pl.lit(self.step_name()), action=pl.lit("changed"), reason=pl.lit("rewritten"))
-        turns = batch.turns.with_columns(new.alias("content"))
-        return replace(batch, turns=turns, events=(*batch.events, ledger.events(noted)))
+    def rewritten(self, texts: pl.Series) -> pl.Series:
+        """Return the new texts, one for each, in order."""
+        return pl.select(self.rewrite(pl.lit(texts))).to_series()
 
 
-class RewriteSelected(Rewrite):
+class RewriteSelected(_Change):
     """Change, in Python, only the texts that an expression selects: for what Polars cannot express."""
 
     @abstractmethod
@@ -128,37 +140,43 @@ class RewriteSelected(Rewrite):
     def rewrite_one(self, text: str) -> str:
         """Return the new text of one selected text."""
 
-    def rewrite(self, text: pl.Expr) -> pl.Expr:
-        """Apply `rewrite_one` where `selects` says so."""
-        one = text.map_elements(self.rewrite_one, return_dtype=pl.String)
-        return pl.when(self.selects(text)).then(one).otherwise(text)
-
-    def rewritten(self, turns: pl.DataFrame) -> pl.Series:
-        """Return the new texts; unlike `rewrite`, Python sees the selected ones alone."""
-        content = turns["content"]
-        selected = turns.select(self.selects(pl.col("content")).fill_null(False)).to_series()
-        if not selected.any():
-            return content
-        places = selected.arg_true()
-        new = pl.Series([self.rewrite_one(text) for text in content.gather(places)], dtype=pl.String)
-        return content.scatter(places, new)
+    def rewritten(self, texts: pl.Series) -> pl.Series:
+        """Return the new texts; Python sees the selected ones alone."""
+        places = pl.select(self.selects(pl.lit(texts))).to_series().arg_true()
+        if places.is_empty():
+            return texts
+        new = pl.Series([self.rewrite_one(text) for text in texts.gather(places)], dtype=pl.String)
+        return texts.clone().scatter(places, new)  # scatter writes into the series it is called on
 
 
-class Drop(RowStep):
-    """Let records go: give `where`, true where a record goes, and the `reason`."""
+class DropRecords(RowStep):
+    """Let records go: give `gone`, which ones, and the `reason`."""
+
+    reason: ClassVar[str]
+
+    @abstractmethod
+    def gone(self, batch: Batch) -> pl.DataFrame:
+        """Return the records that go: `id`, and `detail` (JSON text) where there is something to say."""
+
+    def apply(self, batch: Batch) -> Batch:
+        """Drop the records and note each."""
+        gone = self.gone(batch)
+        name, reason = pl.lit(self.step_name()), pl.lit(self.reason)
+        return batch.without(gone, gone.with_columns(step=name, action=pl.lit("dropped"), reason=reason))
+
+
+class Drop(DropRecords):
+    """Let records go by their text: give `where`, true where a record goes, and the `reason`."""
 
     roles: ClassVar[tuple[Role, ...]] = ()  # whose texts are looked at; all if empty
-    reason: ClassVar[str]
 
     @abstractmethod
     def where(self, text: pl.Expr) -> pl.Expr:
         """Return true where the record goes; `text` is its texts joined by newlines."""
 
-    def apply(self, batch: Batch) -> Batch:
-        """Drop the records and note each."""
-        gone = batch.texts(self.roles).filter(self.where(pl.col("text")))
-        noted = gone.select("id", step=pl.lit(self.step_name()), action=pl.lit("dropped"), reason=pl.lit(self.reason))
-        return batch.without(gone, noted)
+    def gone(self, batch: Batch) -> pl.DataFrame:
+        """Return the records whose text `where` names."""
+        return batch.texts(self.roles).filter(self.where(pl.col("text"))).select("id")
 
 
 class Gather(Step):
@@ -182,25 +200,35 @@ class Gather(Step):
 
 def one_of(*kinds: type[Step]) -> Any:
     """Return the type of a step in a recipe: `name`, or `name: {setting: value}`, for the steps of one stage."""
-    tagged = [Annotated[kind, BeforeValidator(_settings), Tag(kind.step_name())] for kind in kinds]
-    union: Any = tagged[0]
-    for kind in tagged[1:]:
-        union = union | kind
-    return Annotated[union, Discriminator(_name(tuple(kinds)))]
+    return Annotated[Step, _OneOf(kinds)]
 
 
-def _name(kinds: tuple[type[Step], ...]) -> Callable[[Any], str | None]:
-    def name(value: Any) -> str | None:
-        if isinstance(value, Step):
-            return value.step_name()
-        if isinstance(value, dict):
-            return str(next(iter(value))) if len(value) == 1 else None
-        return str(value)
+@dataclass(frozen=True)
+class _OneOf:
+    """What pydantic reads off such a type."""
 
-    return name
+    kinds: tuple[type[Step], ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Tell pydantic to choose the step by its name, so that an error names the step and the setting."""
+        choices: dict[Any, CoreSchema] = {
+            kind.step_name(): no_info_before_validator_function(_settings, handler.generate_schema(kind))
+            for kind in self.kinds
+        }
+        return tagged_union_schema(choices, _name)
+
+
+def _name(value: Any) -> str | None:
+    if isinstance(value, Step):
+        return value.step_name()
+    if isinstance(value, dict):
+        return str(next(iter(value))) if len(value) == 1 else None
+    return str(value)
 
 
 def _settings(value: Any) -> Any:
-    if isinstance(value, dict):
-        return next(iter(value.values())) or {}
-    return {} if isinstance(value, str) else value
+    """Return what stands behind the step's name; a name alone means every default."""
+    settings = next(iter(value.values())) if isinstance(value, dict) else None
+    if isinstance(value, Step):
+        return value
+    return {} if settings is None else settings

@@ -1,0 +1,44 @@
+"""prepare: repair, normalise and drop records; no text is invented, no teacher called."""
+
+from pydantic import Field
+
+from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
+from weitiao.prepare.drop_long import DropLong
+from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
+from weitiao.prepare.drop_short import DropShort
+from weitiao.prepare.fold_width import FoldWidth
+from weitiao.prepare.strip_html import StripHtml
+from weitiao.prepare.tidy_whitespace import TidyWhitespace
+from weitiao.recipe import Settings
+from weitiao.stage import Stage
+from weitiao.step import Step, one_of
+
+# In the order in which they run by default.
+STEPS: tuple[type[Step], ...] = (
+    StripHtml,
+    FoldWidth,
+    TidyWhitespace,
+    DropShort,
+    DropLong,
+    DropExactDuplicates,
+    DropNearDuplicates,
+)
+
+
+class Prepare(Settings):
+    """The steps, in order."""
+
+    steps: tuple[one_of(*STEPS), ...] = Field(  # type: ignore[valid-type]
+        default_factory=lambda: tuple(step() for step in STEPS),
+        description="Steps in order, each `name` or `name: {setting: value}`",
+    )
+
+
+STAGE = Stage(
+    "prepare",
+    Prepare,
+    "weitiao.prepare.run:run",
+    "Prepared {kept} of {total} records",
+    reads_records=True,
+    gives_records=True,
+)

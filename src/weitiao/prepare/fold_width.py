@@ -1,0 +1,31 @@
+"""Full-width letters, digits and spaces made half-width, and each character in its composed form."""
+
+import re
+import unicodedata
+
+import polars as pl
+
+from weitiao.prepare.code import outside_code
+from weitiao.step import RewriteSelected
+
+_WIDE = "０-９Ａ-Ｚａ-ｚ\u3000"
+_NARROW = {code: code - 0xFEE0 for start, end in ("０９", "ＡＺ", "ａｚ") for code in range(ord(start), ord(end) + 1)}
+_NARROW[0x3000] = 0x20
+# The composed form would turn compatibility ideographs into others: 神 (U+FA19), as a name is written, into 神.
+_COMPOSABLE = re.compile(r"[^\uf900-\ufaff\U0002f800-\U0002fa1f]+")
+
+
+class FoldWidth(RewriteSelected):
+    """Make full-width letters, digits and spaces half-width; Chinese punctuation, x², ①, ½ and ℃ stay."""
+
+    def selects(self, text: pl.Expr) -> pl.Expr:
+        """Return true where there is such a character, or one that can be composed."""
+        return text.str.contains(f"[{_WIDE}]") | (text.str.normalize("NFC") != text)
+
+    def rewrite_one(self, text: str) -> str:
+        """Return the text with half-width characters, but for what stands in code fences."""
+        return outside_code(_folded, text)
+
+
+def _folded(text: str) -> str:
+    return _COMPOSABLE.sub(lambda run: unicodedata.normalize("NFC", run[0]), text.translate(_NARROW))

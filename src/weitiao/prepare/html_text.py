@@ -1,0 +1,177 @@
+"""The text that a reader of HTML sees: parsed by lexbor, its blocks walked here."""
+
+import re
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+
+def _tags(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+_UNSEEN = _tags("script style noscript template head title iframe svg canvas audio video object select option")
+_FURNITURE = _tags("nav aside footer header form button")  # of a page, around what it says
+_PARAGRAPHS = _tags("p h1 h2 h3 h4 h5 h6 ul ol dl blockquote x-table article section main figure hr pre")
+_LINES = _tags(
+    "div li dt dd x-tr x-caption address figcaption fieldset legend details summary center nav aside footer header form"
+    " body html"
+)
+# What stands in the text while it is put together: private use, removed from the text itself.
+_LINE, _PARAGRAPH, _CELL, _ITEM, _ITEM_END, _KEPT = "\ue002", "\ue003", "\ue004", "\ue005", "\ue006", "\ue007"
+_BREAKS = f"[\\s{_LINE}{_PARAGRAPH}]*"
+_MARK = f"(?:- |\\d+\\. ){_ITEM}"
+_RAISED = {
+    "sup": str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"),
+    "sub": str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋"),
+}
+
+
+def visible_text(markup: str, *, page: bool) -> str:
+    """Return the visible text of `markup`; of a whole page without navigation, forms and the like.
+
+    Paragraphs are parted by blank lines, other blocks by line ends, table cells by ` | `; list items keep their mark,
+    and code its line ends, in a fence. Text outside all blocks of a fragment keeps its own line ends.
+    """
+    body = LexborHTMLParser(markup).body
+    return _Walk(page).text(body) if body else ""
+
+
+class _Walk:
+    def __init__(self, page: bool) -> None:
+        self.page = page
+        self.blocks = int(page)  # open blocks; outside all of them line ends are the author's
+        self.lists: list[int] = []  # of each open list the next number, 0 for one without
+        self.cells = 0  # so far in the row
+        self.parts: list[str] = []
+        self.code: list[str] = []
+
+    def text(self, root: LexborNode) -> str:
+        """Return the text below `root`."""
+        stack: list[LexborNode | str] = _children(root)  # a tag stands for the end of its element
+        while stack:
+            item = stack.pop()
+            if isinstance(item, str):
+                self._leave(item)
+            elif item.is_text_node:
+                self._write(item.text_content or "")
+            elif item.is_element_node and self._enter(item):
+                stack.append(item.tag or "")
+                stack += _children(item)
+        return self._joined()
+
+    def _enter(self, node: LexborNode) -> bool:
+        """Write what stands for the start of an element, and say whether to go inside."""
+        tag = node.tag or ""
+        if tag in _UNSEEN or "hidden" in node.attributes or (self.page and _is_furniture(node)):
+            return False
+        self._break(tag)
+        if tag == "br":
+            self.parts.append("\n")
+        elif tag in ("ul", "ol"):
+            self.lists.append(int(tag == "ol"))
+        elif tag == "li":
+            self._item()
+        elif tag == "x-tr":
+            self.cells = 0
+        elif tag in ("x-td", "x-th"):
+            self.parts += [_CELL] if self.cells else []
+            self.cells += 1
+        elif tag == "pre":
+            self._keep("```\n{}\n```", _code(node).strip("\n"))
+            self._break(tag)
+            return False
+        elif tag in ("code", "tt") and "`" not in node.text():
+            self._keep("`{}`", node.text())
+            return False
+        elif tag in _RAISED and all(ord(letter) in _RAISED[tag] for letter in node.text().strip()):
+            self.parts.append(node.text().strip().translate(_RAISED[tag]))
+            return False
+        self.blocks += _is_block(tag)
+        return True
+
+    def _leave(self, tag: str) -> None:
+        self.blocks -= _is_block(tag)
+        if tag in ("ul", "ol"):
+            self.lists.pop()
+        self.parts += [_ITEM_END] if tag == "li" else []
+        self._break(tag)
+
+    def _break(self, tag: str) -> None:
+        if tag in _PARAGRAPHS and not (tag in ("ul", "ol") and len(self.lists) > 1):
+            self.parts.append(_PARAGRAPH)
+        elif tag in _PARAGRAPHS or tag in _LINES:
+            self.parts.append(_LINE)
+
+    def _item(self) -> None:
+        number = self.lists[-1] if self.lists else 0
+        self.parts += [_LINE, "  " * (len(self.lists) - 1), f"{number}. " if number else "- ", _ITEM]
+        if number:
+            self.lists[-1] += 1
+
+    def _keep(self, form: str, text: str) -> None:
+        if text.strip():
+            self.parts.append(f"{_KEPT}{len(self.code)}{_KEPT}")
+            self.code.append(form.format(text.replace("\xa0", " ")))
+
+    def _write(self, text: str) -> None:
+        last = self.parts[-1] if self.parts else _LINE
+        text = re.sub("[\ue002-\uf8ff]" if self.page else "[\ue002-\ue007]", "", text)  # in pages they are icons
+        if self.blocks:
+            # A line end between two Chinese characters is none.
+            text = re.sub(r"(?<=[\u2e80-\uffef])[ \t\r\f]*\n[ \t\r\n\f]*(?=[\u2e80-\uffef])", "", text)
+            text = re.sub(r"[ \t\r\n\f]+", " ", text)
+            if last[-1:] in ("\n", " ", _LINE, _PARAGRAPH, _CELL, _ITEM):
+                text = text.lstrip(" ")
+        elif last == "\n":  # the line end behind `<br>` is the same one
+            text = re.sub(r"^[ \t]*\r?\n", "", text)
+        if text:
+            self.parts.append(text.replace("\xa0", " "))
+
+    def _joined(self) -> str:
+        text = "".join(self.parts)
+        text = re.sub(f" ?[{_LINE}{_PARAGRAPH}]*{_CELL}[{_LINE}{_PARAGRAPH}]*", " | ", text)
+        before = None
+        while before != text:  # an item without text of its own, but for items within it, has no mark
+            before, text = text, re.sub(f"{_MARK}{_BREAKS}(?={_MARK}|{_ITEM_END})", "", text)
+        text = re.sub(f"{_ITEM}{_BREAKS}|{_ITEM_END}", "", text)
+        text = re.sub(f"(?<![\\s{_LINE}{_PARAGRAPH}]){_BREAKS}[\\n{_LINE}{_PARAGRAPH}]", _gap, text)
+        return re.sub(f"{_KEPT}(\\d+){_KEPT}", lambda mark: self.code[int(mark[1])], text).strip("\n")
+
+
+def _children(node: LexborNode) -> list[LexborNode | str]:
+    """Return the children of a node, the last one first."""
+    children: list[LexborNode | str] = []
+    child = node.last_child
+    while child is not None:
+        children.append(child)
+        child = child.prev
+    return children
+
+
+def _gap(breaks: re.Match[str]) -> str:
+    """Return the line ends that a run of them and of block ends makes: at most a blank line, if a block ends there."""
+    run = breaks[0]
+    if _LINE not in run and _PARAGRAPH not in run:
+        return "\n" * run.count("\n")
+    return "\n\n" if _PARAGRAPH in run or run.count("\n") > 1 else "\n"
+
+
+def _is_block(tag: str) -> bool:
+    return tag in _PARAGRAPHS or tag in _LINES or tag in ("x-td", "x-th")
+
+
+def _is_furniture(node: LexborNode) -> bool:
+    """Say whether a part of a page is not what the page says."""
+    if node.tag == "form":  # some pages are one form from top to bottom
+        return node.css_first("p, article, main, h1, h2, x-table") is None
+    if node.tag != "header":
+        return node.tag in _FURNITURE
+    above = node.parent
+    while above is not None and above.tag not in ("article", "main"):
+        above = above.parent
+    return above is None  # the header of an article holds its title
+
+
+def _code(node: LexborNode) -> str:
+    pieces = (("\n" if part.tag == "br" else part.text_content or "") for part in node.traverse(include_text=True))
+    return "".join(pieces)

@@ -1,0 +1,168 @@
+"""The prepare stage: steps in passes over the parts, side by side; where a step sees all records, all wait."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from weitiao import ledger
+from weitiao.engine import local
+from weitiao.prepare import Prepare
+from weitiao.stage import Job, Outcome, Reporter
+from weitiao.step import Batch, Gather, RowStep, Step
+from weitiao.store import Draft, write_parquet, write_whole
+
+Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
+
+
+def run(job: Job) -> Outcome:
+    """Take the records through the steps of the recipe."""
+    funnel = prepare(job.settings(Prepare).steps, job.inputs["records"].parts(), job.draft, job.reporter)
+    total, kept = (funnel[0]["in"], funnel[-1]["out"]) if funnel else (job.inputs["records"].manifest["kept"],) * 2
+    refused: dict[str, int] = {}
+    for row in funnel:
+        for reason, count in row["dropped"].items():
+            refused[reason] = refused.get(reason, 0) + count
+    return Outcome(total, kept, refused, {"funnel": funnel})
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """Steps that one reading of the records can do: first those that see a record, then those that see all."""
+
+    rows: tuple[RowStep, ...] = ()
+    gathers: tuple[Gather, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """One part in one pass."""
+
+    index: int
+    source: Draft | Path  # the pass before, or the part as it came in
+    target: Draft
+    work: _Pass
+    judged: tuple[tuple[Gather, Path], ...] = ()  # what the gathers of the pass before have found
+
+
+def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter: Reporter) -> list[Row]:
+    """Write the records of `parts` after `steps`, and the ledger, into `draft`; return the funnel, a row a step.
+
+    What an interrupted try has finished is not done again. The result does not depend on the number of workers.
+    """
+    passes = _passes(steps)
+    judged: tuple[tuple[Gather, Path], ...] = ()
+    before: Draft | None = None
+    funnel: list[Row] = []
+    for number, work in enumerate(passes):
+        aside = Draft(draft.scratch(f"pass-{number}"))
+        target = draft if number == len(passes) - 1 else aside
+        chunks = [_Chunk(i, before or part, target, work, judged) for i, part in enumerate(parts)]
+        waiting = [chunk for chunk in chunks if not target.part(chunk.index).exists()]
+        for _ in reporter.track(local.run(_advance, waiting), len(waiting), "parts prepared"):
+            pass
+        counts = [orjson.loads(_counts(target, index).read_bytes()) for index in range(len(parts))]
+        funnel += [_summed(rows) for rows in zip(*counts, strict=True)]
+        judged = _judge(work.gathers, target, len(parts))
+        before = aside
+    _check(funnel)
+    return funnel
+
+
+def _passes(steps: Iterable[Step]) -> list[_Pass]:
+    passes = [_Pass()]
+    for step in steps:
+        last = passes[-1]
+        if isinstance(step, Gather):
+            passes[-1] = _Pass(last.rows, (*last.gathers, step))
+        else:
+            assert isinstance(step, RowStep)
+            if last.gathers:
+                passes.append(_Pass((step,)))
+            else:
+                passes[-1] = _Pass((*last.rows, step))
+    return [*passes, _Pass()] if passes[-1].gathers else passes
+
+
+def _advance(chunk: _Chunk) -> None:
+    """Take one part through one pass; the part itself is written last, so that one that is there is finished."""
+    index, source = chunk.index, chunk.source
+    frame = pl.read_parquet(source if isinstance(source, Path) else source.part(index))
+    events = [] if isinstance(source, Path) else [pl.read_parquet(source.ledger_part(index))]
+    counts: list[Row] = []
+    for gather, path in chunk.judged:
+        before = len(frame)
+        gone = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
+        frame = frame.join(gone, on="id", how="anti", maintain_order="left")
+        events.append(ledger.events(gone))
+        counts.append(_row(gather, before, gone, len(frame)))
+    if chunk.work.rows or chunk.work.gathers:
+        batch = Batch.of(frame)
+        for step in chunk.work.rows:
+            after = step.apply(batch)
+            made = pl.concat([ledger.empty(), *after.events[len(batch.events) :]])
+            counts.append(_row(step, len(batch.records), made, len(after.records)))
+            batch = after
+        frame, events = batch.frame(), [*events, batch.ledger()]
+        for number, gather in enumerate(chunk.work.gathers):
+            write_parquet(_columns(chunk.target, number, index), gather.columns(batch))
+    write_whole(_counts(chunk.target, index), orjson.dumps(counts))
+    chunk.target.write(index, frame, pl.concat([ledger.empty(), *events]))
+
+
+def _judge(gathers: Sequence[Gather], target: Draft, parts: int) -> tuple[tuple[Gather, Path], ...]:
+    """Let each gather see its columns of all records that those before it have left."""
+    judged: list[tuple[Gather, Path]] = []
+    for number, gather in enumerate(gathers):
+        path = target.scratch("judged") / f"{number}.parquet"
+        if not path.exists() and parts:
+            columns = pl.concat(pl.read_parquet(_columns(target, number, index)) for index in range(parts))
+            for _, earlier in judged:
+                columns = columns.join(
+                    pl.read_parquet(earlier, columns=["id"]), on="id", how="anti", maintain_order="left"
+                )
+            write_parquet(path, ledger.events(gather.noted(gather.judge(columns))))
+        judged.append((gather, path))
+    return tuple(judged)
+
+
+def _counts(target: Draft, index: int) -> Path:
+    return target.scratch("counts") / f"{index:05d}.json"
+
+
+def _columns(target: Draft, number: int, index: int) -> Path:
+    return target.scratch("columns") / f"{number}-{index:05d}.parquet"
+
+
+def _row(step: Step, before: int, events: pl.DataFrame, after: int) -> Row:
+    dropped = events.filter(pl.col("action") == "dropped").group_by("reason", maintain_order=True).len()
+    changed = events.filter(pl.col("action") == "changed")["id"].n_unique()
+    return {"step": step.step_name(), "in": before, "changed": changed, "dropped": dict(dropped.rows()), "out": after}
+
+
+def _summed(rows: Sequence[Row]) -> Row:
+    """Add up one step's row over the parts."""
+    dropped: dict[str, int] = {}
+    for row in rows:
+        for reason, count in row["dropped"].items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    total = {key: sum(row[key] for row in rows) for key in ("in", "changed", "out")}
+    return {
+        "step": rows[0]["step"],
+        "in": total["in"],
+        "changed": total["changed"],
+        "dropped": dropped,
+        "out": total["out"],
+    }
+
+
+def _check(funnel: Sequence[Row]) -> None:
+    """Hold that at each step the records that came in went on or were dropped for a reason."""
+    for row in funnel:
+        assert row["in"] == row["out"] + sum(row["dropped"].values()), f"records lost: {row}"
+    for one, other in pairwise(funnel):
+        assert one["out"] == other["in"], f"records lost between {one} and {other}"

@@ -1,0 +1,113 @@
+"""HTML turned into the text that a reader of the page sees."""
+
+import html
+import re
+from collections import Counter
+
+import polars as pl
+
+from weitiao.prepare.html_text import visible_text
+from weitiao.step import RewriteSelected
+
+# Tags whose presence shows that a text is HTML; names that placeholders have too (`<input>`, `<title>`) are no proof.
+_PROOF = (
+    "a abbr b big blockquote br center code dd del div dl dt em embed figure font h1 h2 h3 h4 h5 h6 hr i iframe img ins"
+    " li nobr noscript ol p pre s script small span strike strong style sub sup table tbody td tfoot th thead tr tt u"
+    " ul"
+)
+_OTHER = (
+    "address article aside audio body button canvas caption cite col colgroup details fieldset figcaption footer form"
+    " head header html input kbd label legend link main mark meta nav option picture q rp rt ruby section select source"
+    " summary svg textarea time title video wbr"
+)
+_ALONE = {"br", "hr", "wbr", "img"}  # never closed
+_OPEN = {"p", "li", "td", "th", "tr", "dt", "dd", "body", "html", "head", "option"}  # need not be closed
+# A bare word among the attributes is one of HTML's own, else `a<b and c>d` would hold a tag.
+_ATTRIBUTE = (
+    r"""\s+(?:[a-z_:@][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+)"""
+    r"|(?:allowfullscreen|async|checked|controls|defer|disabled|hidden|itemscope|loop|muted|multiple|noshade|nowrap|open"
+    r"|readonly|required|reversed|selected)(?=[\s/>]))"
+)
+_TAG = re.compile(
+    rf"<(?P<close>/?)(?P<name>{'|'.join((_PROOF + ' ' + _OTHER).split())})(?P<rest>(?:{_ATTRIBUTE})*)\s*/?>",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"<!--.*?-->|<!doctype[^>]*>|<\?xml[^>]*\?>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+_PAGE = re.compile(r"<(?:!doctype\s+html|html[\s>])|\A\s*<body[\s>]", re.IGNORECASE)
+# Code and formulas of a Markdown text, in which tags are shown, not meant.
+_SHOWN = re.compile(
+    r"^[ \t]*(?P<mark>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=mark)|\Z)|(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=tick)(?!`)"
+    r"|\$\$.{1,4000}?\$\$|\\\(.{1,4000}?\\\)|\\\[.{1,4000}?\\\]|\$(?=\S)[^$\n]+?(?<=\S)\$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+class StripHtml(RewriteSelected):
+    """Replace HTML by its visible text: blocks, lines and cells stay apart, scripts and navigation go.
+
+    Only texts that hold a real tag, a comment or an entity are touched; code, formulas and comparisons are left alone.
+    """
+
+    def selects(self, text: pl.Expr) -> pl.Expr:
+        """Return true where there may be a tag, a comment or an entity."""
+        return text.str.contains(r"(?i)</?[a-z][a-z0-9]*[\s/>]|<!|&(?:#?[a-z0-9]+);")
+
+    def rewrite_one(self, text: str) -> str:
+        """Return the visible text."""
+        if _PAGE.search(text) and _PAGE.search(_SHOWN.sub("", text)):
+            return visible_text(_TABLE_TAG.sub(r"<\1x-\2", text), page=True)
+        shown: list[str] = []
+
+        def hide(match: re.Match[str]) -> str:
+            if match[0].startswith("$") and any(_proves(tag) for tag in _TAG.finditer(match[0])):
+                return match[0]  # two prices, and paragraphs between them
+            shown.append(match[0])
+            return f"\ue000{len(shown) - 1}\ue001"
+
+        prose = _SHOWN.sub(hide, text) if "\ue000" not in text else text
+        tags = _real_tags(prose)
+        if tags or "<!--" in prose:
+            prose = visible_text(_escaped(prose, tags), page=False)
+        else:
+            prose = _ENTITY.sub(lambda entity: html.unescape(entity[0]).replace("\xa0", " "), prose)
+        return re.sub("\ue000(\\d+)\ue001", lambda mark: shown[int(mark[1])], prose) if shown else prose
+
+
+def _proves(tag: re.Match[str]) -> bool:
+    return bool(tag["close"] or tag["rest"]) or tag["name"].lower() in _ALONE
+
+
+def _real_tags(text: str) -> frozenset[str]:
+    """Return the names of the tags that are meant as such; none if nothing proves that the text is HTML."""
+    real: set[str] = set()
+    opened: Counter[str] = Counter()
+    for tag in _TAG.finditer(text):
+        name = tag["name"].lower()
+        opened[name] += not tag["close"]
+        # An open `<p>` alone may be a generic type or a comparison, two of them are paragraphs.
+        if _proves(tag) or (name in _OPEN and (len(name) > 1 or opened[name] > 1)):
+            real.add(name)
+    return frozenset(real) if not real.isdisjoint(_PROOF.split()) else frozenset()
+
+
+_TOKEN = re.compile(
+    rf"(?P<aside>{_ASIDE.pattern})|{_TAG.pattern}|<|&(?!{_ENTITY.pattern[1:]})", re.IGNORECASE | re.DOTALL
+)
+# A parser moves or drops what stands where a table may not have it; under other names it stays where it is.
+_TABLE = ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup", "col")
+_TABLE_TAG = re.compile(rf"<(/?)({'|'.join(_TABLE)})\b", re.IGNORECASE)
+
+
+def _escaped(text: str, tags: frozenset[str]) -> str:
+    """Return markup in which only the real tags and entities are left as such."""
+
+    def token(match: re.Match[str]) -> str:
+        if match["aside"]:
+            return ""
+        name = (match["name"] or "").lower()
+        if name not in tags:
+            return match[0].replace("&", "&amp;").replace("<", "&lt;")
+        return f"<{match['close']}x-{name}>" if name in _TABLE else match[0]
+
+    return _TOKEN.sub(token, text)

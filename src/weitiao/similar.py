@@ -1,0 +1,399 @@
+"""Near-duplicates: which texts say the same but for an edit, found without comparing all with all.
+
+Two texts are compared by what is left of them without punctuation, space, case and width (`matching_key`), cut into
+overlapping pieces: two characters for Chinese, Japanese and Korean texts below 50 characters, of which one edit would
+break too many longer pieces, five characters for all others. They are alike when enough of their pieces are common
+(Jaccard), or when one character inserted, deleted, replaced or moved turns one into the other.
+
+The search is the set-similarity join with a prefix filter (Chaudhuri et al. 2006, Xiao et al. 2008): a pair that is
+alike shares one of its rarest pieces, so only texts that do are compared, and those exactly. Memory grows with the
+characters (about 50 bytes each at the peak), time with the characters and the pairs that share a rare piece.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+Shares = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+N = TypeVar("N", bound=np.integer[Any])
+
+SHORT = 50  # characters; below, one edit breaks more than a fifth of the five-character pieces
+_EDITED = (6, 64)  # characters; one edit in a shorter text may change all of it, in a longer one the pieces tell
+_NEIGHBOURS = 500  # a piece that more texts share is looked up in the last so many: it tells little, and costs most
+_BLOCK = 4_000_000  # lookups at a time: about 200 MB
+_WIDE = 0x2E80  # from this code point on characters are East Asian, and wide
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)  # of 64 bits
+_FILLED = {True: 5, False: 12}  # characters, Chinese or not; what differs less is an edit
+
+# A number with the signs beside it, and `第三`: 91-33= and 91+33= are different sums, 第三章 and 第四章 two chapters.
+_FIGURES = r"[-+*/×÷=<>^%]?\s*\d+(?:\.\d+)?\s*[-+*/×÷=<>^%]?|第[零一二三四五六七八九十百千两]+"
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """From which share of common pieces on two texts are near-duplicates."""
+
+    short: float = 0.6  # Chinese, Japanese or Korean, and the shorter one below 50 characters
+    long: float = 0.8
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of near-duplicates by row number, `left` < `right`, ordered by `right`."""
+
+    left: Ints
+    right: Ints
+    similarity: Shares
+
+
+def matching_key(text: pl.Expr) -> pl.Expr:
+    """Return what is compared of a text; a text of nothing but punctuation is compared as it stands."""
+    folded = text.str.normalize("NFKC").str.to_lowercase()
+    key = folded.str.replace_all(r"[\p{P}\p{Z}\p{C}]+", "")
+    return pl.when(key == "").then(folded.str.replace_all(r"\s+", "")).otherwise(key)
+
+
+def figures(text: pl.Expr) -> pl.Expr:
+    """Return a hash of the numbers in a text, in order and with their signs; texts that differ in it are not alike."""
+    found = text.str.normalize("NFKC").str.extract_all(_FIGURES).list.join("|")
+    return found.str.replace_all(r"\s+", "").hash()
+
+
+def distinct(keys: pl.DataFrame) -> tuple[pl.DataFrame, Ints]:
+    """Return the different rows of `key, figures` in order of appearance, and for each row the number of its like.
+
+    Empty keys are unlike each other.
+    """
+    rows = keys.select("key", "figures", alone=pl.when(pl.col("key") == "").then(pl.int_range(pl.len())))
+    first = rows.unique(maintain_order=True).with_row_index("number")
+    joined = rows.join(first, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")
+    return first.drop("number", "alone"), joined["number"].to_numpy().astype(np.int64)
+
+
+def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = None) -> Iterator[Pairs]:
+    """Yield all pairs of near-duplicates among the rows of `key, figures` (each row once), `right` ascending.
+
+    Rows that the caller marks in `gone` between two blocks are looked up no more.
+    """
+    gone = np.zeros(len(texts), dtype=np.bool_) if gone is None else gone
+    joins = _joins(texts, likeness)
+    seen, first = gone.copy(), 0
+    while first < len(texts):
+        lookups = np.cumsum(np.sum([join.index.lookups for join in joins], axis=0)[first:])
+        last = first + max(1, int(np.searchsorted(lookups, _BLOCK)))
+        left, right, similarity = _merged([join.pairs(first, last) for join in joins])
+        if len(left):
+            yield Pairs(left, right, similarity)
+        first = last
+        if (gone != seen).any():
+            seen = gone.copy()
+            joins = [replace(join, index=join.index.without(seen)) for join in joins]
+
+
+def kept_twins(texts: pl.DataFrame, likeness: Likeness) -> pl.DataFrame:
+    """Choose, in order, the rows that are like no row chosen before; return the others: `row, twin, similarity`.
+
+    `twin` is the chosen row that is most alike. Forms filled in twice are not taken for duplicates.
+    """
+    gone = np.zeros(len(texts), dtype=np.bool_)
+    best: dict[int, tuple[float, int]] = {}
+    keys = texts["key"].to_list()
+    for block in near_pairs(texts, likeness, gone):
+        columns = (column.tolist() for column in (block.right, block.left, block.similarity))
+        for right, left, similarity in zip(*columns, strict=True):
+            better = right not in best or similarity > best[right][0]
+            if better and not gone[left] and not is_filled(keys[left], keys[right]):
+                best[right] = (similarity, left)
+                gone[right] = True
+    rows = [(row, twin, similarity) for row, (similarity, twin) in best.items()]
+    return pl.DataFrame(rows, schema={"row": pl.Int64, "twin": pl.Int64, "similarity": pl.Float64}, orient="row")
+
+
+def connected(count: int, left: Ints, right: Ints) -> Ints:
+    """Return for each of `count` items the smallest item that it hangs together with over the edges left-right."""
+    root = list(range(count))
+
+    def find(item: int) -> int:
+        while root[item] != item:
+            root[item] = root[root[item]]
+            item = root[item]
+        return item
+
+    for a, b in zip(left.tolist(), right.tolist(), strict=True):
+        one, other = find(a), find(b)
+        root[max(one, other)] = min(one, other)
+    return np.array([find(item) for item in range(count)], dtype=np.int64)
+
+
+class _Index:
+    """Which texts share a piece: entries ordered by piece, then by text; pieces of one text alone are left out."""
+
+    def __init__(self, count: int, text: Ints, piece: Hashes) -> None:
+        _, lengths = _runs(piece)
+        shared = np.repeat(lengths > 1, lengths)
+        self.count, self.text, self.piece = count, text[shared], piece[shared]
+        starts, lengths = _runs(self.piece)
+        # How many entries of the same piece are looked up before each entry.
+        self.before = np.minimum(np.arange(len(self.piece)) - np.repeat(starts, lengths), _NEIGHBOURS)
+        self.lookups = np.bincount(self.text, self.before, minlength=count).astype(np.int64)  # by text
+        # How many pieces of each text are in more texts than are looked up.
+        self.crowded = np.bincount(self.text[np.repeat(lengths > _NEIGHBOURS, lengths)], minlength=count)
+        self.by_text = np.argsort(self.text, kind="stable")
+        self.ends = np.cumsum(np.bincount(self.text, minlength=count))
+
+    @classmethod
+    def of(cls, count: int, text: Ints, piece: Hashes) -> "_Index":
+        """Build the index of entries that are ordered by text."""
+        order = np.argsort(piece, kind="stable")
+        return cls(count, text[order], piece[order])
+
+    def without(self, gone: Flags) -> "_Index":
+        """Return the index without the texts that are gone."""
+        stays = ~gone[self.text]
+        return _Index(self.count, self.text[stays], self.piece[stays])
+
+    def matches(self, first: int, last: int) -> tuple[Ints, Ints]:
+        """Return pairs of entries of one piece, the second one of the texts from `first` to before `last`."""
+        entries = self.by_text[self.ends[first - 1] if first else 0 : self.ends[last - 1]]
+        before = self.before[entries]
+        right = np.repeat(entries, before)
+        steps = np.arange(len(right)) - np.repeat(np.cumsum(before) - before, before)
+        return right - 1 - steps, right
+
+
+@dataclass(frozen=True)
+class _Edits:
+    """The texts of one edit: equal when one character is left out of one or both."""
+
+    index: _Index
+    lengths: Ints
+
+    def pairs(self, first: int, last: int) -> tuple[Ints, Ints, Shares]:
+        """Return left, right and similarity."""
+        a, b = self.index.matches(first, last)
+        left, right = self.index.text[a], self.index.text[b]
+        left, right = left[left != right], right[left != right]
+        return left, right, 1 - 1 / np.maximum(self.lengths[left], self.lengths[right])
+
+
+@dataclass(frozen=True)
+class _Overlap:
+    """Texts as sets of pieces, those of a text from the rarest to the commonest."""
+
+    index: _Index
+    pieces: NDArray[np.uint32]
+    starts: Ints  # where the pieces of each text start
+    sizes: Ints
+    rest: Ints  # how many pieces of each text are not indexed
+    last: Hashes  # the last piece of each text that is indexed, with its rank
+    crowded: Ints  # how many indexed pieces of each text are in more texts than are looked up
+    least: float
+    below: Flags | None  # of a pair one text at least has to be such a one
+
+    @classmethod
+    def of(cls, count: int, pieces: Hashes, least: float, below: Flags | None = None) -> "_Overlap":
+        """Order the pieces and index those of which a like text must have one: all but `least` of them, plus one."""
+        text, ranked = _rarest_first(pieces)
+        sizes = np.bincount(text, minlength=count)
+        starts = np.cumsum(sizes) - sizes
+        rest = np.maximum(np.ceil(least * sizes - 1e-9).astype(np.int64) - 1, 0)
+        prefix = np.arange(len(text)) - starts[text] < (sizes - rest)[text]
+        index = _Index.of(count, text[prefix], ranked[prefix])
+        last = np.zeros(count, dtype=np.uint64)
+        last[sizes > 0] = ranked[(starts + sizes - rest - 1)[sizes > 0]]
+        return cls(index, ranked.astype(np.uint32), starts, sizes, rest, last, index.crowded, least, below)
+
+    def pairs(self, first: int, last: int) -> tuple[Ints, Ints, Shares]:
+        """Return left, right and the share of common pieces where it is enough."""
+        a, b = self.index.matches(first, last)
+        left, right = self.index.text[a], self.index.text[b]
+        one, other = self.sizes[left], self.sizes[right]
+        near = np.minimum(one, other) >= self.least * np.maximum(one, other) - 1e-9
+        if self.below is not None:
+            near &= self.below[left] | self.below[right]
+        left, right = left[near], right[near]
+        both = np.sort(left << 32 | right)  # for tens of millions ten times as fast as `numpy.unique`
+        starts, times = _runs(both)
+        left, right = both[starts] >> 32, both[starts] & 0xFFFFFFFF
+        # Common are the indexed pieces that matched, those not looked up, and of the text whose indexed pieces end
+        # first at most all the others.
+        rest = np.where(self.last[left] <= self.last[right], self.rest[left], self.rest[right])
+        most = times + np.minimum(self.crowded[left], self.crowded[right]) + rest
+        needed = self.least / (1 + self.least) * (self.sizes[left] + self.sizes[right])
+        left, right = left[most >= needed - 1e-9], right[most >= needed - 1e-9]
+        common = self._common(left, right)
+        share = common / (self.sizes[left] + self.sizes[right] - common)
+        enough = share >= self.least - 1e-9
+        return left[enough], right[enough], share[enough]
+
+    def _common(self, left: Ints, right: Ints) -> Ints:
+        """Return how many pieces the two texts of each pair have in common."""
+        weight = np.cumsum(self.sizes[left] + self.sizes[right])
+        common = np.zeros(len(left), dtype=np.int64)
+        start = 0
+        while start < len(left):
+            limit = _BLOCK + (weight[start - 1] if start else 0)
+            end = max(start + 1, int(np.searchsorted(weight, limit)))
+            texts = np.concatenate([left[start:end], right[start:end]])
+            sizes = self.sizes[texts]
+            offsets = np.cumsum(sizes) - sizes
+            entries = np.arange(sizes.sum()) + np.repeat(self.starts[texts] - offsets, sizes)
+            pair = np.repeat(np.tile(np.arange(end - start, dtype=np.uint64), 2), sizes)
+            tagged = np.sort(pair << _HALF | self.pieces[entries])
+            twice = tagged[1:][tagged[1:] == tagged[:-1]] >> _HALF
+            common[start:end] = np.bincount(twice.astype(np.int64), minlength=end - start)
+            start = end
+        return common
+
+
+@dataclass(frozen=True)
+class _Letters:
+    """All characters of all texts in one row, with the text that each belongs to."""
+
+    units: NDArray[np.uint32]
+    text: NDArray[np.int32]
+    lengths: Ints  # by text
+    salt: Hashes  # by text; keeps texts of different figures apart
+
+    @classmethod
+    def of(cls, texts: pl.DataFrame) -> "_Letters":
+        units = np.frombuffer("".join(texts["key"]).encode("utf-32-le"), dtype=np.uint32)
+        lengths = texts["key"].str.len_chars().to_numpy().astype(np.int64)
+        return cls(
+            units,
+            np.repeat(np.arange(len(texts), dtype=np.int32), lengths),
+            lengths,
+            _mixed(texts["figures"].to_numpy()),
+        )
+
+    def only(self, chosen: Flags) -> "_Letters":
+        """Leave out the characters of the other texts; the numbers of the texts stay."""
+        inside = chosen[self.text]
+        return _Letters(self.units[inside], self.text[inside], np.where(chosen, self.lengths, 0), self.salt)
+
+
+def _joins(texts: pl.DataFrame, likeness: Likeness) -> list[_Edits | _Overlap]:
+    """Cut the texts into pieces, three ways, each for the texts that it is for."""
+    letters, count = _Letters.of(texts), len(texts)
+    assert count < 1 << 24, "a text's number has 24 bits"
+    lengths = letters.lengths
+    wide = np.bincount(letters.text[letters.units >= _WIDE], minlength=count) * 2 >= lengths
+    small = wide & (lengths < SHORT)
+    few = wide & (lengths * likeness.short < SHORT)  # a text of which a small one may be a near-duplicate
+    edited = (lengths >= _EDITED[0]) & (lengths <= _EDITED[1])
+    text, variant = _variants(letters.only(edited))
+    return [
+        _Edits(_Index.of(count, text, variant), lengths),
+        _Overlap.of(count, _pieces(letters.only(few), 2), likeness.short, small),
+        _Overlap.of(count, _pieces(letters.only(~small), 5), likeness.long),
+    ]
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """Scatter the bits of 64-bit numbers (the finisher of SplitMix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _pieces(letters: _Letters, size: int) -> Hashes:
+    """Return each run of `size` characters: its hash in the upper 32 bits, its text in the lower."""
+    ends = np.cumsum(letters.lengths)
+    packed = [np.zeros(0, dtype=np.uint64)]
+    for first in range(0, len(letters.units), _BLOCK):  # a block at a time, for what is needed on the way
+        text = letters.text[first : first + _BLOCK]
+        starts = np.arange(first, first + len(text))
+        whole = ends[text] - starts >= size
+        starts, text = starts[whole], text[whole]
+        hashes = np.zeros(len(starts), dtype=np.uint64)
+        for step in range(size):
+            hashes = hashes * _MULTIPLIER + letters.units[starts + step]
+        hashes = _mixed(hashes + letters.salt[text])
+        packed.append(hashes & ~_LOW | text.astype(np.uint64))
+    return np.concatenate(packed)
+
+
+def _variants(letters: _Letters) -> tuple[Ints, Hashes]:
+    """Return text and 64-bit hash of each text, and of what it is without one of its characters.
+
+    The hash is the sum of c[i] * m^i modulo 2^64; leaving out a character moves all behind it one power down.
+    """
+    units, text, lengths = letters.units, letters.text, letters.lengths
+    ends = np.cumsum(lengths)
+    place = np.arange(len(units)) - np.repeat(ends - lengths, lengths)
+    powers = np.array([pow(int(_MULTIPLIER), i, 1 << 64) for i in range(_EDITED[1])], dtype=np.uint64)
+    terms = _mixed(units.astype(np.uint64) + np.uint64(1)) * powers[place]
+    sums = np.append(np.uint64(0), np.cumsum(terms, dtype=np.uint64))
+    whole, before = sums[ends] - sums[ends - lengths], sums[:-1] - sums[(ends - lengths)[text]]
+    without = before + (whole[text] - before - terms) * np.uint64(pow(int(_MULTIPLIER), -1, 1 << 64))
+    there = np.flatnonzero(lengths)
+    texts = np.append(there, text.astype(np.int64))
+    order = np.argsort(texts, kind="stable")
+    return texts[order], _mixed(np.append(whole[there], without) + letters.salt[texts])[order]
+
+
+def _runs(values: NDArray[N]) -> tuple[Ints, Ints]:
+    """Return where each run of equal values starts, and how long it is."""
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
+    return starts, np.diff(np.append(starts, len(values)))
+
+
+def _rarest_first(entries: Hashes) -> tuple[Ints, Hashes]:
+    """Return the texts of packed pieces in order, and their pieces, rarest first, a rank in bits 32 to 39.
+
+    The rank tells how many texts have the piece. The second 哈哈 of a text is another piece than the first, else 哈哈哈
+    would be all of 哈哈哈哈哈哈.
+    """
+    entries.sort()
+    again = np.flatnonzero(entries[1:] == entries[:-1]) + 1
+    if len(again):
+        starts, lengths = _runs(again - np.arange(len(again)))  # neighbours: one piece of one text
+        nth = np.arange(len(again)) - np.repeat(starts, lengths) + 1
+        other = _mixed(entries[again] >> _HALF | nth.astype(np.uint64) << _HALF)
+        entries[again] = other & ~_LOW | entries[again] & _LOW
+        entries.sort()
+    _, counts = _runs(entries >> _HALF)
+    rank = np.repeat((np.log2(counts) * 8).astype(np.uint8), counts)  # 8 bits hold up to 2^32 texts
+    ordered = (entries & _LOW) << np.uint64(40) | entries >> _HALF
+    ordered |= rank.astype(np.uint64) << _HALF
+    ordered.sort()
+    return (ordered >> np.uint64(40)).astype(np.int64), ordered & np.uint64(0xFFFFFFFFFF)
+
+
+def _merged(found: list[tuple[Ints, Ints, Shares]]) -> tuple[Ints, Ints, Shares]:
+    """Put the pairs of several joins together, each pair once with its greatest similarity, by right and left."""
+    left, right, similarity = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    order = np.lexsort((-similarity, left, right))
+    left, right, similarity = left[order], right[order], similarity[order]
+    new = np.append(True, (left[1:] != left[:-1]) | (right[1:] != right[:-1]))[: len(left)]
+    return left[new], right[new], similarity[new]
+
+
+def is_filled(one: str, other: str) -> bool:
+    """Say whether two keys differ in one place only, and there wholly.
+
+    Then they are a form filled in twice, or two questions about one passage, rather than two versions of one text.
+    """
+    head = _common_head(one, other)
+    one, other = one[head:], other[head:]
+    tail = _common_head(one[::-1], other[::-1])
+    one, other = one[: len(one) - tail], other[: len(other) - tail]
+    if min(len(one), len(other)) < _FILLED[one[:1] >= chr(_WIDE)]:
+        return False
+    a, b = ({text[i : i + 2] for i in range(len(text) - 1)} for text in (one, other))
+    return len(a & b) < 0.3 * len(a | b)
+
+
+def _common_head(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at the start."""
+    lengths = range(1, min(len(one), len(other)) + 1)
+    return bisect_left(lengths, True, key=lambda length: one[:length] != other[:length])
