@@ -8,6 +8,7 @@ uninterrupted run's: records, ledgers, exports, adapter, merged model, answers, 
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -54,10 +55,8 @@ def kill_in_stage(recipe: Path, runs: Path, overrides: list[str], stage: str, af
             return True
         return False
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.communicate()
 
 
@@ -79,12 +78,8 @@ def content(path: Path) -> Any:
 
 def files(run: Path) -> dict[str, Path]:
     """Return the files of a run that hold data, by their path in it."""
-    found = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name != ".lock")
-    return {
-        name: path
-        for path in found
-        if not any(part in NOT_DATA for part in (name := path.relative_to(run).as_posix()).split("/"))
-    }
+    found = {path.relative_to(run): path for path in sorted(run.rglob("*")) if path.is_file() and path.name != ".lock"}
+    return {name.as_posix(): path for name, path in found.items() if not set(name.parts) & set(NOT_DATA)}
 
 
 def compare(one: Path, other: Path) -> list[str]:
@@ -126,9 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
             finish(given.recipe, cut, given.overrides)
             differ = compare(run, cut / run.name)
             state = "killed" if alive else "had ended"
-            print(
-                f"{kills:3} {stage:8} {after:6.2f} s  {state:9}  {'differ: ' + ', '.join(differ) if differ else 'equal'}"
-            )
+            verdict = f"differ: {', '.join(differ)}" if differ else "equal"
+            print(f"{kills:3} {stage:8} {after:6.2f} s  {state:9}  {verdict}", flush=True)
             if differ:
                 raise SystemExit(1)
 

@@ -40,7 +40,7 @@ def posts() -> list[str]:
 
 
 def twin(title: str, letters: str, rng: random.Random) -> str:
-    """Return the title after one edit that leaves its numbers alone: with other numbers it is another title."""
+    """Return the title after one edit, wherever it falls."""
     while True:
         at = rng.randrange(len(title))
         edited = rng.choice(
@@ -52,8 +52,7 @@ def twin(title: str, letters: str, rng: random.Random) -> str:
                 title.rstrip(SIGNS) if title[-1] in SIGNS else title + rng.choice(SIGNS),
             )
         )
-        one, other = compared(title, edited)["figures"]
-        if edited != title and edited and one == other:
+        if edited not in (title, ""):
             return edited
 
 
@@ -77,7 +76,7 @@ def trial(titles: list[str], seed: int) -> tuple[int, list[tuple[str, str]]]:
     """Plant 200 twins; return how many are caught, and which original titles were removed, for which others."""
     rng = random.Random(seed)
     rng.shuffle(titles)
-    letters = "".join(c for title in titles for c in title if not c.isnumeric())
+    letters = "".join(c for title in titles for c in title)
     twins = [twin(title, letters, rng) for title in rng.sample(titles, 200)]
     texts = [*titles, *twins]
     gone = removed(texts)

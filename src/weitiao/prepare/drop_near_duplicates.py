@@ -34,7 +34,7 @@ class DropNearDuplicates(Gather):
     def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
         """Return the records that have an earlier twin, with its id and the similarity."""
         texts, number = distinct(columns)
-        twins = kept_twins(texts, Likeness(self.short_similarity, self.similarity))
+        twins = kept_twins(texts, Likeness(self.short_similarity, self.similarity, self.same_figures))
         numbered = columns.select("id", row=number)
         first = numbered.unique("row", keep="first", maintain_order=True)
         judged = numbered.join(twins, on="row", how="left", maintain_order="left").with_columns(

@@ -1,16 +1,5 @@
-"""Near-duplicates: which texts say the same but for an edit, found without comparing all with all.
+"""The set-similarity join: pairs of texts that share enough of their pieces, and one-edit twins."""
 
-Two texts are compared by what is left of them without punctuation, space, case and width (`matching_key`), cut into
-overlapping pieces: two characters for Chinese, Japanese and Korean texts below 50 characters, of which one edit would
-break too many longer pieces, five characters for all others. They are alike when enough of their pieces are common
-(Jaccard), or when one character inserted, deleted, replaced or moved turns one into the other.
-
-The search is the set-similarity join with a prefix filter (Chaudhuri et al. 2006, Xiao et al. 2008): a pair that is
-alike shares one of its rarest pieces, so only texts that do are compared, and those exactly. Memory grows with the
-characters (about 50 bytes each at the peak), time with the characters and the pairs that share a rare piece.
-"""
-
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -19,23 +8,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
+from weitiao.similar.keys import WIDE, Flags, Hashes, Ints, forms, is_filled
+
 Shares = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 N = TypeVar("N", bound=np.integer[Any])
 
 SHORT = 50  # characters; below, one edit breaks more than a fifth of the five-character pieces
-_EDITED = (6, 64)  # characters; one edit in a shorter text may change all of it, in a longer one the pieces tell
+_EDITED = (5, 64)  # characters; one edit in a shorter text may change all of it, in a longer one the pieces tell
 _NEIGHBOURS = 500  # a piece that more texts share is looked up in the last so many: it tells little, and costs most
 _BLOCK = 4_000_000  # lookups at a time: about 200 MB
-_WIDE = 0x2E80  # from this code point on characters are East Asian, and wide
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)  # of 64 bits
-_FILLED = {True: 5, False: 12}  # characters, Chinese or not; what differs less is an edit
-
-# A number with the signs beside it, and `第三`: 91-33= and 91+33= are different sums, 第三章 and 第四章 two chapters.
-_FIGURES = r"[-+*/×÷=<>^%]?\s*\d+(?:\.\d+)?\s*[-+*/×÷=<>^%]?|第[零一二三四五六七八九十百千两]+"
 
 
 @dataclass(frozen=True)
@@ -44,6 +27,7 @@ class Likeness:
 
     short: float = 0.6  # Chinese, Japanese or Korean, and the shorter one below 50 characters
     long: float = 0.8
+    same_figures: bool = True  # texts that differ in nothing but their numbers are different texts
 
 
 @dataclass(frozen=True)
@@ -55,30 +39,6 @@ class Pairs:
     similarity: Shares
 
 
-def matching_key(text: pl.Expr) -> pl.Expr:
-    """Return what is compared of a text; a text of nothing but punctuation is compared as it stands."""
-    folded = text.str.normalize("NFKC").str.to_lowercase()
-    key = folded.str.replace_all(r"[\p{P}\p{Z}\p{C}]+", "")
-    return pl.when(key == "").then(folded.str.replace_all(r"\s+", "")).otherwise(key)
-
-
-def figures(text: pl.Expr) -> pl.Expr:
-    """Return a hash of the numbers in a text, in order and with their signs; texts that differ in it are not alike."""
-    found = text.str.normalize("NFKC").str.extract_all(_FIGURES).list.join("|")
-    return found.str.replace_all(r"\s+", "").hash()
-
-
-def distinct(keys: pl.DataFrame) -> tuple[pl.DataFrame, Ints]:
-    """Return the different rows of `key, figures` in order of appearance, and for each row the number of its like.
-
-    Empty keys are unlike each other.
-    """
-    rows = keys.select("key", "figures", alone=pl.when(pl.col("key") == "").then(pl.int_range(pl.len())))
-    first = rows.unique(maintain_order=True).with_row_index("number")
-    joined = rows.join(first, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")
-    return first.drop("number", "alone"), joined["number"].to_numpy().astype(np.int64)
-
-
 def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = None) -> Iterator[Pairs]:
     """Yield all pairs of near-duplicates among the rows of `key, figures` (each row once), `right` ascending.
 
@@ -86,11 +46,15 @@ def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = Non
     """
     gone = np.zeros(len(texts), dtype=np.bool_) if gone is None else gone
     joins = _joins(texts, likeness)
+    form, numbered = forms(texts["key"])
     seen, first = gone.copy(), 0
     while first < len(texts):
         lookups = np.cumsum(np.sum([join.index.lookups for join in joins], axis=0)[first:])
         last = first + max(1, int(np.searchsorted(lookups, _BLOCK)))
         left, right, similarity = _merged([join.pairs(first, last) for join in joins])
+        if likeness.same_figures:
+            alike = (form[left] != form[right]) | ~numbered[left]
+            left, right, similarity = left[alike], right[alike], similarity[alike]
         if len(left):
             yield Pairs(left, right, similarity)
         first = last
@@ -286,7 +250,7 @@ def _joins(texts: pl.DataFrame, likeness: Likeness) -> list[_Edits | _Overlap]:
     letters, count = _Letters.of(texts), len(texts)
     assert count < 1 << 24, "a text's number has 24 bits"
     lengths = letters.lengths
-    wide = np.bincount(letters.text[letters.units >= _WIDE], minlength=count) * 2 >= lengths
+    wide = np.bincount(letters.text[letters.units >= WIDE], minlength=count) * 2 >= lengths
     small = wide & (lengths < SHORT)
     few = wide & (lengths * likeness.short < SHORT)  # a text of which a small one may be a near-duplicate
     edited = (lengths >= _EDITED[0]) & (lengths <= _EDITED[1])
@@ -376,24 +340,3 @@ def _merged(found: list[tuple[Ints, Ints, Shares]]) -> tuple[Ints, Ints, Shares]
     left, right, similarity = left[order], right[order], similarity[order]
     new = np.append(True, (left[1:] != left[:-1]) | (right[1:] != right[:-1]))[: len(left)]
     return left[new], right[new], similarity[new]
-
-
-def is_filled(one: str, other: str) -> bool:
-    """Say whether two keys differ in one place only, and there wholly.
-
-    Then they are a form filled in twice, or two questions about one passage, rather than two versions of one text.
-    """
-    head = _common_head(one, other)
-    one, other = one[head:], other[head:]
-    tail = _common_head(one[::-1], other[::-1])
-    one, other = one[: len(one) - tail], other[: len(other) - tail]
-    if min(len(one), len(other)) < _FILLED[one[:1] >= chr(_WIDE)]:
-        return False
-    a, b = ({text[i : i + 2] for i in range(len(text) - 1)} for text in (one, other))
-    return len(a & b) < 0.3 * len(a | b)
-
-
-def _common_head(one: str, other: str) -> int:
-    """Return how many characters two texts have in common at the start."""
-    lengths = range(1, min(len(one), len(other)) + 1)
-    return bisect_left(lengths, True, key=lambda length: one[:length] != other[:length])

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weitiao import similar
-from weitiao.similar import Likeness, connected, distinct, figures, is_filled, kept_twins, matching_key, near_pairs
+from weitiao.similar import (
+    Likeness,
+    connected,
+    distinct,
+    figures,
+    is_filled,
+    join,
+    kept_twins,
+    matching_key,
+    near_pairs,
+)
 
 
 def keyed(*texts: str) -> pl.DataFrame:
@@ -91,10 +100,10 @@ def by_hand(one: str, other: str) -> bool:
     if one == other:
         return one != ""
     lengths = sorted((len(one), len(other)))
-    if lengths[0] >= 6 and lengths[1] <= 64 and cut(one) & cut(other):
+    if lengths[0] >= 5 and lengths[1] <= 64 and cut(one) & cut(other):
         return True
     wide = [sum(c >= "\u2e80" for c in key) * 2 >= len(key) for key in (one, other)]
-    short = [w and len(key) < similar.SHORT for w, key in zip(wide, (one, other), strict=True)]
+    short = [w and len(key) < join.SHORT for w, key in zip(wide, (one, other), strict=True)]
     if any(short) and not all(wide):
         return False
     a, b = (grams(key, 2 if any(short) else 5) for key in (one, other))
@@ -121,7 +130,7 @@ def test_the_search_finds_what_comparing_all_finds(parts: list[tuple[str, int]])
 def test_the_search_finds_what_comparing_all_finds_in_longer_texts(
     alphabet: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(similar, "_BLOCK", block)
+    monkeypatch.setattr(join, "_BLOCK", block)
     rng = random.Random(0)
     texts = []
     for _ in range(40):
@@ -139,7 +148,7 @@ def test_the_search_finds_what_comparing_all_finds_in_longer_texts(
 
 
 def test_many_texts_that_share_a_piece_still_find_their_twins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(similar, "_NEIGHBOURS", 5)
+    monkeypatch.setattr(join, "_NEIGHBOURS", 5)
     rng = random.Random(1)
     texts = ["为什么说" + "".join(rng.choices("天地玄黄宇宙洪荒日月盈昃辰宿列张", k=12)) for _ in range(200)]
     twins = [text[:7] + "们" + text[8:] for text in texts]
