@@ -24,7 +24,7 @@ import orjson
 
 STAGES = ("source", "prepare", "split", "export", "train", "merge", "compare")
 # Clocks and machine readings differ from run to run; all else may not.
-CLOCKS = {"seconds", "time", "tokens_per_second", "memory", "peak_memory", "created", "elapsed", "key", "wall", "plan"}
+CLOCKS = {"seconds", "tokens_per_second", "memory_gb"}
 NOT_DATA = ("logs", "report.html", "report.md", "plan.json")
 
 

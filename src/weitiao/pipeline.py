@@ -113,7 +113,7 @@ class _Line:
             "refused": outcome.refused,
             "facts": outcome.facts,
             "seconds": round(time.monotonic() - start, 3),
-            "output": _output(draft.folder, key),
+            "output": _output(draft.folder) if stage.gives_records else key,
         }
         return self.home.finish(stage.name, {"stage": stage.name, "key": key, **basis, **came})
 
@@ -153,8 +153,8 @@ def _check_sum(stage: Stage, outcome: Outcome) -> None:
         raise AssertionError(f"{stage.name}: {outcome.total} in, {outcome.kept} out, but {gone} in the ledger")
 
 
-def _output(folder: Path, key: str) -> str:
-    """Return the digest of what later stages read: the records if the stage gives some, else the stage's own key."""
+def _output(folder: Path) -> str:
+    """Return the digest of the records that a stage gives to later ones."""
     files = [path for path in sorted(folder.iterdir()) if path.suffix in (".parquet", ".jsonl")]
     records = [path for path in files if not path.name.startswith(("ledger-", "."))]
-    return digest([[path.name, file_digest(path)] for path in records]) if records else key
+    return digest([[path.name, file_digest(path)] for path in records])

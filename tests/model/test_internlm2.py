@@ -7,67 +7,12 @@ from typing import Any
 import orjson
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from makers import DIM, HEADS, LAYERS, POSITIONS, WORDS, Tensors, internlm2_weights
 from weitiao.model.internlm2 import fuse_wqkv, register, split_wqkv
-
-HEADS, DIM, LAYERS, WORDS, WIDE, POSITIONS = 4, 8, 2, 97, 48, 32
-HIDDEN = HEADS * DIM
-Tensors = dict[str, torch.Tensor]
-
-
-def checkpoint(folder: Path, *, bias: bool, kv_heads: int = 2, tied: bool = False, dynamic: bool = True) -> Tensors:
-    """Write a random checkpoint as InternLM publishes them; return its tensors."""
-    draw = torch.Generator().manual_seed(0)
-
-    def random(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=draw) * 0.2
-
-    fused = (HEADS + 2 * kv_heads) * DIM
-    tensors = {"model.tok_embeddings.weight": random(WORDS, HIDDEN), "model.norm.weight": 1 + random(HIDDEN)}
-    if not tied:
-        tensors["output.weight"] = random(WORDS, HIDDEN)
-    for layer in range(LAYERS):
-        at = f"model.layers.{layer}"
-        tensors |= {
-            f"{at}.attention.wqkv.weight": random(fused, HIDDEN),
-            f"{at}.attention.wo.weight": random(HIDDEN, HIDDEN),
-            f"{at}.feed_forward.w1.weight": random(WIDE, HIDDEN),
-            f"{at}.feed_forward.w2.weight": random(HIDDEN, WIDE),
-            f"{at}.feed_forward.w3.weight": random(WIDE, HIDDEN),
-            f"{at}.attention_norm.weight": 1 + random(HIDDEN),
-            f"{at}.ffn_norm.weight": 1 + random(HIDDEN),
-        }
-        if bias:
-            tensors |= {f"{at}.attention.wqkv.bias": random(fused), f"{at}.attention.wo.bias": random(HIDDEN)}
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config = {
-        "architectures": ["InternLM2ForCausalLM"],
-        "auto_map": {"AutoModelForCausalLM": "modeling_internlm2.InternLM2ForCausalLM"},
-        "model_type": "internlm2",
-        "vocab_size": WORDS,
-        "hidden_size": HIDDEN,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS,
-        "num_key_value_heads": kv_heads,
-        "intermediate_size": WIDE,
-        "max_position_embeddings": POSITIONS,
-        "rope_theta": 10000,
-        "rope_scaling": {"type": "dynamic", "factor": 2.0} if dynamic else None,
-        "rms_norm_eps": 1e-5,
-        "bias": bias,
-        "tie_word_embeddings": tied,
-        "hidden_act": "silu",
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-        "pad_token_id": 2,
-        "torch_dtype": "float32",
-    }
-    (folder / "config.json").write_bytes(orjson.dumps(config))
-    return tensors
 
 
 def rotate(x: torch.Tensor, length: int, dynamic: bool) -> torch.Tensor:
@@ -133,7 +78,7 @@ def test_fuse_is_the_inverse_of_split(kv_heads: int, rest: tuple[int, ...]) -> N
 def test_logits_equal_a_plain_computation(
     tmp_path: Path, length: int, bias: bool, kv_heads: int, tied: bool, dynamic: bool
 ) -> None:
-    tensors = checkpoint(tmp_path, bias=bias, kv_heads=kv_heads, tied=tied, dynamic=dynamic)
+    tensors = internlm2_weights(tmp_path, bias=bias, kv_heads=kv_heads, tied=tied, dynamic=dynamic)
     ids = torch.randint(WORDS, (length,), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         logits = load(tmp_path)(ids[None], use_cache=False).logits[0]
@@ -142,7 +87,7 @@ def test_logits_equal_a_plain_computation(
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_saving_gives_the_original_layout_back(tmp_path: Path, bias: bool) -> None:
-    tensors = checkpoint(tmp_path / "base", bias=bias)
+    tensors = internlm2_weights(tmp_path / "base", bias=bias)
     load(tmp_path / "base").save_pretrained(tmp_path / "saved")
     saved = load_file(tmp_path / "saved" / "model.safetensors")
     assert saved.keys() == tensors.keys()
@@ -154,7 +99,7 @@ def test_saving_gives_the_original_layout_back(tmp_path: Path, bias: bool) -> No
 
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_the_saved_config_reads_right_for_the_original_code_and_for_us(tmp_path: Path, dynamic: bool) -> None:
-    checkpoint(tmp_path / "base", bias=False, dynamic=dynamic)
+    internlm2_weights(tmp_path / "base", bias=False, dynamic=dynamic)
     load(tmp_path / "base").save_pretrained(tmp_path / "saved")
     config = orjson.loads((tmp_path / "saved" / "config.json").read_bytes())
     original = orjson.loads((tmp_path / "base" / "config.json").read_bytes())

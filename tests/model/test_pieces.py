@@ -9,43 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
+from makers import PIECES, SPECIAL, internlm2_tokenizer
 from weitiao.errors import UserError
 from weitiao.model.pieces import load_pieces
-
-WORDS = 420
-SPECIAL = {WORDS - 1: "<|im_start|>", WORDS - 2: "<|im_end|>"}
-CORPUS = [f"第{n}句：你好，世界！a b  c {n * 37} the quick brown fox\tjumps" for n in range(300)]
-
-
-def write(folder: Path, *, prefix: bool) -> Path:
-    """Make a SentencePiece file like InternLM2's: unreadable special pieces, their names in the config beside it."""
-    folder.mkdir()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(CORPUS),
-        model_prefix=str(folder / "tokenizer"),
-        model_type="bpe",
-        vocab_size=WORDS,
-        byte_fallback=True,
-        add_dummy_prefix=prefix,
-        remove_extra_whitespaces=False,
-        normalization_rule_name="identity",
-        user_defined_symbols=[f"[UNUSED_TOKEN_{n}]" for n in range(2)],
-        minloglevel=2,
-    )
-    model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
-    places = [model.piece_to_id(f"[UNUSED_TOKEN_{n}]") for n in range(2)]
-    decoder = {str(place): {"content": name} for place, name in zip(places, SPECIAL.values(), strict=True)}
-    (folder / "tokenizer_config.json").write_bytes(
-        orjson.dumps({"added_tokens_decoder": decoder, "pad_token": "</s>", "add_bos_token": True})
-    )
-    return folder
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["no prefix", "prefix"])
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[PreTrainedTokenizerFast, sentencepiece.SentencePieceProcessor]:
-    folder = write(tmp_path_factory.mktemp("pieces") / "x", prefix=request.param)
+    folder = internlm2_tokenizer(tmp_path_factory.mktemp("pieces") / "x", prefix=request.param)
     return load_pieces(folder), sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
 
 
@@ -63,22 +36,22 @@ def test_ids_equal_sentencepiece_and_decode_gives_the_text_back(pair: Pair, text
 
 def test_special_pieces_stand_where_the_checkpoint_has_them(pair: Pair) -> None:
     ours, theirs = pair
-    assert len(ours) == theirs.get_piece_size() == WORDS
-    for place, name in enumerate(SPECIAL.values()):
+    assert len(ours) == theirs.get_piece_size() == PIECES
+    for place, name in enumerate(SPECIAL):
         assert ours.convert_tokens_to_ids(name) == theirs.piece_to_id(f"[UNUSED_TOKEN_{place}]")
     ids = ours.apply_chat_template([{"role": "user", "content": "你好"}], add_generation_prompt=True, return_dict=False)
     assert ids[0] == ours.bos_token_id
     assert ids[1] == ours.convert_tokens_to_ids("<|im_start|>")
-    assert max(ids) < WORDS
+    assert max(ids) < PIECES
     assert "<|im" not in ours.decode(ids, skip_special_tokens=True)
     if "▁user" not in ours.convert_ids_to_tokens(ids):  # with a dummy prefix each stretch of text begins with a blank
         assert ours.decode(ids).replace("> ", ">") == "<s><|im_start|>user\n你好<|im_end|>\n<|im_start|>assistant\n"
 
 
 def test_a_special_token_behind_the_vocabulary_is_refused(tmp_path: Path) -> None:
-    folder = write(tmp_path / "x", prefix=False)
+    folder = internlm2_tokenizer(tmp_path / "x", prefix=False)
     (folder / "tokenizer_config.json").write_bytes(
-        orjson.dumps({"added_tokens_decoder": {str(WORDS): {"content": "<|im_end|>"}}})
+        orjson.dumps({"added_tokens_decoder": {str(PIECES): {"content": "<|im_end|>"}}})
     )
     with pytest.raises(UserError, match="behind the vocabulary"):
         load_pieces(folder)
