@@ -1,8 +1,10 @@
 # The project's commands. `make demo` and `make test` work on a fresh machine.
-PYTHON ?= $(shell command -v python3.12 || command -v python3.13 || command -v python3.11 || command -v python3)
+# The first interpreter that runs and is one of those weitiao supports.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
-SAY_LANG ?=
 
 .PHONY: demo test lint types bench clean
 
@@ -23,6 +25,7 @@ bench: $(VENV)/.dev  ## Run the benchmarks (minutes)
 	$(BIN)/python benchmarks/train.py
 
 $(VENV)/.train: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "weitiao needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train]'
 	touch $@
