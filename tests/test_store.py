@@ -49,6 +49,18 @@ def test_a_new_result_replaces_the_old_one(tmp_path: Path) -> None:
     assert sorted(path.name for path in run.folder.iterdir()) == ["split"]
 
 
+def test_scratch_is_there_until_the_stage_is_whole(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    draft = run.draft("export", "k1")
+    (draft.scratch("texts") / "x").write_text("still needed")
+    assert run.stored("export") is None
+    assert (run.draft("export", "k1").scratch("texts") / "x").exists()
+    (draft.folder / "manifest.json").write_text('{"key": "k1"}')  # the process ends right here
+    stored = Run(tmp_path).stored("export")
+    assert stored is not None
+    assert [path.name for path in stored.folder.iterdir()] == ["manifest.json"]
+
+
 @pytest.mark.parametrize("crash", ["before", "between", "after"])
 def test_a_crash_while_renaming_is_mended(tmp_path: Path, crash: str) -> None:
     run = Run(tmp_path / "run")

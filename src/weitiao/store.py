@@ -124,11 +124,7 @@ class Run:
 
     def finish(self, stage: str, manifest: dict[str, Any]) -> Stored:
         """Make the draft the finished stage in place of an older one."""
-        folder = self._aside(stage)
-        for scratch in folder.glob(".*"):
-            if scratch.is_dir():
-                shutil.rmtree(scratch)
-        write_whole(folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        write_whole(self._aside(stage) / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         self._finish_renaming(stage)
         return Stored(self.folder / stage)
 
@@ -150,9 +146,15 @@ class Run:
         return self.folder / f".{stage}.part"
 
     def _finish_renaming(self, stage: str) -> None:
-        """Put a draft that is whole (it has its manifest) in place; a crash may have come in between."""
+        """Put a draft that is whole (it has its manifest) in place; a crash may have come in between.
+
+        Only now its scratch goes: without the manifest the stage would still need it.
+        """
         aside, folder, old = self._aside(stage), self.folder / stage, self.folder / f".{stage}.old"
         if (aside / MANIFEST).exists():
+            for scratch in aside.glob(".*"):
+                if scratch.is_dir():
+                    shutil.rmtree(scratch)
             if folder.exists():
                 if old.exists():
                     shutil.rmtree(old)

@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 import torch
+from makers import DIM, HEADS, LAYERS, POSITIONS, WORDS, Tensors, internlm2_weights
 from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from makers import DIM, HEADS, LAYERS, POSITIONS, WORDS, Tensors, internlm2_weights
 from weitiao.model.internlm2 import fuse_wqkv, register, split_wqkv
 
 

@@ -7,9 +7,9 @@ import pytest
 import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import PIECES, SPECIAL, internlm2_tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from makers import PIECES, SPECIAL, internlm2_tokenizer
 from weitiao.errors import UserError
 from weitiao.model.pieces import load_pieces
 
