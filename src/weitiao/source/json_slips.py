@@ -69,6 +69,9 @@ def explain(line: bytes, ended: bool = True) -> Problem | None:
 
 def name(decoded: str, error: json.JSONDecodeError, ended: bool = True) -> Problem:
     """Return what stands where JSON ends."""
+    if error.msg.startswith("Illegal trailing comma"):  # Python 3.13 points at the comma, earlier ones behind it
+        behind = decoded[error.pos + 1 :]
+        error = json.JSONDecodeError(error.msg, decoded, error.pos + 1 + len(behind) - len(behind.lstrip()))
     here, before = decoded[error.pos : error.pos + 1], decoded[: error.pos].rstrip()[-1:]
     shown = here if here.isprintable() else f"U+{ord(here):04X}"
     values: dict[str, str | int] = {"at": error.colno, "line": error.lineno, "here": shown}
