@@ -112,3 +112,24 @@ def test_a_stage_without_records_before_it_is_named(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("split: {}\n")
     with pytest.raises(UserError, match="`split` has nothing to read"):
         run(tmp_path / "recipe.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "The recipe has no stage"),
+        ("source: {inputs: [qa.jsonl]}\ntrain: {}\n", "`train` needs the stage `export`, which the recipe lacks"),
+        ("source: {inputs: [qa.jsonl]}\nexport: {}\nmerge: {}\n", "`merge` needs the stage `train`"),
+    ],
+)
+def test_what_a_recipe_lacks_is_named_before_anything_runs(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(UserError, match=message):
+        run(tmp_path / "recipe.yaml")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(project: Path) -> None:
+    checked = load(project, pipeline.SETTINGS)
+    with pytest.raises(UserError, match="Cannot make the folder"):
+        pipeline.run(checked, project / "runs")

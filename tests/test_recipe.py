@@ -26,6 +26,7 @@ class Salt(Step):
 class Cook(Settings):
     """Cook."""
 
+    rest_time: int = 0
     heat: float = Field(1.0, gt=0, le=10)
     lid: bool = False
     steps: list[one_of(Boil, Salt)] = Field(default_factory=list)  # type: ignore[valid-type]
@@ -64,13 +65,14 @@ def test_an_absent_stage_is_not_part_of_the_recipe_and_an_empty_one_has_its_defa
     [
         ("cok: {}\n", "soup.yaml:1: cok: no such key", "Did you mean `cook`?"),
         ("cook:\n  heat: 1\n  lidd: true\n", "soup.yaml:3: cook.lidd: no such key", "Did you mean `lid`?"),
-        ("cook:\n  xyz: 1\n", "soup.yaml:2: cook.xyz: no such key", "Possible here: heat, lid, steps"),
+        ("cook:\n  xyz: 1\n", "soup.yaml:2: cook.xyz: no such key", "Possible here: rest_time, heat, lid, steps"),
         ("cook:\n  heat: hot\n", "soup.yaml:2: cook.heat is `hot`: it must be a number", ""),
         ("cook:\n  heat: '1'\n", "soup.yaml:2: cook.heat is `1`: it must be a number", ""),
         ("cook:\n  heat: 0\n", "soup.yaml:2: cook.heat is 0: it must be greater than 0.0", ""),
         ("cook:\n  heat: 11\n", "soup.yaml:2: cook.heat is 11: it must be at most 10.0", ""),
         ("cook:\n  lid: 1\n", "soup.yaml:2: cook.lid is 1: it must be true or false", ""),
         ("cook:\n  lid: yes\n", "soup.yaml:2: cook.lid is `yes`: it must be true or false", ""),
+        ("cook:\n  rt: 1\n", "soup.yaml:2: cook.rt: no such key", "Did you mean `rest_time`?"),
         ("cook: 3\n", "soup.yaml:1: cook is 3: it must be a mapping of keys to values", ""),
         ("name: a/b\n", "soup.yaml:1: name is `a/b`: only letters, digits, `.`, `_` and `-` are allowed", ""),
         ("seed: 1.5\n", "soup.yaml:1: seed is 1.5: it must be a whole number", ""),

@@ -40,6 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     acid, twin = chat(ACID, 180, f" {ASKED}", "有水。  "), chat(TWIN, 181, f"{ASKED}!", "有水。")
     other = chat(OTHER, 182, "水兑水", "还是水。")
     bad = {"id": "cc44" * 5, "step": "source", "action": "skipped", "reason": "not JSON", "before": '{"坏掉的行'}
+    bad["detail"] = '{"place":"posts/bad.jsonl:22:text"}'
     write(run, "source", [acid, twin, other], [bad])
     changes: list[dict[str, Any]] = [
         {"id": ACID, "step": "tidy", "action": "changed", "reason": "rewritten", "turn": 0, "before": f" {ASKED}"},
@@ -176,3 +177,12 @@ def test_the_command_tells_lists_and_refuses(runs: Path) -> None:
     assert "hint: " in wrong.stderr
     found = json.loads(command(OTHER, "--json", folder=runs.parent).stdout)
     assert found["lives"][0]["events"][-1]["detail"]["verdict"]["likelihood"] == "win"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "key"), [("raw.jsonl:180", ACID), ("posts/bad.jsonl:22", "cc44" * 5), ("bad.jsonl:22", "cc44" * 5)]
+)
+def test_a_row_is_found_by_file_and_row(runs: Path, wanted: str, key: str) -> None:
+    assert [match.id for match in find(find_runs(None, runs), wanted)] == [key]
+    with pytest.raises(UserError, match="Nothing in"):
+        find(find_runs(None, runs), wanted.replace("8", "9").replace("22", "2"))

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from weitiao.errors import UserError
+from weitiao.export import Export, why_not
 from weitiao.formats import EMPTY, BadRow, Problem
+from weitiao.record import MESSAGES
 from weitiao.source import Source
 from weitiao.source.files import find
 from weitiao.source.opened import Opened, open_file
@@ -19,6 +23,7 @@ from weitiao.talk import t
 
 Messages = tuple[tuple[str, str], ...]
 _SAMPLES = 2
+_NAMED = 3  # rows of a kind that are named
 _MEASURED = 1_000  # conversations whose tokens are counted: a tokenizer does some thousand a second
 
 
@@ -58,6 +63,8 @@ class Report:
     questions: list[int] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     conversations: list[Messages] = field(default_factory=list)  # the first ones that have an answer
+    # Why rows that can be read cannot be trained on: reason to how many, and where the first ones stand.
+    untrainable: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
 
     @property
     def is_fine(self) -> bool:
@@ -81,6 +88,8 @@ class Report:
             "note": file.note,
             "shapes": dict(self.shapes),
             "rows": {"total": self.total, "good": self.good, "bad": len(self.bad), "empty": self.empty},
+            "trainable": self.good - sum(count for count, _ in self.untrainable.values()),
+            "untrainable": {reason: {"rows": n, "first": at} for reason, (n, at) in self.untrainable.items()},
             "duplicates": self.duplicates,
             "roles": dict(self.roles),
             "characters": {name: vars(spread) for name, spread in spreads.items() if spread},
@@ -147,6 +156,7 @@ def measure(conversations: Sequence[Messages], model: str, folder: Path) -> Toke
 def _check_file(file: Opened, settings: Source) -> Report:
     report = Report(file)
     seen: set[int] = set()
+    waiting: list[tuple[str, Messages]] = []
     for row in rows(file, settings.shape):
         try:
             found = understand(row, file, settings)
@@ -156,11 +166,32 @@ def _check_file(file: Opened, settings: Source) -> Report:
             else:
                 report.bad.append((place_of(row, file, bad.problem), bad.problem))
             continue
-        _count(report, found.shape, tuple(found.reading.messages), seen)
+        messages = tuple(found.reading.messages)
+        _count(report, found.shape, messages, seen)
+        waiting.append((f"{row.uri or file.uri}:{row.place}", messages))
+        if len(waiting) == _MEASURED:
+            _judge(report, waiting)
+    _judge(report, waiting)
     if not report.total:
         none = Problem("no rows", "no rows in it", "Check that it is the file you mean")
         report.bad.append((file.uri, none))
     return report
+
+
+def _judge(report: Report, waiting: list[tuple[str, Messages]]) -> None:
+    """Note which conversations export would refuse; posts wait for their answers and are none."""
+    if not waiting:
+        return
+    rows = [[{"role": role, "content": content} for role, content in messages] for _, messages in waiting]
+    frame = pl.DataFrame(
+        {"messages": rows, "origin": [{"uri": report.file.uri}] * len(rows)}, schema_overrides={"messages": MESSAGES}
+    )
+    reasons = frame.select(why_not(pl.col("messages"), Export())).to_series()
+    for (place, _), reason in zip(waiting, reasons, strict=True):
+        if reason is not None:
+            count, places = report.untrainable.get(reason, (0, []))
+            report.untrainable[reason] = (count + 1, [*places, place][:_NAMED])
+    waiting.clear()
 
 
 def _count(report: Report, shape: str, messages: Messages, seen: set[int]) -> None:

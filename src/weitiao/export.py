@@ -21,6 +21,7 @@ from weitiao.store import Draft, write_parquet, write_whole
 from weitiao.talk import t
 
 UNSPLIT = "all"  # the part of records that no split has assigned
+PASSAGE = "passage, not a conversation"
 
 
 class Export(Settings):
@@ -76,6 +77,10 @@ def run(job: Job) -> Outcome:
             "{format} cannot hold {what}: {count} records refused", format=settings.format, what=t(what), count=count
         )
         job.reporter.say(text)
+    if posts := refused.get(PASSAGE):
+        job.reporter.say(
+            t("{count} posts have no answer, so nothing can be trained on them: write answers for them", count=posts)
+        )
     facts = {"format": settings.format, "files": files, "no_place_for": dict(lost), "does_not_fit": dict(unfit)}
     return Outcome(total, kept, refused, facts)
 
@@ -93,7 +98,7 @@ def why_not(messages: pl.Expr, settings: Export) -> pl.Expr:
         pl.when(roles == "")
         .then(pl.lit("no messages"))
         .when(roles.str.contains("p"))
-        .then(pl.lit("passage, not a conversation"))
+        .then(pl.lit(PASSAGE))
         .when(~roles.str.ends_with("a"))
         .then(pl.lit("no answer"))
         # A tool's results stand between the assistant's call and its answer.

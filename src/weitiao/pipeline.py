@@ -41,9 +41,11 @@ class Done:
         m = self.manifest
         text = t(self.stage.done, kept=f"{m['kept']:,}", total=f"{m['total']:,}", **m["facts"].get("said", {}))
         reasons = ", ".join(f"{t(reason)} {count:,}" for reason, count in m["refused"].items())
-        if not self.fresh:
-            return t("{line}, found finished", line=text)
-        return t("{line} in {seconds:.1f} s", line=text, seconds=m["seconds"]) + (f"  ({reasons})" if reasons else "")
+        if self.fresh:
+            text = t("{line} in {seconds:.1f} s", line=text, seconds=m["seconds"])
+        else:
+            text = t("{line}, found finished", line=text)
+        return text + (f"  ({reasons})" if reasons else "")
 
 
 def run(
@@ -73,12 +75,33 @@ def run(
 def _chosen(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
     line = [stage for stage in STAGES if stage.name in recipe.sections]
     names = [stage.name for stage in line]
+    if not line:
+        raise UserError(
+            t("The recipe has no stage: there is nothing to run"),
+            t("Possible here: {names}", names=", ".join(stage.name for stage in STAGES)),
+        )
     for name in (first, last):
         if name is not None and name not in names:
             raise UserError(
                 t("The recipe has no stage `{name}`", name=name), t("It has {names}", names=", ".join(names))
             )
-    return line[: names.index(last) + 1] if last else line
+    line = line[: names.index(last) + 1] if last else line
+    for place, stage in enumerate(line):
+        _check_inputs(stage, line[:place])
+    return line
+
+
+def _check_inputs(stage: Stage, before: list[Stage]) -> None:
+    """Hold, before anything runs, that the recipe has what a stage reads."""
+    for need in stage.needs:
+        if need not in [earlier.name for earlier in before]:
+            raise UserError(
+                t("`{stage}` needs the stage `{need}`, which the recipe lacks", stage=stage.name, need=need),
+                t("Add `{need}:` to the recipe", need=need),
+            )
+    if stage.reads_records and not any(earlier.gives_records for earlier in before):
+        what = t("`{stage}` has nothing to read: no stage before it in the recipe gives records", stage=stage.name)
+        raise UserError(what, t("Add `source:` with `inputs:` to the recipe"))
 
 
 @dataclass(frozen=True)
@@ -131,13 +154,7 @@ class _Line:
     def _inputs(self, stage: Stage) -> dict[str, Stored]:
         inputs = {name: self.done[name].stored for name in stage.reads if name in self.done}
         if stage.reads_records:
-            before = [item for item in self.done.values() if item.stage.gives_records]
-            if not before:
-                what = t(
-                    "`{stage}` has nothing to read: no stage before it in the recipe gives records", stage=stage.name
-                )
-                raise UserError(what, t("Add `source:` with `inputs:` to the recipe"))
-            inputs["records"] = before[-1].stored
+            inputs["records"] = [item.stored for item in self.done.values() if item.stage.gives_records][-1]
         return inputs
 
 

@@ -106,7 +106,8 @@ class _Places:
 
     def unknown(self, location: Location, known: Iterable[str]) -> UserError:
         """Return the error for a key that nobody reads."""
-        near = difflib.get_close_matches(str(location[-1]), list(known), n=1)
+        near = [name for name in known if _initials(name) == location[-1]]  # lr
+        near = near or difflib.get_close_matches(str(location[-1]), list(known), n=1)
         message = t("{place}: no such key", place=self.at(location))
         if near:
             return UserError(message, t("Did you mean `{name}`?", name=near[0]))
@@ -122,7 +123,9 @@ def _validate(kind: type[S], data: object, prefix: Location, places: _Places) ->
 
 
 def _explain(kind: type[Settings], error: ValidationError, prefix: Location, places: _Places) -> UserError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # A key that nobody reads is often the misspelt one that is missing.
+    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
     location = prefix + first["loc"]
     if first["type"] == "extra_forbidden":
         return places.unknown(location, _fields_at(kind, first["loc"][:-1]))
@@ -165,6 +168,10 @@ _WANTED = {
     "union_tag_invalid": "it must be one of {expected_tags}",
     "union_tag_not_found": "it must be the name of a step; its settings go behind the colon, further indented",
 }
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in name.split("_") if word)
 
 
 def _fields_at(kind: type[BaseModel], location: Location) -> list[str]:

@@ -84,6 +84,7 @@ class Stage:
     entry: str  # `module:function`, a function from Job to Outcome
     done: str  # `Prepared {kept} of {total} records`
     reads: tuple[str, ...] = ()  # stages whose output it reads, as far as the recipe has them
+    needs: tuple[str, ...] = ()  # those of them without which it cannot run
     reads_records: bool = False  # it reads the records of the last stage before it that gives some, as `records`
     gives_records: bool = False
     project: tuple[str, ...] = ()  # keys of the recipe's head that change its result: `seed`, `model`

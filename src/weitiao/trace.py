@@ -1,6 +1,7 @@
 """trace: one record's whole life, put together from what the stages of a run wrote."""
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,15 +76,18 @@ def find_runs(run: Path | None, runs: Path | None) -> list[Path]:
 
 
 def find(runs: Sequence[Path], wanted: str) -> list[Match]:
-    """Return the records whose id begins with `wanted`, else those that say it in a message, field or older text."""
+    """Return the records whose id begins with `wanted`, else that at `file:row`, else those that say it somewhere."""
     by_id = [match for run in runs for match in _matches(run, _by_id(wanted))]
     by_id = by_id if len(wanted) >= _SHORTEST_ID else [match for match in by_id if match.id == wanted]
-    found = by_id or [match for run in runs for match in _matches(run, _by_text(wanted))]
+    file, _, row = wanted.rpartition(":")
+    holds = [_by_place(file, int(row))] if file and row.isdecimal() else []
+    placed = [match for run in runs for hold in holds for match in _matches(run, hold)]
+    found = by_id or placed or [match for run in runs for match in _matches(run, _by_text(wanted))]
     if not found:
         names = ", ".join(run.name for run in runs)
         raise UserError(
             t("Nothing in {runs} has the id or the text `{wanted}`", runs=names, wanted=wanted),
-            t("Give a shorter piece of its text, word for word, or the beginning of its id"),
+            t("Give a shorter piece of its text, word for word, the beginning of its id, or FILE:ROW"),
         )
     return found
 
@@ -149,6 +153,15 @@ def _stages(run: Path) -> dict[str, Stored]:
 def _by_id(wanted: str) -> tuple[pl.Expr, pl.Expr]:
     starts = pl.col("id").str.starts_with(wanted)
     return starts, starts
+
+
+def _by_place(file: str, row: int) -> tuple[pl.Expr, pl.Expr]:
+    """Return what stands at a row of a file, or what the ledger says of it: `posts_2024.jsonl:22`."""
+    uri, number = (pl.col("origin").struct.field(name) for name in ("uri", "row"))
+    record = (number == row) & ((uri == file) | uri.str.ends_with(f"/{file}"))
+    place = pl.col("detail").str.json_path_match("$.place").fill_null("")
+    event = (pl.col("step") == "source") & place.str.contains(rf"(?:^|/){re.escape(file)}:{row}(?::|$)")
+    return record, event
 
 
 def _by_text(wanted: str) -> tuple[pl.Expr, pl.Expr]:

@@ -124,3 +124,20 @@ def test_a_look_at_a_file_changes_nothing(tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     assert open_file(Input("a.jsonl", path), "auto", tmp_path).kind == "jsonl"
     assert path.stat().st_mtime_ns == before
+
+
+def test_rows_that_export_would_refuse_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"question": "1?", "answer": "2."}\n'
+        '{"messages": [{"role": "assistant", "content": "a"}]}\n'
+        '{"messages": [{"role": "user", "content": "a"}]}\n'
+        '{"messages": [{"role": "user", "content": "b"}]}\n'
+    )
+    (report,) = reports(path, folder=tmp_path)
+    assert report.good == 4
+    assert report.untrainable == {
+        "roles do not alternate": (1, ["a.jsonl:2"]),
+        "no answer": (2, ["a.jsonl:3", "a.jsonl:4"]),
+    }
+    assert report.plain()["trainable"] == 1

@@ -125,7 +125,7 @@ def test_rows_carry_what_the_filters_ask(done: Done, report: dict[str, Any]) -> 
 def test_the_headline_says_what_the_interval_says(report: dict[str, Any]) -> None:
     from weitiao.compare.report import html
 
-    for shown, text in (("higher", "Better"), ("lower", "Worse"), ("none", "No difference shown")):
+    for shown, text in (("higher", "Closer"), ("lower", "Further"), ("none", "No difference shown")):
         facts = copy.deepcopy(report)
         facts["measures"][0]["shown"] = shown
         assert first(LexborHTMLParser(html(facts, "en")), "h1 .en").text().startswith(text)

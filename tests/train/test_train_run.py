@@ -150,19 +150,27 @@ def test_a_row_whose_loss_is_not_a_number_is_named(make_job: MakeJob, tiny_llama
 
 
 def test_dropped_and_cut_rows_are_counted(make_job: MakeJob) -> None:
-    job = make_job(overlong="drop", max_length=45, max_steps=1)
+    job = make_job(overlong="drop", max_length=45, epochs=1)
     outcome = run(job)
     ledger = Stored(job.folder).ledger()
     dropped = ledger.filter(ledger["action"] == "dropped")
     assert outcome.refused == {"too long": len(dropped)}
     assert dropped["id"].to_list() == ["r5", "r7"]
-    job = make_job("b", overlong="cut", max_length=45, max_steps=1)
+    job = make_job("b", overlong="cut", max_length=45, epochs=1)
     assert run(job).kept == 6
     rows = Stored(job.folder).ledger()
     assert [tuple(row) for row in rows.select("id", "action").rows() if row[0] == "r5"] == [
         ("r5", "cut"),
         ("r5", "trained"),
     ]
+
+
+def test_a_record_that_no_step_reached_is_not_called_trained(make_job: MakeJob) -> None:
+    job = make_job(packing=False, max_steps=2)
+    outcome = run(job)
+    assert (outcome.total, outcome.kept, outcome.refused) == (6, 2, {"training ended before": 4})
+    actions = Stored(job.folder).ledger()["action"].to_list()
+    assert sorted(actions) == ["skipped"] * 4 + ["trained"] * 2
 
 
 def test_unknown_target(make_job: MakeJob) -> None:

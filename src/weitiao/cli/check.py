@@ -66,6 +66,10 @@ def show(report: Report, tokens: Tokens | None, out: Console) -> None:
         wrong.add(place, problem)
     for line in wrong.lines():
         out.print("  " + line, markup=False)
+    for reason, (count, places) in report.untrainable.items():
+        more = " …" if count > len(places) else ""
+        values = {"count": f"{count:,}", "reason": t(reason), "places": ", ".join(places) + more}
+        out.print("  " + t("not to be trained on: {count}, {reason}: {places}", **values), markup=False)
     if report.roles:
         roles = ", ".join(f"{role} {count:,}" for role, count in report.roles.most_common())
         out.print("  " + t("turns: {roles}", roles=roles), markup=False)

@@ -20,12 +20,14 @@ from weitiao.recipe import Recipe
 from weitiao.source import Source
 from weitiao.source.again import lines
 from weitiao.source.files import find
+from weitiao.store import make_folder
 from weitiao.talk import t
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 Inputs = Annotated[list[str], typer.Argument(metavar="IN...", help=t("Files, folders or patterns"))]
 Out = Annotated[Path, typer.Option("-o", "--out", help=t("Where the records go: a .jsonl or .parquet file"))]
+Ledger = Annotated[Path | None, typer.Option(help=t("Where the ledger goes: a .jsonl or .parquet file"))]
 WorkDir = Annotated[Path | None, typer.Option(help=t("Keep the run here, so that an interrupted one goes on"))]
 
 _FOLDERS = ("llamafactory", "hf")  # formats that are a folder
@@ -38,10 +40,17 @@ def _group() -> None:
 
 @app.command(help=t(COMMANDS["source"][1]))
 @with_flags("source", without=("inputs",))
-def source(inputs: Inputs, out: Out, source: dict[str, Any], work_dir: WorkDir = None, as_json: AsJson = False) -> None:
+def source(
+    inputs: Inputs,
+    out: Out,
+    source: dict[str, Any],
+    ledger: Ledger = None,
+    work_dir: WorkDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Read files of any format into records."""
     recipe = _recipe({"source": {"inputs": inputs, **source}}, out, (".jsonl", ".parquet"))
-    with _run(recipe, work_dir) as done:
+    with _run(recipe, work_dir, ledger) as done:
         write_records(done[-1], out)
         _tell(done, out, as_json)
 
@@ -53,19 +62,15 @@ def prepare(
     out: Out,
     source: dict[str, Any],
     steps: Annotated[str | None, typer.Option(help=t("Names of steps in order, with commas between"))] = None,
-    ledger: Annotated[Path | None, typer.Option(help=t("Where the ledger goes: a .jsonl or .parquet file"))] = None,
+    ledger: Ledger = None,
     work_dir: WorkDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Clean, filter and deduplicate records."""
     chosen = {"steps": [name.strip() for name in steps.split(",") if name.strip()]} if steps is not None else {}
     recipe = _recipe({"source": {"inputs": inputs, **source}, "prepare": chosen}, out, (".jsonl", ".parquet"))
-    if ledger:
-        _check_out(recipe, ledger, (".jsonl", ".parquet"))
-    with _run(recipe, work_dir) as done:
+    with _run(recipe, work_dir, ledger) as done:
         write_records(done[-1], out)
-        if ledger:
-            _write_table(pl.concat(item.stored.ledger() for item in done), ledger)
         _tell(done, out, as_json)
 
 
@@ -79,6 +84,7 @@ def split(
     split: dict[str, Any],
     ratios: Annotated[str | None, typer.Option(help=t("Parts and their shares: train=0.7,test=0.3"))] = None,
     seed: Annotated[int | None, typer.Option(help=t("Seed of everything that is drawn at random"))] = None,
+    ledger: Ledger = None,
     work_dir: WorkDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,7 +95,7 @@ def split(
     if seed is not None:
         data["seed"] = seed
     recipe = _recipe(data, out, ("",))
-    with _run(recipe, work_dir) as done:
+    with _run(recipe, work_dir, ledger) as done:
         counts = _write_parts(recipe, done[-1], out)
         _tell(done, out, as_json, {"files": counts})
 
@@ -103,6 +109,7 @@ def export(
     source: dict[str, Any],
     export: dict[str, Any],
     format: Annotated[str, typer.Option(help="openai, alpaca, sharegpt, cqia, xtuner, llamafactory, hf")] = "openai",
+    ledger: Ledger = None,
     work_dir: WorkDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -110,7 +117,7 @@ def export(
     folder = format in _FOLDERS
     data = {"source": {"inputs": inputs, **source}, "export": {**export, "format": format}}
     recipe = _recipe(data, out, ("",) if folder else (".jsonl", ""))
-    with _run(recipe, work_dir) as done:
+    with _run(recipe, work_dir, ledger) as done:
         files = _copy_files(done[-1], out, folder or not out.suffix)
         _tell(done, out, as_json, {"files": files})
 
@@ -151,13 +158,15 @@ def _check_out(recipe: Recipe, out: Path, endings: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _run(recipe: Recipe, work_dir: Path | None) -> Iterator[list[Done]]:
-    """Run the recipe in `work_dir`, or in a place that is gone afterwards."""
-    if work_dir:
-        yield pipeline.run(recipe, work_dir, reporter=Terminal())
-        return
+def _run(recipe: Recipe, work_dir: Path | None, ledger: Path | None) -> Iterator[list[Done]]:
+    """Run the recipe in `work_dir`, or in a place that is gone afterwards; write what happened to `ledger`."""
+    if ledger:
+        _check_out(recipe, ledger, (".jsonl", ".parquet"))
     with tempfile.TemporaryDirectory(prefix="weitiao-") as folder:
-        yield pipeline.run(recipe, Path(folder), reporter=Terminal())
+        done = pipeline.run(recipe, work_dir or Path(folder), reporter=Terminal())
+        if ledger:
+            _write_table(pl.concat(item.stored.ledger() for item in done), ledger)
+        yield done
 
 
 def _tell(done: list[Done], out: Path, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
@@ -184,7 +193,7 @@ def _shares(text: str) -> dict[str, float]:
 @contextmanager
 def _aside(out: Path) -> Iterator[Path]:
     """Give a place beside `out` that takes its name when all is written."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     aside = out.with_name(f".{out.name}.part")
     try:
         yield aside
@@ -203,7 +212,7 @@ def _write_parts(recipe: Recipe, done: Done, out: Path) -> dict[str, int]:
     ids = pl.scan_parquet(done.stored.parts()).select("id", part=record.fact("split", "part")).collect()
     part_of = dict(ids.iter_rows())
     counts = dict.fromkeys(ids["part"].unique(maintain_order=True), 0)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with tempfile.TemporaryDirectory(prefix=".weitiao-", dir=out) as folder:
         files = {part: (Path(folder) / f"{part}.jsonl").open("wb") for part in counts}
         for key, text in lines(recipe.section("source", Source), recipe.folder, Path(folder)):

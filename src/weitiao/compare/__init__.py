@@ -37,7 +37,7 @@ STAGE = Stage(
     "compare",
     Compare,
     "weitiao.compare.run:run",
-    "Compared {kept} of {total} answers: {wins} won, {losses} lost, {ties} tied",
+    "Compared {kept} of {total} answers: {wins} won, {losses} lost, {ties} tied by the likelihood of the reference",
     reads=("source", "prepare", "split", "export", "train", "merge"),
     project=("seed", "model"),
     outside=outside,

@@ -43,6 +43,10 @@ _ENDLESS = (
     "{count} of {total} answers of the model after did not end by themselves, they were cut after {tokens} tokens or "
     "where the model can hold no more. Longer answers may be needed, or more training."
 )
+_LEFT_OUT = (
+    "{left} of {all} questions are not in this report: {long} need more tokens than the model holds, {limit} lie "
+    "beyond the limit that was set."
+)
 _UNSEEN = (
     "The questions were set aside before training, together with everything nearly the same as them. That the base "
     "model met them in its own pretraining cannot be ruled out; before and after share that."
@@ -120,7 +124,12 @@ def cautions(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     endless = sum(not row["after"]["stopped"] for row in rows)
     values = {"count": endless, "total": len(rows), "tokens": facts["settings"]["max_new_tokens"]}
     found: list[tuple[str, dict[str, Any]]] = [(_TINY, {})] if facts["made_here"] else []
-    return [*found, (_ENDLESS, values)] if endless > len(rows) / 10 else found
+    if endless > len(rows) / 10:
+        found.append((_ENDLESS, values))
+    left = {"long": facts["asked"] - len(rows), "limit": facts["candidates"] - facts["asked"]}
+    if any(left.values()):
+        found.append((_LEFT_OUT, {**left, "left": sum(left.values()), "all": facts["candidates"]}))
+    return found
 
 
 def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

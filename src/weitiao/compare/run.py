@@ -45,13 +45,17 @@ def run(job: Job) -> Outcome:
         if question.id in first and question.id in second
     ]
     if not rows:
-        raise UserError(t("None of the {count} questions fits into the model", count=len(questions)))
+        raise UserError(
+            t("None of the {count} questions fits into the model", count=len(questions)),
+            t("A question and its reference answer need more tokens than it holds: take another model or shorter ones"),
+        )
     facts: dict[str, Any] = {
         "weitiao": weitiao.__version__,
         "run": job.recipe.project.name,
         "unseen": "split" in job.inputs,
         "part": settings.part,
         "seed": job.seed,
+        "candidates": len(candidates),
         "asked": len(questions),
         "unit": "token" if by_token else "character",
         "models": _named(job, settings, before, after),

@@ -25,5 +25,6 @@ STAGE = Stage(
     "weitiao.merge.run:run",
     "Merged the adapter: {same} of {prompts} answers the same, logits differ by {difference} at most",
     reads=("export", "train"),
+    needs=("train",),
     project=("seed", "model"),
 )

@@ -86,6 +86,13 @@ def load_model(path: str, *, adapter: str | None = None, dtype: str = "auto", de
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads what transformers 5.23 has renamed
                 model = PeftModel.from_pretrained(model, adapter)
+    except RuntimeError as error:
+        if adapter is None or "size mismatch" not in str(error):
+            raise
+        raise UserError(
+            t("The adapter {adapter} belongs to another model than {path}", adapter=adapter, path=path),
+            t("Its adapter_config.json names the base: base_model_name_or_path"),
+        ) from None
     except (OSError, ValueError, ImportError) as error:
         raise UserError(t("Cannot load the model {path}: {error}", path=adapter or path, error=error)) from None
     except UnpicklingError:

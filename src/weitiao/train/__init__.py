@@ -66,6 +66,7 @@ STAGE = Stage(
     "weitiao.train.run:run",
     "Trained on {kept} of {total} records",
     reads=("export",),
+    needs=("export",),
     project=("seed", "model"),
     outside=outside,
 )

@@ -85,6 +85,10 @@ def say(plan: Plan, task: Task, reporter: Reporter) -> None:
         "template": t(plan.template),
         "why": t(_why(plan, task)),
     }
+    if plan.cut or plan.dropped:
+        reporter.say(
+            t("{cut:,} records cut to {most:,} tokens, {dropped:,} dropped", most=task.settings.max_length, **figures)
+        )
     for line in (
         t(
             "{rows:,} records, {tokens:,} tokens, {share:.0%} of them carry loss; the longest has {longest:,}",

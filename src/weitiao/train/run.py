@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -23,6 +24,8 @@ from weitiao.talk import t
 from weitiao.train import Train, adapter, order, plan, rows
 from weitiao.train.loop import Loop, Task, curve
 
+NOT_REACHED = "training ended before"
+
 
 def run(job: Job) -> Outcome:
     """Train the adapter; a try that was interrupted goes on from its newest checkpoint."""
@@ -42,8 +45,10 @@ def run(job: Job) -> Outcome:
     before = _before(job, task)
     Loop(task, job.reporter).run()
     adapter.save(model, job.folder / "adapter")
+    if settings.record_losses:
+        job.reporter.say(t("Measuring the loss of each record after training"))
     after = _losses(task) if settings.record_losses else []
-    job.draft.write(0, None, _ledger(data, before, after))
+    job.draft.write(0, None, _ledger(task, before, after))
     for place in job.folder.glob("checkpoint-*/state.pt"):
         place.unlink()  # what only training needs
     return _outcome(task, asdict(figures) | made)
@@ -99,6 +104,7 @@ def _before(job: Job, task: Task) -> list[float]:
         return []
     path = job.draft.scratch("losses") / "before.json"
     if not path.exists():
+        job.reporter.say(t("Measuring the loss of each record before training"))
         write_whole(path, orjson.dumps(_losses(task)))
     found: list[float] = orjson.loads(path.read_bytes())
     return found
@@ -111,17 +117,25 @@ def _losses(task: Task) -> list[float]:
     return [round(loss / count, 6) for loss, count in found]
 
 
-def _ledger(data: rows.Rows, before: list[float], after: list[float]) -> pl.DataFrame:
-    """Return an event for each training record: trained, cut before it was trained, or dropped."""
+def _reached(task: Task) -> set[int]:
+    """Return the records that some step trained on; with `max_steps` or less than an epoch that is not all."""
+    return {index for step in task.steps for records in step.packs for index in records}
+
+
+def _ledger(task: Task, before: list[float], after: list[float]) -> pl.DataFrame:
+    """Return an event for each training record: trained, cut before it was trained, never reached, or dropped."""
     found: list[dict[str, str | None]] = []
-    for index, row in enumerate(data.train):
+    reached = _reached(task)
+    for index, row in enumerate(task.rows.train):
         detail: dict[str, Any] = {"tokens": len(row.encoded.ids), "supervised": row.supervised}
         if after:
             detail |= {"loss_before": before[index], "loss": after[index]}
         if row.cut:
             found.append(_event(row.id, "cut", "too long", {"tokens_lost": row.cut}))
-        found.append(_event(row.id, "trained", None, detail))
-    found += [_event(key, "dropped", reason, {"tokens": size}) for key, (reason, size) in data.dropped.items()]
+        action: ledger.Action = "trained" if index in reached else "skipped"
+        found.append(_event(row.id, action, None if index in reached else NOT_REACHED, detail))
+    dropped = task.rows.dropped.items()
+    found += [_event(key, "dropped", reason, {"tokens": size}) for key, (reason, size) in dropped]
     columns = ("id", "step", "action", "reason", "detail")
     return ledger.events(pl.DataFrame(found, schema=dict.fromkeys(columns, pl.String)))
 
@@ -136,8 +150,8 @@ def _outcome(task: Task, facts: dict[str, Any]) -> Outcome:
     facts["loss"] = [train[0][1], train[-1][1]]
     if held:
         facts["held_out_loss"] = [held[0][1], held[-1][1]]
-    refused: dict[str, int] = {}
-    for reason, _ in task.rows.dropped.values():
-        refused[reason] = refused.get(reason, 0) + 1
-    kept = len(task.rows.train)
+    refused = dict(Counter(reason for reason, _ in task.rows.dropped.values()))
+    kept = len(_reached(task))
+    if left := len(task.rows.train) - kept:
+        refused[NOT_REACHED] = left
     return Outcome(kept + sum(refused.values()), kept, refused, facts)
