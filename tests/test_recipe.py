@@ -67,7 +67,7 @@ def test_an_absent_stage_is_not_part_of_the_recipe_and_an_empty_one_has_its_defa
         ("cook:\n  heat: 1\n  lidd: true\n", "soup.yaml:3: cook.lidd: no such key", "Did you mean `lid`?"),
         ("cook:\n  xyz: 1\n", "soup.yaml:2: cook.xyz: no such key", "Possible here: rest_time, heat, lid, steps"),
         ("cook:\n  heat: hot\n", "soup.yaml:2: cook.heat is `hot`: it must be a number", ""),
-        ("cook:\n  heat: '1'\n", "soup.yaml:2: cook.heat is `1`: it must be a number", ""),
+        ("cook:\n  heat: '1'\n", 'soup.yaml:2: cook.heat is "1": it must be a number', ""),
         ("cook:\n  heat: 0\n", "soup.yaml:2: cook.heat is 0: it must be greater than 0.0", ""),
         ("cook:\n  heat: 11\n", "soup.yaml:2: cook.heat is 11: it must be at most 10.0", ""),
         ("cook:\n  lid: 1\n", "soup.yaml:2: cook.lid is 1: it must be true or false", ""),

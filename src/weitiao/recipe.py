@@ -58,8 +58,10 @@ def load(path: Path, sections: Mapping[str, type[Settings]], overrides: Iterable
         raise UserError(
             t("No recipe at {path}", path=path), t("It is a YAML file; examples/ruozhiba/recipe.yaml is one")
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(t("Cannot read the recipe {path}: {error}", path=path, error=error)) from None
+    except OSError as error:
+        raise UserError(t("Cannot read the recipe {path}: {error}", path=path, error=error.strerror)) from None
+    except UnicodeDecodeError:
+        raise UserError(t("{path} is not a recipe: it must be a mapping of keys to values", path=path)) from None
     data, lines = _parse(text, str(path))
     for override in overrides:
         _override(data, lines, override)
@@ -130,7 +132,9 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     if first["type"] == "extra_forbidden":
         return places.unknown(location, _fields_at(kind, first["loc"][:-1]))
     value = first["input"]
-    shown = orjson.dumps(value, default=str).decode() if not isinstance(value, str) else f"`{value}`"
+    # A text that looks like a number or a flag is shown with its quotes: they are the mistake.
+    quoted = not isinstance(value, str) or not isinstance(plain_value(value), str)
+    shown = orjson.dumps(value, default=str).decode() if quoted else f"`{value}`"
     context = {key: item for key, item in first.get("ctx", {}).items() if key != "error"}
     wanted = _WANTED.get(first["type"])
     message = t(wanted, **context) if wanted else str(first.get("ctx", {}).get("error", first["msg"]))

@@ -74,7 +74,7 @@ def test_the_result_is_on_stdout_as_json_and_the_talk_on_stderr(project: Path) -
         (["run"], "error: Missing argument"),
         (["runn"], "error: No such command 'runn'"),
         (["run", "recipe.yaml", "--nope"], "error: No such option: --nope"),
-        (["--lang", "fr", "run", "recipe.yaml"], "error: --lang fr"),
+        (["--lang", "fr", "run", "recipe.yaml"], "error: --lang is `fr`: it must be one of en, zh"),
     ],
 )
 def test_a_users_mistake_ends_with_2_and_no_traceback(project: Path, arguments: list[str], message: str) -> None:

@@ -117,7 +117,9 @@ def _take_language(arguments: list[str]) -> str | None:
             del arguments[index]
             value = value if equals else (arguments.pop(index) if index < len(arguments) else "")
             if value not in LANGUAGES:
-                raise UserError(f"--lang {value}", " | ".join(LANGUAGES))
+                raise UserError(
+                    t("--lang is `{value}`: it must be one of {names}", value=value, names=", ".join(LANGUAGES))
+                )
             return value
     return None
 

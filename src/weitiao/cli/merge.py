@@ -36,7 +36,9 @@ def merge(
 
     settings = plain_recipe({"merge": merge}, "merge").section("merge", Merge)
     if not (adapter / "adapter_config.json").is_file():
-        raise UserError(t("{path} is no adapter: it has no adapter_config.json", path=adapter))
+        inside = [path.parent for path in sorted(adapter.glob("**/adapter_config.json"))]
+        hint = t("Did you mean `{name}`?", name=inside[-1]) if inside else ""
+        raise UserError(t("{path} is no adapter: it has no adapter_config.json", path=adapter), hint)
     if out.exists() and any(out.iterdir()):
         raise UserError(t("{path} is there already", path=out), t("Give another folder, or remove it"))
     aside = out.with_name(f".{out.name}.part")
