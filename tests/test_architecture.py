@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("serve",),
-    ("pipeline", "trace", "check"),
+    ("pipeline", "trace", "check", "xtuner"),
     STAGES,
     ("model", "llm"),
     ("stage", "similar"),
@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
-TORCH_HOMES = ("model", "train", "merge", "compare", "chat")
+TORCH_HOMES = ("model", "train", "merge", "compare", "chat", "xtuner/convert.py")
 HOMES = {
     "ray": ("engine/ray.py",),
     "torch": TORCH_HOMES,

@@ -90,6 +90,17 @@ def test_shapes_are_recognised_and_read(
     assert found.fields == fields
 
 
+def test_shapes_that_only_their_name_tells() -> None:
+    both = {"instruction": "q", "output": "a", "instruction_zh": "问", "input_zh": "于此", "output_zh": "答"}
+    assert read(both, "alpaca_zh").messages == [("user", "问\n于此"), ("assistant", "答")]
+    marked = {"text": "### Human: a # b\n\nc### Assistant: ok\n### Human: more", "lang": "en"}
+    found = read(marked, "guanaco")
+    assert found.messages == [("user", "a # b\n\nc"), ("assistant", "ok"), ("user", "more")]
+    assert found.fields == {"lang": "en"}
+    with pytest.raises(BadRow, match="it says nothing"):
+        read({"text": "no marks"}, "guanaco")
+
+
 @pytest.mark.parametrize(
     ("row", "reason", "field", "said"),
     [

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from weitiao.formats.marked import read_marked
 from weitiao.formats.problem import EMPTY, BadRow, Problem
 
 Row = dict[str, Any]
@@ -63,9 +64,11 @@ SHAPES: dict[str, Turns | Pairs | Columns | None] = {
     "pairs": Pairs("human", "assistant"),
     "cqia": Columns(("instruction",), ("output",), ("input",), ("instruction",)),
     "alpaca": Columns(("instruction",), ("output",), ("input",), ("instruction",)),
+    "alpaca_zh": Columns(("instruction_zh",), ("output_zh",), ("input_zh",), ("instruction_zh",)),
     "qa": Columns(
         QUESTIONS, ANSWERS, ("context", "input"), ("query", "question", "prompt", "问题", "提问", "instruction")
     ),
+    "guanaco": None,
     "posts": None,
 }
 
@@ -125,6 +128,8 @@ def read(row: Row, shape: str, text: str | None = None) -> Reading:
         found = _read_pairs(row, kind)
     elif isinstance(kind, Columns):
         found = _read_columns(row, shape, kind)
+    elif shape == "guanaco":
+        found = Reading(read_marked(_text(row, "text")), {key: value for key, value in row.items() if key != "text"})
     else:
         found = _read_post(row, text)
     for _, content in found.messages:

@@ -7,7 +7,10 @@ from pydantic import Field
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 
-Shape = Literal["auto", "records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca", "qa", "posts", "lines"]
+Shape = Literal[
+    "auto", "records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca", "alpaca_zh", "qa", "guanaco", "posts",
+    "lines",
+]  # fmt: skip
 
 
 class Source(Settings):
