@@ -1,5 +1,7 @@
 """An XTuner config becomes a recipe, and every setting is carried, said to mean something else, or said to be left."""
 
+import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +175,8 @@ def test_what_cannot_be_a_training_is_refused_by_line(tmp_path: Path, edit: tupl
 
 
 def test_a_config_without_lora_is_a_full_fine_tuning(tmp_path: Path) -> None:
-    text = edited(
-        (
-            "    lora=dict(type=LoraConfig, r=64, lora_alpha=16, lora_dropout=0.1, bias='none', task_type='CAUSAL_LM'))",
-            "    )",
-        )
-    )
+    lora = "    lora=dict(type=LoraConfig, r=64, lora_alpha=16, lora_dropout=0.1, bias='none', task_type='CAUSAL_LM'))"
+    text = edited((lora, "    )"), ("load_in_4bit=True", "load_in_4bit=False"))
     if "method" in Train.model_fields:
         assert imported(tmp_path, text).recipe["train"]["method"] == "full"
     else:
@@ -208,6 +206,24 @@ def read_back(recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         for name, section in found.sections.items()
     }
     return {"model": found.project.model, "seed": found.project.seed, **sections}
+
+
+TOKENS = re.findall(r"\w+|\s+|[^\w\s]", ALPACA)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_config_broken_anywhere_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    tokens = list(TOKENS)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(tokens) - 1))
+        tokens[place] = data.draw(st.sampled_from(["", "0", "-1", "None", "[]", "dict()", "'x'", "x", *TOKENS[:400]]))
+    path = tmp_path_factory.getbasetemp() / "broken.py"
+    path.write_text("".join(tokens), encoding="utf-8")
+    with contextlib.suppress(UserError):
+        import_config(path)
 
 
 def test_every_name_is_a_right_recipe(tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ def train(
     if as_json:
         emit(summary(done))
     else:
-        print(done[-1].stored.folder / "adapter")
+        folder = done[-1].stored.folder
+        print(folder / ("model" if (folder / "model").is_dir() else "adapter"))
 
 
 @convert.command("pth_to_hf", help=t("Turn an XTuner checkpoint into a PEFT adapter; nothing in it is run"))

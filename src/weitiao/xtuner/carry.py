@@ -42,17 +42,19 @@ def import_config(path: Path) -> Imported:
     carrying = Carrying(read(path))
     _model(carrying)
     _data(carrying)
-    carrying.recipe["export"] = {}
     steps = _optimizer(carrying)
-    _schedule(carrying, steps)
+    _schedule(carrying, _epochs(carrying, steps))
     _lora(carrying)
     _hooks(carrying, steps)
-    carrying.recipe["merge"] = {}
-    train = carrying.recipe["train"]
-    carrying.recipe["train"] = {key: train[key] for key in Train.model_fields if key in train}
-    notes = carrying.sweep()
-    bind(carrying.recipe, SETTINGS, Path.cwd(), carrying.lines, str(path))
-    return Imported(carrying.recipe, notes)
+    found = carrying.recipe
+    recipe = {
+        **{key: found[key] for key in ("model", "seed", "source")},
+        "export": {},
+        "train": {key: found["train"][key] for key in Train.model_fields if key in found["train"]},
+        "merge": {},
+    }
+    bind(recipe, SETTINGS, Path.cwd(), carrying.lines, str(path))
+    return Imported(recipe, carrying.sweep())
 
 
 def _model(carrying: Carrying) -> None:
@@ -207,13 +209,23 @@ def _optimizer(carrying: Carrying) -> float:
     return max(1, each)
 
 
-def _schedule(carrying: Carrying, steps: float) -> None:
+def _epochs(carrying: Carrying, steps: float) -> object:
+    """Carry how long it trains; return the epochs."""
     epochs = carrying.number("train_cfg.max_epochs", "max_epochs")
     if ending := carrying.number("train_cfg.max_iters"):
         found = _in_steps(ending, steps)
         carrying.lost(ending, t("set `train.epochs`, or `train.max_steps` to {steps} to end sooner", steps=found))
-    total = epochs.value if epochs else None
-    carrying.put("train", "epochs", total or 1, epochs)
+    if epochs is None:
+        carrying.notes.append(
+            Note(1, "max_epochs", t("the config does not tell it; it is {value} here", value=1), True)
+        )
+    total = epochs.value if epochs else 1
+    carrying.put("train", "epochs", total, epochs)
+    return total
+
+
+def _schedule(carrying: Carrying, total: object) -> None:
+    """Carry the rise of the learning rate, as a share of the `total` epochs."""
     schedulers = carrying.config.at("param_scheduler")
     rise, written = 0.0, None
     for scheduler in schedulers.items() if schedulers else []:
