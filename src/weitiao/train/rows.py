@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from weitiao.errors import UserError
-from weitiao.model.template import Encoded, Template
+from weitiao.model.template import Encoded, Template, Turns
 from weitiao.record import Record
 from weitiao.talk import t
 from weitiao.train import Train
@@ -56,7 +56,7 @@ def parts(records: Iterable[Record], validation: Sequence[str], folder: Path) ->
 
 def read(found: dict[str, list[Record]], template: Template, settings: Train) -> Rows:
     """Encode the records; raise UserError that names every kind of row that cannot be trained on."""
-    encoded = _encode(found["train"], template)
+    encoded = _encode(found["train"], template, settings.turns)
     kept: list[Row] = []
     dropped: dict[str, tuple[str, int]] = {}
     for record, item in zip(found["train"], encoded, strict=True):
@@ -70,16 +70,16 @@ def read(found: dict[str, list[Record]], template: Template, settings: Train) ->
         else:
             kept.append(row)
     _check(kept, settings.max_length)
-    return Rows(kept, _encode(found["validation"], template), dropped)
+    return Rows(kept, _encode(found["validation"], template, settings.turns), dropped)
 
 
-def _encode(records: Sequence[Record], template: Template) -> list[Encoded]:
+def _encode(records: Sequence[Record], template: Template, turns: Turns) -> list[Encoded]:
     try:
-        return template.encode_all([record.messages for record in records])
+        return template.encode_all([record.messages for record in records], turns)
     except UserError:
         for record in records:  # once more, one by one: which was it?
             try:
-                template.encode(record.messages)
+                template.encode(record.messages, turns)
             except UserError as error:
                 place = f"{record.uri}:{record.row}"
                 raise UserError(f"{place}: {error.message}", error.hint) from None
