@@ -22,7 +22,8 @@ from weitiao.train import Train, adapter
 torch.set_num_threads(1)
 
 SHORT = [("user", "1+1?"), ("assistant", "2")]
-TALK = [*SHORT, ("user", "为什么水不能兑水？"), ("assistant", "因为兑了还是水。"), ("user", "end"), ("assistant", "end")]
+LONGER = [*SHORT, ("user", "为什么水不能兑水？"), ("assistant", "因为兑了还是水。")]
+TALK = [*LONGER, ("user", "end"), ("assistant", "end")]
 every_family = pytest.mark.parametrize("name", FAMILIES)
 
 
@@ -161,7 +162,7 @@ def test_the_line_from_training_to_comparing(name: str, tmp_path: Path, run_line
 @pytest.fixture
 def run_line(tmp_path: Path) -> Callable[..., Any]:
     def run(base: Path, train: str, extra: str = "") -> Any:
-        rows = [[("user", f"问题{n}？"), ("assistant", f"答案是{n}。")] for n in range(6)] + [TALK, TALK[:4]]
+        rows = [[("user", f"问题{n}？"), ("assistant", f"答案是{n}。")] for n in range(6)] + [TALK, LONGER]
         texts = [{"messages": [{"role": role, "content": text} for role, text in row]} for row in rows]
         (tmp_path / "data.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts), encoding="utf-8")
         (tmp_path / "r.yaml").write_text(

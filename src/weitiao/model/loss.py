@@ -154,8 +154,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             if not len(target):
                 break
             logits = functional.linear(part, weight, bias).float()
-            bent = None if cap is None else logits.div_(cap).tanh_()
-            logits = logits if bent is None else bent * cap  # a copy: the gradient needs both
+            bent = logits.div_(cap).tanh_() if cap else None
+            logits = bent * cap if cap and bent is not None else logits  # a copy: the gradient needs both
             total = logits.logsumexp(-1, keepdim=True)
             losses.append((total - logits.gather(1, target[:, None]))[:, 0])
             if needed:

@@ -14,7 +14,7 @@ from weitiao.talk import t
 class _Parts:
     """What stands around the texts: `{system}`, `{input}` and `{round}` are filled in.
 
-    An answer ends in `suffix`, and without one in the tokenizer's end of text; `sep` stands between answer and question.
+    An answer ends in `suffix`, without one in the end of text; `sep` stands between an answer and the next question.
     """
 
     instruction: str
@@ -40,7 +40,8 @@ def named(name: str) -> str:
         "{{ bos_token or '' }}{% set state = namespace(round=0) %}{% for message in messages %}"
         "{% if message.role == 'system' %}{{ " + _text(parts.system) + " }}"
         "{% elif message.role == 'user' %}{% set state.round = state.round + 1 %}{{ " + _text(parts.instruction) + " }}"
-        "{% elif message.role == 'assistant' %}{% generation %}{{ message.content + " + suffix + " }}{% endgeneration %}"
+        "{% elif message.role == 'assistant' %}"
+        "{% generation %}{{ message.content + " + suffix + " }}{% endgeneration %}"
         "{{ " + _text(parts.sep) + " }}"
         "{% else %}{{ raise_exception('no role ' + message.role) }}{% endif %}{% endfor %}"
     )
@@ -55,6 +56,7 @@ def _all() -> dict[str, _Parts]:
 def _text(text: str) -> str:
     """Return a Jinja expression that gives `text` with its fields filled in."""
     quoted = "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
-    for field, value in (("system", "message.content"), ("input", "message.content"), ("round", "state.round | string")):
+    values = {"system": "message.content", "input": "message.content", "round": "state.round | string"}
+    for field, value in values.items():
         quoted = quoted.replace("{" + field + "}", f"' + {value} + '")
     return quoted

@@ -4,7 +4,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Any, Literal
 
 from jinja2 import TemplateError
@@ -171,7 +170,8 @@ class Template:
         if index == len(messages) - 1:
             return len(prompt), len(text)
         # Some, like Phi-3's, end every conversation in one more token, so that the shorter one is no beginning.
-        end = len(commonprefix([text, self.text(messages[: index + 1], generate=False)]))
+        so_far = self.text(messages[: index + 1], generate=False)
+        end = next((n for n, (a, b) in enumerate(zip(text, so_far, strict=False)) if a != b), min(len(text), len(so_far)))
         if end < len(prompt):
             raise _unlike(prompt, text[:end])
         return len(prompt), end
