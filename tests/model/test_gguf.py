@@ -1,5 +1,6 @@
 """GGUF files hold the same weights, words, template and stop tokens; llama.cpp answers alike where it is installed."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -141,16 +142,19 @@ def test_llama_cpp_answers_alike(name: str, tmp_path: Path) -> None:
     llama_cpp = pytest.importorskip("llama_cpp", reason="no llama-cpp-python")
     model, template, _ = written(name, tmp_path)
     engine = llama_cpp.Llama(str(tmp_path / "m.gguf"), n_ctx=256, n_threads=1, verbose=False)
-    prompts = [[("user", question)] for question in QUESTIONS]
-    ours = answer(model, template, prompts, Sampling(max_new_tokens=16), batch_tokens=1)
-    for messages, said in zip(prompts, ours, strict=True):
-        ids = template.prompt(messages)
-        text = template.text(messages, generate=True)
+    parted = 0
+    for question in QUESTIONS:
+        ids = template.prompt([("user", question)])
+        text = template.text([("user", question)], generate=True)
         assert engine.tokenize(text.encode(), add_bos=False, special=True) == ids
-        new = []
-        for token in engine.generate(ids, temp=0.0, top_k=1):
-            if token in template.stop_ids or len(new) == 16:
+        (ours,) = answer(model, template, [[("user", question)]], Sampling(max_new_tokens=16), batch_tokens=1)
+        for token in islice(engine.generate(ids, temp=0.0, top_k=1), ours.tokens + ours.stopped):
+            with torch.no_grad():
+                best = model(torch.tensor([ids])).logits[0, -1].topk(2)
+            if token != best.indices[0]:  # a draw, as far as float16 can tell
+                assert best.values[0] - best.values[1] < 0.01
+                parted += 1
                 break
-            new.append(token)
-        assert template.tokenizer.decode(new, skip_special_tokens=True) == said.text
+            ids = [*ids, token]
     engine.close()
+    assert parted <= 3

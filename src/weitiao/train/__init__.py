@@ -68,6 +68,6 @@ STAGE = Stage(
     "Trained on {kept} of {total} records",
     reads=("export",),
     needs=("export",),
-    project=("seed", "model"),
+    project=("seed", "model", "template"),
     outside=outside,
 )
