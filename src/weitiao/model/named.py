@@ -28,13 +28,14 @@ def names() -> tuple[str, ...]:
     return tuple(_all())
 
 
+def stop_of(name: str) -> str:
+    """Return the token in which answers end, or nothing where it is the end of text."""
+    return _parts(name).suffix
+
+
 def named(name: str) -> str:
     """Return the Jinja text of the template `name`; raise UserError if there is none."""
-    if name not in _all():
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = t("Did you mean `{name}`?", name=near[0]) if near else t("It has {names}", names=", ".join(names()))
-        raise UserError(t("No chat template `{name}`", name=name), hint)
-    parts = _all()[name]
+    parts = _parts(name)
     suffix = _text(parts.suffix) if parts.suffix else "eos_token"
     return (
         "{{ bos_token or '' }}{% set state = namespace(round=0) %}{% for message in messages %}"
@@ -45,6 +46,14 @@ def named(name: str) -> str:
         "{{ " + _text(parts.sep) + " }}"
         "{% else %}{{ raise_exception('no role ' + message.role) }}{% endif %}{% endfor %}"
     )
+
+
+def _parts(name: str) -> _Parts:
+    if name not in _all():
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = t("Did you mean `{name}`?", name=near[0]) if near else t("There are {names}", names=", ".join(names()))
+        raise UserError(t("No chat template `{name}`", name=name), hint)
+    return _all()[name]
 
 
 @cache

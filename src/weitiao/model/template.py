@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from weitiao.errors import UserError
-from weitiao.model.named import named
+from weitiao.model.named import named, stop_of
 from weitiao.talk import t
 
 Messages = Sequence[tuple[str, str]]
@@ -79,7 +79,14 @@ class Template:
                 t("The tokenizer has neither a chat template nor an end-of-text token"),
                 t("Give it a chat_template.jinja"),
             )
-        return ("plain", PLAIN) if name == AUTO else (name, named(name))
+        if name == AUTO:
+            return "plain", PLAIN
+        if (stop := stop_of(name)) and self.tokenizer.convert_tokens_to_ids(stop) in (None, self.tokenizer.unk_token_id):
+            raise UserError(
+                t("The tokenizer has no token `{stop}`, in which answers of `{name}` end", stop=stop, name=name),
+                t("Name another template; `default` ends answers in the model's own end of text"),
+            )
+        return name, named(name)
 
     def _close(self) -> int | None:
         """Return the special token that opens what follows an answer, where the template ends an answer in none.
