@@ -16,6 +16,7 @@ from weitiao import pipeline
 from weitiao.errors import UserError
 from weitiao.merge import Merge
 from weitiao.merge.run import asked, merge
+from weitiao.model import pair
 from weitiao.model.load import load_model, load_tokenizer
 from weitiao.model.pair import Place
 from weitiao.model.template import Template
@@ -50,7 +51,8 @@ def test_internlm2_as_a_plain_llama(bias: bool, tmp_path: Path) -> None:
     config = json.loads((tmp_path / "llama" / "config.json").read_bytes())
     assert (config["model_type"], config["architectures"]) == ("llama", ["LlamaForCausalLM"])
     assert "auto_map" not in config
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path / "llama"), AutoTokenizer.from_pretrained(tmp_path / "llama")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "llama")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "llama")
     assert type(model) is LlamaForCausalLM
     ids = torch.arange(3, 123)[None]  # beyond the trained length: dynamic scaling is there too
     with torch.no_grad():
@@ -86,7 +88,8 @@ def test_card_and_named_template_from_the_recipe(tiny_llama: Path, tmp_path: Pat
         if path.name != "chat_template.jinja":
             (base / path.name).write_bytes(path.read_bytes())
     (base / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Base\n")
-    rows = [{"messages": [{"role": "user", "content": f"问{n}"}, {"role": "assistant", "content": f"答{n}"}]} for n in range(8)]
+    talks = [[("user", f"问{n}"), ("assistant", f"答{n}")] for n in range(8)]
+    rows = [{"messages": [{"role": role, "content": text} for role, text in talk]} for talk in talks]
     (tmp_path / "data.jsonl").write_bytes(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
     (tmp_path / "r.yaml").write_text(
         "model: base\ntemplate: qwen_chat\nsource: {inputs: [data.jsonl], licence: CC-BY-4.0}\n"
@@ -105,8 +108,6 @@ def test_card_and_named_template_from_the_recipe(tiny_llama: Path, tmp_path: Pat
     assert str(tmp_path) not in text
     wanted = "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n"
     for place in (Place(str(out)), Place(str(base), str(done["train"].folder / "adapter"))):
-        from weitiao.model import pair
-
         assert pair.template(place).text([("user", "1")], generate=True) == wanted
     models = orjson.loads((done["compare"].folder / "report.json").read_bytes())["models"]
     assert {side["template"] for side in models.values()} == {"qwen_chat"}

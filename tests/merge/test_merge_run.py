@@ -85,7 +85,9 @@ def test_another_model_is_said_loudly(tiny_llama: Path, tmp_path: Path, monkeypa
         return load_model(path if adapter else str(tiny_llama), adapter=adapter, dtype=dtype, device="cpu")
 
     monkeypatch.setattr(module, "load_model", forget)
-    found = merge(Place(str(tiny_llama), tuned(tiny_llama, tmp_path / "adapter")), tmp_path / "out", Merge(tokens=8), asked())
+    found = merge(
+        Place(str(tiny_llama), tuned(tiny_llama, tmp_path / "adapter")), tmp_path / "out", Merge(tokens=8), asked()
+    )
     notes = Notes()
     tell(found, notes)
     assert not found.alike

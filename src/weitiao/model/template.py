@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ Messages = Sequence[tuple[str, str]]
 
 Turns = Literal["all", "last"]
 AUTO = "auto"
+_BATCH = 1000
 _PROBE = (("user", "1"), ("assistant", "2"))
 
 # For a tokenizer without a template. No new tokens: they would be untrained, and LoRA does not train them.
@@ -81,7 +82,8 @@ class Template:
             )
         if name == AUTO:
             return "plain", PLAIN
-        if (stop := stop_of(name)) and self.tokenizer.convert_tokens_to_ids(stop) in (None, self.tokenizer.unk_token_id):
+        stop = stop_of(name)
+        if stop and self.tokenizer.convert_tokens_to_ids(stop) in (None, self.tokenizer.unk_token_id):
             raise UserError(
                 t("The tokenizer has no token `{stop}`, in which answers of `{name}` end", stop=stop, name=name),
                 t("Name another template; `default` ends answers in the model's own end of text"),
@@ -125,6 +127,20 @@ class Template:
             self._mask(text, ids, offsets, spans)
             for ids, offsets, (text, spans) in zip(tokens["input_ids"], tokens["offset_mapping"], rendered, strict=True)
         ]
+
+    def differing(
+        self, conversations: Sequence[Messages], encoded: Sequence[Encoded]
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Yield (index, tokens) where the library's own rendering gives other tokens than those that are trained."""
+        for start in range(0, len(conversations), _BATCH):
+            chats = [
+                [{"role": role, "content": content} for role, content in messages]
+                for messages in conversations[start : start + _BATCH]
+            ]
+            theirs = self.tokenizer.apply_chat_template(chats, chat_template=self.jinja, return_dict=True)
+            for index, ids in enumerate(theirs["input_ids"], start):
+                if encoded[index].ids not in (ids, [*ids, self._closing]):
+                    yield index, ids
 
     def _tokens(self, texts: list[str]) -> Any:
         return self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
@@ -178,7 +194,8 @@ class Template:
             return len(prompt), len(text)
         # Some, like Phi-3's, end every conversation in one more token, so that the shorter one is no beginning.
         so_far = self.text(messages[: index + 1], generate=False)
-        end = next((n for n, (a, b) in enumerate(zip(text, so_far, strict=False)) if a != b), min(len(text), len(so_far)))
+        pairs = enumerate(zip(text, so_far, strict=False))
+        end = next((place for place, (a, b) in pairs if a != b), min(len(text), len(so_far)))
         if end < len(prompt):
             raise _unlike(prompt, text[:end])
         return len(prompt), end

@@ -18,7 +18,8 @@ _SPLITS = {_WORDS % "{1,3}": "llama-bpe", _WORDS % "": "qwen2"}
 @dataclass(frozen=True)
 class Vocabulary:
     """The pieces in the order of their ids. `model` is `gpt2` for pieces of bytes, which have `merges`, and `llama` for
-    SentencePiece's, which have `scores`; `split` names how texts are cut into words before they are merged."""
+    SentencePiece's, which have `scores`; `split` names how texts are cut into words before they are merged.
+    """
 
     model: str
     split: str
@@ -96,8 +97,11 @@ def _split(data: Any) -> str:
     if plain and kinds == ["Digits", "ByteLevel"] and steps[0]["individual_digits"] and steps[1].get("use_regex", True):
         return "smollm"
     if plain and kinds == ["Split", "ByteLevel"] and not steps[1].get("use_regex", True):
-        if found := _SPLITS.get(steps[0]["pattern"].get("Regex", "")):
-            return found
+        found = _SPLITS.get(steps[0]["pattern"].get("Regex", ""))
+    else:
+        found = None
+    if found:
+        return found
     raise UserError(
         t("The tokenizer cuts words in a way that has no name in GGUF"),
         t("Known are those of GPT-2, SmolLM, Llama 3, Qwen and SentencePiece"),
