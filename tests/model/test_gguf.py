@@ -56,7 +56,7 @@ def test_what_is_written_is_read_back(name: str, quant: str, tmp_path: Path) -> 
 
 
 def test_a_tensor_stored_wrongly_is_noticed(tmp_path: Path) -> None:
-    model, template, _ = written("llama3", tmp_path)
+    model, _, _ = written("llama3", tmp_path)
     reader = gguf_file.GGUFReader(tmp_path / "m.gguf")
     found = next(tensor for tensor in reader.tensors if tensor.name == "blk.0.attn_q.weight")
     plain = model.state_dict()["model.layers.0.self_attn.q_proj.weight"]

@@ -183,7 +183,8 @@ def _slowed(model: Any, config: dict[str, Any]) -> torch.Tensor:
     width = _width(config)
     plain = _rope(config)["rope_theta"] ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
     slow: torch.Tensor = model.get_decoder().rotary_emb.inv_freq
-    return plain / slow.cpu()
+    factors: torch.Tensor = plain / slow.cpu()
+    return factors
 
 
 def _form(tensor: torch.Tensor, quant: str) -> GGMLQuantizationType:
