@@ -7,8 +7,9 @@ import orjson
 import pytest
 import torch
 import yaml
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, LlamaForCausalLM
 
+import makers
 from conftest import TEXTS
 from families import make_family
 from makers import PIECES, SPECIAL, internlm2_tokenizer, internlm2_weights
@@ -16,7 +17,7 @@ from weitiao import pipeline
 from weitiao.errors import UserError
 from weitiao.merge import Merge
 from weitiao.merge.run import asked, merge
-from weitiao.model import pair
+from weitiao.model import pair, save
 from weitiao.model.load import load_model, load_tokenizer
 from weitiao.model.pair import Place
 from weitiao.model.template import Template
@@ -66,6 +67,32 @@ def test_internlm2_as_a_plain_llama(bias: bool, tmp_path: Path) -> None:
     assert Template(tokenizer).encode(talk) == Template(own).encode(talk)
     assert model.generation_config.eos_token_id == [own.convert_tokens_to_ids("<|im_end|>"), 2]
     assert (tmp_path / "original" / "chat_template.jinja").read_text() == Template(own).jinja
+
+
+def test_nf4_on_load_is_nf4_of_the_llama_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("bitsandbytes", reason="no bitsandbytes")
+    for name, size in {"DIM": 16, "HIDDEN": 64, "WIDE": 128}.items():  # blocks of 64 values must fill whole rows
+        monkeypatch.setattr(makers, name, size)
+    base = internlm2_tokenizer(tmp_path / "base", prefix=False)
+    internlm2_weights(base, bias=False, words=PIECES, positions=96)
+    model = load_model(str(base), device="cpu")
+    save.write(model, Template(load_tokenizer(str(base))), base, tmp_path / "llama", layout="llama")
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
+    )
+    ids = torch.arange(3, 60)[None]
+    with torch.no_grad():
+        one, other = (
+            AutoModelForCausalLM.from_pretrained(
+                folder, quantization_config=nf4, dtype=torch.float32, device_map="cpu"
+            )(ids).logits
+            for folder in (base, tmp_path / "llama")
+        )
+        assert torch.equal(one, other)
+        assert not torch.allclose(one, model(ids).logits, atol=1e-3)
 
 
 def _names(folder: Path) -> list[str]:

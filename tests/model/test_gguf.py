@@ -26,6 +26,10 @@ QUESTIONS = [f"{word}{n}？" for n, word in enumerate(["水", "Why is the sky bl
 
 
 def make(name: str, folder: Path) -> Path:
+    if name == "stories":
+        if not (DATA / "models" / "stories260k").exists():
+            pytest.skip(f"no {DATA / 'models' / 'stories260k'}")
+        return DATA / "models" / "stories260k"
     if name in FAMILIES:
         return make_family(name, folder)
     internlm2_weights(folder, bias=False, words=PIECES, positions=256, dynamic=False)
@@ -137,7 +141,7 @@ def test_a_template_that_ollama_cannot_say_is_refused() -> None:
 
 
 @pytest.mark.gguf_engine
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, "stories"])
 def test_llama_cpp_answers_alike(name: str, tmp_path: Path) -> None:
     llama_cpp = pytest.importorskip("llama_cpp", reason="no llama-cpp-python")
     model, template, _ = written(name, tmp_path)
