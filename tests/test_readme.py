@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from makers import PIECES, internlm2_tokenizer, internlm2_weights
+
 from weitiao.pipeline import SETTINGS
 from weitiao.recipe import load
 

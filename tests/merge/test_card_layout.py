@@ -3,16 +3,16 @@
 import json
 from pathlib import Path
 
+import makers
 import orjson
 import pytest
 import torch
 import yaml
+from makers import PIECES, SPECIAL, internlm2_tokenizer, internlm2_weights
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, LlamaForCausalLM
 
-import makers
 from conftest import TEXTS
 from families import make_family
-from makers import PIECES, SPECIAL, internlm2_tokenizer, internlm2_weights
 from weitiao import pipeline
 from weitiao.errors import UserError
 from weitiao.merge import Merge

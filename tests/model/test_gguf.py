@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from makers import PIECES, internlm2_tokenizer, internlm2_weights
 
 from conftest import DATA
 from families import FAMILIES, make_family, make_tokenizer
-from makers import PIECES, internlm2_tokenizer, internlm2_weights
 from weitiao.errors import UserError
 from weitiao.model.generate import Sampling, answer
 from weitiao.model.load import load_model, load_tokenizer

@@ -96,12 +96,9 @@ def _split(data: Any) -> str:
         return "gpt-2"
     if plain and kinds == ["Digits", "ByteLevel"] and steps[0]["individual_digits"] and steps[1].get("use_regex", True):
         return "smollm"
-    if plain and kinds == ["Split", "ByteLevel"] and not steps[1].get("use_regex", True):
-        found = _SPLITS.get(steps[0]["pattern"].get("Regex", ""))
-    else:
-        found = None
-    if found:
-        return found
+    pattern = steps[0].get("pattern", {}).get("Regex") if kinds == ["Split", "ByteLevel"] else None
+    if plain and pattern in _SPLITS and not steps[1].get("use_regex", True):
+        return _SPLITS[pattern]
     raise UserError(
         t("The tokenizer cuts words in a way that has no name in GGUF"),
         t("Known are those of GPT-2, SmolLM, Llama 3, Qwen and SentencePiece"),
