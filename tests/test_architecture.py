@@ -39,6 +39,7 @@ HOMES = {
     "peft": TORCH_HOMES,
     "safetensors": TORCH_HOMES,
     "tokenizers": ("model",),
+    "gguf": ("model",),
     "sacrebleu": ("compare",),
     "jinja2": ("compare", "model"),
     "nicegui": ("serve",),

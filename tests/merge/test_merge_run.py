@@ -9,6 +9,7 @@ from weitiao.merge import Merge
 from weitiao.merge import run as module
 from weitiao.merge.run import asked, merge, tell
 from weitiao.model.load import load_model, load_tokenizer
+from weitiao.model.pair import Place
 from weitiao.model.template import Template
 from weitiao.stage import Silent
 from weitiao.train import Train, adapter
@@ -37,7 +38,7 @@ def tuned(base: Path, folder: Path) -> str:
 
 def test_merged_answers_as_base_and_adapter(tiny_llama: Path, tmp_path: Path) -> None:
     path = tuned(tiny_llama, tmp_path / "adapter")
-    found = merge(str(tiny_llama), path, tmp_path / "out", Merge(tokens=8), asked())
+    found = merge(Place(str(tiny_llama), path), tmp_path / "out", Merge(tokens=8), asked())
     assert (found.same, found.prompts, found.alike, found.dtype) == (4, 4, True, "float32")
     assert found.difference < 1e-3
     ids = torch.tensor([[5, 6, 7, 8]])
@@ -53,7 +54,7 @@ def test_same_bytes_each_time_in_shards_with_stop_tokens(tiny_llama: Path, tmp_p
     path = tuned(tiny_llama, tmp_path / "adapter")
     settings = Merge(tokens=2, max_shard_size="100KB")
     for name in "ab":
-        merge(str(tiny_llama), path, tmp_path / name, settings, asked()[:1])
+        merge(Place(str(tiny_llama), path), tmp_path / name, settings, asked()[:1])
     one, other = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in "ab")
     assert one == other
     assert len([name for name in one if name.endswith(".safetensors")]) > 1
@@ -64,7 +65,7 @@ def test_same_bytes_each_time_in_shards_with_stop_tokens(tiny_llama: Path, tmp_p
 
 def test_a_template_of_ours_is_written_beside_the_model(stories: Path, tmp_path: Path) -> None:
     path = tuned(stories, tmp_path / "adapter")
-    found = merge(str(stories), path, tmp_path / "out", Merge(tokens=8), asked())
+    found = merge(Place(str(stories), path), tmp_path / "out", Merge(tokens=8), asked())
     assert found.alike
     messages = [("user", "a"), ("assistant", "b")]
     before, after = (Template(load_tokenizer(str(folder))) for folder in (stories, tmp_path / "out"))
@@ -74,7 +75,7 @@ def test_a_template_of_ours_is_written_beside_the_model(stories: Path, tmp_path:
 
 def test_bfloat16(tiny_llama: Path, tmp_path: Path) -> None:
     path = tuned(tiny_llama, tmp_path / "adapter")
-    found = merge(str(tiny_llama), path, tmp_path / "out", Merge(tokens=4, dtype="bfloat16"), asked())
+    found = merge(Place(str(tiny_llama), path), tmp_path / "out", Merge(tokens=4, dtype="bfloat16"), asked())
     assert found.dtype == "bfloat16"
     assert json.loads((tmp_path / "out" / "config.json").read_bytes())["dtype"] == "bfloat16"
 
@@ -84,7 +85,9 @@ def test_another_model_is_said_loudly(tiny_llama: Path, tmp_path: Path, monkeypa
         return load_model(path if adapter else str(tiny_llama), adapter=adapter, dtype=dtype, device="cpu")
 
     monkeypatch.setattr(module, "load_model", forget)
-    found = merge(str(tiny_llama), tuned(tiny_llama, tmp_path / "adapter"), tmp_path / "out", Merge(tokens=8), asked())
+    found = merge(
+        Place(str(tiny_llama), tuned(tiny_llama, tmp_path / "adapter")), tmp_path / "out", Merge(tokens=8), asked()
+    )
     notes = Notes()
     tell(found, notes)
     assert not found.alike

@@ -5,7 +5,7 @@ import pytest
 
 from weitiao.errors import UserError
 from weitiao.model.load import load_tokenizer
-from weitiao.model.template import DEFAULT, Template
+from weitiao.model.template import PLAIN, Template
 from weitiao.model.tiny import TEMPLATE as MARKED
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -98,13 +98,13 @@ def test_published_tokenizers(name: str) -> None:
 
 def test_default_template_of_a_tokenizer_without_one(stories: Path) -> None:
     template = Template(load_tokenizer(str(stories)))
-    assert template.name == "default"
+    assert template.name == "plain"
     assert template.stop_ids == (2,)
     assert template.text(SHORT, generate=False) == "<s>User:\n1+1?\nAssistant:\n2</s>\n"
     assert template.text(SHORT[:1], generate=True) == "<s>User:\n1+1?\nAssistant:\n"
     assert template.encode(SHORT).ids.count(1) == 1
     check(template, "</s>", [("user", "你好 Lily"), ("assistant", "Once upon 一天"), ("user", "x"), ("assistant", "y")])
-    template.tokenizer.chat_template = DEFAULT
+    template.tokenizer.chat_template = PLAIN
     assert Template(template.tokenizer).encode(TALK) == Template(load_tokenizer(str(stories))).encode(TALK)
 
 

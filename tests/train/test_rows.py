@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
 
 from weitiao.errors import UserError
 from weitiao.model.load import load_tokenizer
@@ -104,3 +106,31 @@ def test_parts(tmp_path: Path) -> None:
         "train": ["a"],
         "validation": ["b", "d"],
     }
+
+
+class Odd(PreTrainedTokenizerFast):
+    """A tokenizer whose own rendering puts a token in front, as some classes do."""
+
+    def apply_chat_template(self, *args: Any, **settings: Any) -> Any:
+        found = super().apply_chat_template(*args, **settings)
+        found["input_ids"] = [[ids[1], *ids[1:]] if "x" in self.decode(ids) else ids for ids in found["input_ids"]]
+        return found
+
+
+def test_what_trains_must_be_what_chats(tiny_llama: Path) -> None:
+    template = Template(Odd.from_pretrained(tiny_llama))
+    read({"train": LONG[:1], "validation": []}, template, Train())
+    with pytest.raises(UserError) as error:
+        read({"train": LONG, "validation": []}, template, Train())
+    assert error.value.message.startswith("a.jsonl:2: from token 0 on, training would see '<|im_start|>user")
+    assert ", chatting 'uuser" in error.value.message
+
+
+def test_an_answer_without_a_stop_token_is_refused(tiny_llama: Path) -> None:
+    tokenizer: Any = load_tokenizer(str(tiny_llama))
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.role }}:\n{{ m.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant:\n{% endif %}"
+    )
+    with pytest.raises(UserError, match=r"1 records have answers that end in no stop token: a\.jsonl:1 \(r1, "):
+        read({"train": LONG[:1], "validation": []}, Template(tokenizer), Train())

@@ -22,6 +22,7 @@ COMMANDS = {
     "export": ("weitiao.cli.data", "Write training data in a format that trainers read"),
     "train": ("weitiao.cli.train", "Fine-tune a model with LoRA"),
     "merge": ("weitiao.cli.merge", "Merge an adapter into its base model and check the result"),
+    "gguf": ("weitiao.cli.gguf", "Write a model for llama.cpp and Ollama"),
     "compare": ("weitiao.cli.compare", "Compare a model before and after on unseen questions"),
     "chat": ("weitiao.cli.chat", "Chat with a model in the terminal"),
     "xtuner": ("weitiao.cli.xtuner", "XTuner's verbs and files: configs, checkpoints, names"),
@@ -30,6 +31,7 @@ COMMANDS = {
 
 # What a missing library belongs to, so that the error can name the line that installs it.
 EXTRAS = dict.fromkeys(("accelerate", "jinja2", "peft", "sacrebleu", "safetensors", "torch", "transformers"), "train")
+EXTRAS["gguf"] = "gguf"
 
 
 class _LazyGroup(TyperGroup):

@@ -48,6 +48,7 @@ def chat(
     model: Annotated[str, typer.Argument(help=t("A model's folder or hub name, a run's folder, or a recipe"))],
     adapter: Annotated[Path | None, typer.Option(help=t("A LoRA adapter on top of the model"))] = None,
     system: Annotated[str | None, typer.Option(help=t("The system message"))] = None,
+    template: Annotated[str, typer.Option(help=t("Chat template by name; auto: what was trained"))] = "auto",
     ask: Annotated[str | None, typer.Option(help=t("Ask one question and leave"))] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help=t("Longest answer in tokens"))] = 512,
     temperature: Annotated[float, typer.Option(min=0, help=t("0 takes the likeliest token, as compare does"))] = 0.0,
@@ -59,19 +60,19 @@ def chat(
 ) -> None:
     """Chat with a model; /help says how."""
     from weitiao.chat.session import Session
+    from weitiao.model import pair
     from weitiao.model.generate import Sampling
-    from weitiao.model.load import load_model, load_tokenizer
-    from weitiao.model.template import Template
+    from weitiao.model.load import load_model
 
     if as_json and ask is None:
         raise UserError(t("--json needs a question"), t("Give it with --ask"))
     run = _run(model)
     place = _place(model, adapter, run)
-    template = Template(load_tokenizer(place.model))
+    chosen = pair.template(place, template)
     if system is None and run is not None and (system := run.system()):
         _say(t("System message, as in training: {system}", system=system))
     sampling = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed)
-    session = Session(load_model(place.model, adapter=place.adapter), template, sampling, system)
+    session = Session(load_model(place.model, adapter=place.adapter), chosen, sampling, system)
     if ask is None:
         _say(t("{model}  (/help, /reset, /exit)", model=place.adapter or place.model))
         _converse(session)

@@ -30,8 +30,9 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Merge an adapter into its base model, and check that the result answers alike."""
-    from weitiao.merge.run import asked, tell
+    from weitiao.merge.run import asked, describe, tell
     from weitiao.merge.run import merge as work
+    from weitiao.model import pair
     from weitiao.model.load import resolve
 
     settings = plain_recipe({"merge": merge}, "merge").section("merge", Merge)
@@ -42,7 +43,9 @@ def merge(
     if out.exists() and any(out.iterdir()):
         raise UserError(t("{path} is there already", path=out), t("Give another folder, or remove it"))
     aside = out.with_name(f".{out.name}.part")
-    found = work(resolve(base, Path.cwd()), str(adapter), aside, settings, asked()[: settings.prompts])
+    place = pair.Place(resolve(base, Path.cwd()), str(adapter))
+    found = work(place, aside, settings, asked()[: settings.prompts])
+    describe(place.model, Path(base).name if Path(base).exists() else base, aside, found)
     if out.exists():
         out.rmdir()
     shutil.move(aside, out)

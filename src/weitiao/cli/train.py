@@ -36,6 +36,7 @@ def train(
     model: Annotated[str | None, typer.Option(help=t("Without a recipe: the base model, a folder or hub name"))] = None,
     data: Annotated[list[str] | None, typer.Option(help=t("Without a recipe: files to train on"))] = None,
     validation: Annotated[list[str] | None, typer.Option(help=t("Without a recipe: files held out"))] = None,
+    template: Annotated[str | None, typer.Option(help=t("Chat template by name, where the model has none"))] = None,
     work_dir: Annotated[Path | None, typer.Option(help=t("Without a recipe: where the run is kept"))] = None,
     seed: Annotated[int | None, typer.Option(help=t("Seed of everything that is drawn at random"))] = None,
     resume: Annotated[bool, typer.Option("--resume", help=t("Go on with the training in the work dir"))] = False,
@@ -46,7 +47,7 @@ def train(
         train["probes"] = [train["probes"]]
     if recipe:
         flags = [f"train.{name}={orjson.dumps(value).decode()}" for name, value in train.items()]
-        seeds = [] if seed is None else [f"seed={seed}"]
+        seeds = [f"{name}={value}" for name, value in (("seed", seed), ("template", template)) if value is not None]
         checked, home = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *flags, *seeds]), runs
     else:
         files = {"inputs": [*(data or ()), *(validation or ())]}
@@ -55,6 +56,8 @@ def train(
             plain["train"] = {**train, "validation": validation}
         if seed is not None:
             plain["seed"] = seed
+        if template is not None:
+            plain["template"] = template
         checked, home = _plain(plain, work_dir, resume), work_dir
     done = pipeline.run(checked, home, last="train", reporter=Terminal())
     if as_json:

@@ -15,8 +15,6 @@ from weitiao.compare.ask import Question, Side
 from weitiao.compare.measures import JUDGED, Said, as_facts, differences, tally, verdict
 from weitiao.errors import UserError
 from weitiao.model import pair
-from weitiao.model.load import load_tokenizer
-from weitiao.model.template import Template
 from weitiao.record import fact, to_records
 from weitiao.stage import Job, Outcome
 from weitiao.store import write_whole
@@ -95,10 +93,10 @@ def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
     else:
         before = pair.before(job.recipe.project.model, folder, train)
     after = pair.after(train, merge) if settings.after is None else pair.named(settings.after, folder, before.model)
-    scratch = job.draft.scratch("answers")
+    scratch, name = job.draft.scratch("answers"), job.recipe.project.template
     return (
-        Side("before", before, Template(load_tokenizer(before.model)), scratch),
-        Side("after", after, Template(load_tokenizer(after.model)), scratch),
+        Side("before", before, pair.template(before, name), scratch),
+        Side("after", after, pair.template(after, name), scratch),
     )
 
 

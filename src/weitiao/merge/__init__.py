@@ -15,6 +15,9 @@ class Merge(Settings):
         "auto", description="Number format of the merged weights; auto: the base model's"
     )
     max_shard_size: str = Field("5GB", pattern=r"^\d+[KMG]i?B$", description="Largest size of one file of weights")
+    layout: Literal["original", "llama"] = Field(
+        "original", description="Names and order of the weights: the base's own, or Llama's (for InternLM2)"
+    )
     prompts: int = Field(8, ge=1, description="How many questions must be answered alike before and after merging")
     tokens: int = Field(32, ge=1, description="Longest answer to them, in tokens")
 
@@ -26,5 +29,5 @@ STAGE = Stage(
     "Merged the adapter: {same} of {prompts} answers the same, logits differ by {difference} at most",
     reads=("export", "train"),
     needs=("train",),
-    project=("seed", "model"),
+    project=("seed", "model", "template"),
 )

@@ -1,6 +1,5 @@
 """The merge stage: adapter and base become one model, which is read back and must answer as the two did."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +9,11 @@ import orjson
 import torch
 
 from weitiao.merge import Merge
+from weitiao.merge.card import Card, licence_of
+from weitiao.model import pair
 from weitiao.model.generate import Sampling, answer
-from weitiao.model.load import base_of, load_model, load_tokenizer, resolve
+from weitiao.model.load import load_model, load_tokenizer, resolve
+from weitiao.model.save import stored_dtype, write
 from weitiao.model.template import Messages, Template
 from weitiao.record import to_records
 from weitiao.stage import Job, Outcome, Reporter
@@ -23,10 +25,6 @@ QUESTIONS = ("你好", "为什么天空是蓝色的？", "What is two plus two?"
 
 # How far logits may differ: rounding of the merged weights, and nothing else.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 1.0, torch.float16: 0.1}
-
-_TOKENIZER_FILES = (
-    "tokenizer*", "*.model", "vocab*", "merges.txt", "*tokens*.json", "chat_template*", "*.tiktoken", "LICENSE*",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,28 +54,30 @@ def run(job: Job) -> Outcome:
     base = str(train / "base") if tiny else resolve(job.recipe.project.model, job.recipe.folder)
     settings = job.settings(Merge)
     prompts = _questions(job, settings.prompts)
-    found = merge(base, str(train / "adapter"), job.folder / "model", settings, prompts)
+    place = pair.Place(base, str(train / "adapter"))
+    template = pair.template(place, job.recipe.project.template)
+    found = merge(place, job.folder / "model", settings, prompts, template)
+    _describe(_card(job), Path(base), job.folder / "model", found)
     tell(found, job.reporter)
     write_whole(job.folder / "merge.json", orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
     said = {"same": found.same, "prompts": found.prompts, "difference": f"{found.difference:.1e}"}
     return Outcome(1, 1, facts=asdict(found) | {"said": said}, unit="models")
 
 
-def merge(base: str, adapter: str, out: Path, settings: Merge, prompts: Sequence[Messages]) -> Merged:
+def merge(
+    place: pair.Place, out: Path, settings: Merge, prompts: Sequence[Messages], template: Template | None = None
+) -> Merged:
     """Write base and adapter as one model into the folder `out`, read it back and compare the two.
 
     The base is loaded unquantised: what NF4 rounded off must not end up in the result.
     """
-    template = Template(load_tokenizer(base))
-    dtype = _stored_dtype(base) if settings.dtype == "auto" else settings.dtype
+    base, adapter = place.model, place.adapter
+    template = template or pair.template(place)
+    dtype = stored_dtype(base) if settings.dtype == "auto" else settings.dtype
     model = load_model(base, adapter=adapter, dtype=dtype)
     before = _say(model, template, prompts, settings.tokens)
     model = model.merge_and_unload()
-    stops = _set_stops(model, template)
-    if out.exists():
-        shutil.rmtree(out)  # what an interrupted try left
-    model.save_pretrained(out, max_shard_size=settings.max_shard_size)
-    _copy_tokenizer(Path(base), out, template)
+    stops = write(model, template, Path(base), out, settings.max_shard_size, layout=settings.layout)
     kind, parameters = model.dtype, model.num_parameters()
     del model
     again = Template(load_tokenizer(str(out)))
@@ -93,6 +93,36 @@ def merge(base: str, adapter: str, out: Path, settings: Merge, prompts: Sequence
         parameters=parameters,
         stop_ids=stops,
         files=sorted(path.name for path in out.iterdir()),
+    )
+
+
+def describe(base: str, name: str, out: Path, found: Merged) -> None:
+    """Write the model card of a model that was merged without a run."""
+    _describe(Card(out.name, name), Path(base), out, found)
+
+
+def _describe(card: Card, base: Path, out: Path, found: Merged) -> None:
+    checked = {"parameters": found.parameters, "dtype": found.dtype, "merge_same": f"{found.same}/{found.prompts}"}
+    (out / "README.md").write_text(card.text(licence_of(base), checked), encoding="utf-8")
+
+
+def _card(job: Job) -> Card:
+    """Return what the run tells; a model in a folder is called by its last name, not by a place on this machine."""
+    name = job.recipe.project.model
+    records = [
+        record
+        for record in (to_records(job.inputs["export"].records()) if "export" in job.inputs else [])
+        if record.facts.get("split", {}).get("part", "train") == "train"
+    ]
+    train = job.inputs["train"].manifest
+    wanted = ("rows", "tokens", "supervised", "steps", "trained", "loss", "held_out_loss", "template")
+    facts = train["facts"]
+    return Card(
+        job.recipe.project.name,
+        Path(name).name if (job.recipe.folder / Path(name).expanduser()).exists() else name,
+        records,
+        {key: value for key, value in train["settings"].items() if key not in ("probes", "validation")},
+        {key: facts[key] for key in wanted if key in facts},
     )
 
 
@@ -137,33 +167,3 @@ def _say(model: Any, template: Template, prompts: Sequence[Messages], tokens: in
             found = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
         logits.append(found.logits[0].float().cpu())
     return _Said(texts, logits)
-
-
-def _set_stops(model: Any, template: Template) -> list[int]:
-    """Let generation end at every stop token: of the template, the tokenizer and the base.
-
-    A base's own configuration often names only its end of text, which a chat model never says (InternLM #642).
-    """
-    own = [*_ids(model.generation_config.eos_token_id), *_ids(base_of(model).config.eos_token_id)]
-    stops = list(dict.fromkeys([*template.stop_ids, *own]))
-    model.generation_config.eos_token_id = stops
-    return stops
-
-
-def _ids(value: int | list[int] | None) -> list[int]:
-    return [] if value is None else [value] if isinstance(value, int) else value
-
-
-def _stored_dtype(base: str) -> str:
-    config = orjson.loads((Path(base) / "config.json").read_bytes())
-    return str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch.")
-
-
-def _copy_tokenizer(base: Path, out: Path, template: Template) -> None:
-    """Copy the tokenizer byte for byte: what transformers 5 would write, version 4 cannot read."""
-    for pattern in _TOKENIZER_FILES:
-        for path in base.glob(pattern):
-            if path.is_file():
-                shutil.copyfile(path, out / path.name)
-    if template.tokenizer.chat_template is None:  # so that other programs render what was trained
-        (out / "chat_template.jinja").write_text(template.jinja, encoding="utf-8")

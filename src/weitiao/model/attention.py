@@ -9,6 +9,9 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from weitiao.errors import UserError
+from weitiao.talk import t
+
 NAME = "weitiao_packed"
 
 
@@ -24,8 +27,14 @@ def packed_attention(
 
     `cu_seq_lens_q` holds where segments begin and end. Without it, or with a mask, this is plain attention, as
     generating needs. The library's own way to keep segments apart is lost, silently, as soon as somebody passes a mask
-    of ones or leaves the cache on (transformers 5.17 and 5.23).
+    of ones or leaves the cache on (transformers 5.17 and 5.23). The mask of a sliding window holds the segments too.
+    Raises UserError for what this does not compute.
     """
+    if odd := [name for name in ("softcap", "s_aux", "position_bias") if rest.get(name) is not None]:
+        raise UserError(
+            t("The attention of this model has `{name}`, which training does not know", name=odd[0]),
+            t("Its architecture is not supported yet"),
+        )
     borders = rest.pop("cu_seq_lens_q", None)
     if borders is None or attention_mask is not None:
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **rest)

@@ -79,7 +79,12 @@ class PackedLoss(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        base_of(model).set_attn_implementation(attention.NAME)
+        base: Any = base_of(model)
+        base.set_attn_implementation(attention.NAME)
+        stated = base.config.get_text_config().to_dict()
+        # Cohere multiplies its logits by a number, Granite divides, Gemma bends them: https://arxiv.org/abs/2408.00118
+        self.scale = float(stated.get("logit_scale") or 1) / float(stated.get("logits_scaling") or 1)
+        self.cap: float | None = stated.get("final_logit_softcapping")
 
     def forward(self, item: Pack) -> Tensor:
         """Return the (S) losses in float32; the head must be frozen."""
@@ -93,7 +98,7 @@ class PackedLoss(nn.Module):
         ).last_hidden_state[0, item.places]
         head = base.get_output_embeddings()
         weight = head.weight if torch.is_grad_enabled() else head.weight.detach()
-        return cross_entropy(hidden, weight, head.bias, item.targets)
+        return cross_entropy(hidden * self.scale, weight, head.bias, item.targets, self.cap)
 
 
 def deviation(model: Any, some: Sequence[Encoded]) -> float:
@@ -105,32 +110,43 @@ def deviation(model: Any, some: Sequence[Encoded]) -> float:
     model.eval()
     found = [0.0]
     with torch.no_grad():
+        base_of(model).set_attn_implementation("eager")  # the library's plainest: whatever the model has, it computes
+        alone = [_alone(model, one) for one in some]
         item = pack(some, range(len(some))).to(model.device)
         together = PackedLoss(model)(item)
-        for owner, one in enumerate(some):
-            ids = torch.tensor(one.ids, device=model.device)
-            logits = model(input_ids=ids[None, :-1], use_cache=False).logits[0].float()
-            alone = functional.cross_entropy(logits, ids[1:], reduction="none")[torch.tensor(one.mask[1:])]
-            found.append((alone - together[item.owners == owner]).abs().max().item())
+        for owner, losses in enumerate(alone):
+            found.append((losses - together[item.owners == owner]).abs().max().item())
     model.train(training)
     return max(found)
 
 
-def cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
+def _alone(model: Any, one: Encoded) -> Tensor:
+    ids = torch.tensor(one.ids, device=model.device)
+    logits = model(input_ids=ids[None, :-1], use_cache=False).logits[0].float()
+    return functional.cross_entropy(logits, ids[1:], reduction="none")[torch.tensor(one.mask[1:], device=ids.device)]
+
+
+def cross_entropy(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, cap: float | None = None
+) -> Tensor:
     """Return the (S) cross-entropies of `targets` (S) under the logits hidden (S, D) x weight (V, D) + bias.
+
+    With `cap` the logits z are bent to cap * tanh(z / cap).
 
     Chunk by chunk, so that no (S, V) logits stand in memory; the gradient to `hidden` is made in the same pass, and
     there is none to `weight`.
     """
     if weight.requires_grad and torch.is_grad_enabled():
         raise AssertionError("the chunked cross-entropy has no gradient for the head: freeze it")
-    losses: Tensor = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets)  # type: ignore[no-untyped-call]
+    losses: Tensor = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets, cap)  # type: ignore[no-untyped-call]
     return losses
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, cap: float | None
+    ) -> Tensor:
         needed = ctx.needs_input_grad[0]
         rows = max(1, _CHUNK // weight.shape[0])
         losses, gradients = [hidden.new_empty(0, dtype=torch.float32)], [hidden[:0]]
@@ -138,16 +154,20 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             if not len(target):
                 break
             logits = functional.linear(part, weight, bias).float()
+            bent = logits.div_(cap).tanh_() if cap else None
+            logits = bent * cap if cap and bent is not None else logits  # a copy: the gradient needs both
             total = logits.logsumexp(-1, keepdim=True)
             losses.append((total - logits.gather(1, target[:, None]))[:, 0])
             if needed:
                 share = logits.sub_(total).exp_()  # softmax; minus one at the target it is the gradient to the logits
                 share[torch.arange(len(target), device=share.device), target] -= 1
+                if bent is not None:
+                    share *= 1 - bent**2
                 gradients.append(share.to(weight.dtype) @ weight)
         ctx.save_for_backward(torch.cat(gradients) if needed else None)
         return torch.cat(losses)
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return (gradient * outputs[0][:, None]).to(gradient.dtype), None, None, None
+        return (gradient * outputs[0][:, None]).to(gradient.dtype), None, None, None, None

@@ -6,7 +6,8 @@ from pathlib import Path
 import orjson
 
 from weitiao.errors import UserError
-from weitiao.model.load import resolve
+from weitiao.model.load import load_tokenizer, resolve
+from weitiao.model.template import AUTO, Template
 from weitiao.talk import t
 
 
@@ -16,6 +17,15 @@ class Place:
 
     model: str
     adapter: str | None = None
+
+
+def template(place: Place, name: str = AUTO) -> Template:
+    """Return the chat template of a model: the named one, else the one its adapter was trained with, else its own."""
+    tokenizer = load_tokenizer(place.model)
+    jinja = Path(place.adapter or place.model) / "chat_template.jinja"
+    if name == AUTO and place.adapter and jinja.is_file():
+        tokenizer.chat_template = jinja.read_text(encoding="utf-8")
+    return Template(tokenizer, name)
 
 
 def before(name: str, folder: Path, train: Path | None) -> Place:

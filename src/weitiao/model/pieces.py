@@ -58,6 +58,8 @@ def load_pieces(folder: Path) -> PreTrainedTokenizerFast:
     if outside:
         raise UserError(t("{path}: special tokens {names} lie behind the vocabulary", path=config_path, names=outside))
     fast = _fast(proto, pieces)
+    if (jinja := folder / "chat_template.jinja").exists():
+        config["chat_template"] = jinja.read_text(encoding="utf-8")
     tokenizer = _wrapped(fast, proto, pieces, config)
     _prove(fast, path)
     return tokenizer

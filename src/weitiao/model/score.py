@@ -1,7 +1,6 @@
 """Losses of given texts: held-out loss, the loss of each record, the likelihood of a reference answer."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -31,10 +30,7 @@ def losses(model: Any, encoded: Sequence[Encoded], batch_tokens: int) -> list[tu
 
 def answer_only(template: Template, messages: Messages) -> Encoded:
     """Return the tokens of a conversation with loss on its last answer alone."""
-    whole = template.encode(messages)
-    start = len(template.prompt(messages[:-1]))
-    mask = [place >= start and carries for place, carries in enumerate(whole.mask)]
-    return replace(whole, mask=mask)
+    return template.encode(messages, "last")
 
 
 def _rows(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:

@@ -2,22 +2,28 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from weitiao.errors import UserError
+from weitiao.model.named import named, stop_of
 from weitiao.talk import t
 
 Messages = Sequence[tuple[str, str]]
 
+Turns = Literal["all", "last"]
+AUTO = "auto"
+_BATCH = 1000
+_PROBE = (("user", "1"), ("assistant", "2"))
+
 # For a tokenizer without a template. No new tokens: they would be untrained, and LoRA does not train them.
 # A prompt ends in a line break, with which the first token of the answer does not melt.
-DEFAULT = (
+PLAIN = (
     "{{ bos_token or '' }}{% for message in messages %}"
     "{% if message.role == 'assistant' %}Assistant:\n{{ message.content + eos_token }}\n"
     "{% else %}{{ message.role | capitalize }}:\n{{ message.content }}\n{% endif %}"
@@ -45,25 +51,55 @@ class Encoded:
 class Template:
     """Turns conversations into tokens the way the tokenizer's own chat template says."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str = AUTO) -> None:
+        """`name` is one of `names()`, or `auto`: the tokenizer's own template, else the plain one."""
         self.tokenizer: Any = tokenizer
         if not self.tokenizer.is_fast:
             raise UserError(t("{kind} cannot say where a token stands in its text", kind=type(tokenizer).__name__))
-        own = self.tokenizer.chat_template is not None
-        self.name = "the tokenizer's own" if own else "default"
-        self.jinja: str = self.tokenizer.get_chat_template() if own else DEFAULT
+        self.name, self.jinja = self._chosen(name)
         self._marked = bool(_GENERATION.search(self.jinja))
         added = self.tokenizer.added_tokens_decoder.items()
         self._special = {*self.tokenizer.all_special_ids, *(index for index, token in added if token.special)}
-        if not own and self.tokenizer.eos_token is None:
+        self._closing: int | None = None
+        self._heads = True  # a `generation` block may begin with the head of the turn, as SmolLM3's does
+        probe = self.encode(_PROBE)
+        if not probe.stops:
+            self._closing = self._close()
+            probe = self.encode(_PROBE)
+        self._heads = self._marked and self._spans(_PROBE)[1][0].start > self._render(_PROBE, False, True)[1][0][0]
+        stop = probe.ids[len(probe.mask) - 1 - probe.mask[::-1].index(True)] if probe.stops else None
+        ids = dict.fromkeys((stop, self.tokenizer.eos_token_id))
+        self.stop_ids: tuple[int, ...] = tuple(index for index in ids if index is not None)
+
+    def _chosen(self, name: str) -> tuple[str, str]:
+        """Return the name to say and the Jinja text of the template `name`."""
+        if name == AUTO and self.tokenizer.chat_template is not None:
+            return "the tokenizer's own", self.tokenizer.get_chat_template()
+        if self.tokenizer.eos_token is None:
             raise UserError(
                 t("The tokenizer has neither a chat template nor an end-of-text token"),
                 t("Give it a chat_template.jinja"),
             )
-        probe = self.encode([("user", "1"), ("assistant", "2")])
-        stop = probe.ids[len(probe.mask) - 1 - probe.mask[::-1].index(True)] if probe.stops else None
-        ids = dict.fromkeys((stop, self.tokenizer.eos_token_id))
-        self.stop_ids: tuple[int, ...] = tuple(index for index in ids if index is not None)
+        if name == AUTO:
+            return "plain", PLAIN
+        stop = stop_of(name)
+        if stop and self.tokenizer.convert_tokens_to_ids(stop) in (None, self.tokenizer.unk_token_id):
+            raise UserError(
+                t("The tokenizer has no token `{stop}`, in which answers of `{name}` end", stop=stop, name=name),
+                t("Name another template; `default` ends answers in the model's own end of text"),
+            )
+        return name, named(name)
+
+    def _close(self) -> int | None:
+        """Return the special token that opens what follows an answer, where the template ends an answer in none.
+
+        GLM-4's answers end where the next `<|user|>` begins: that token is what the model says when it is done.
+        """
+        try:
+            more = self.encode([*_PROBE, ("user", "3")])
+        except UserError:  # a template that changes earlier turns
+            return None
+        return more.ids[len(more.mask) - 1 - more.mask[::-1].index(True)] if more.stops else None
 
     def text(self, messages: Messages, generate: bool) -> str:
         """Render a conversation; with `generate`, up to where the assistant's next answer begins."""
@@ -74,16 +110,16 @@ class Template:
         ids: list[int] = self._tokens([self.text(messages, generate=True)])["input_ids"][0]
         return ids
 
-    def encode(self, messages: Messages) -> Encoded:
-        """Return the tokens of a conversation and which of them carry loss.
+    def encode(self, messages: Messages, turns: Turns = "all") -> Encoded:
+        """Return the tokens of a conversation and which of them carry loss: all answers, or the last one alone.
 
         Raises UserError where the template changes what a turn said, so that it cannot be told what to train.
         """
-        return self.encode_all([messages])[0]
+        return self.encode_all([messages], turns)[0]
 
-    def encode_all(self, conversations: Sequence[Messages]) -> list[Encoded]:
+    def encode_all(self, conversations: Sequence[Messages], turns: Turns = "all") -> list[Encoded]:
         """Return `encode` of each conversation, faster than one by one."""
-        rendered = [self._spans(messages) for messages in conversations]
+        rendered = [self._spans(messages, turns) for messages in conversations]
         if not rendered:
             return []
         tokens = self._tokens([text for text, _ in rendered])
@@ -91,6 +127,20 @@ class Template:
             self._mask(text, ids, offsets, spans)
             for ids, offsets, (text, spans) in zip(tokens["input_ids"], tokens["offset_mapping"], rendered, strict=True)
         ]
+
+    def differing(
+        self, conversations: Sequence[Messages], encoded: Sequence[Encoded]
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Yield (index, tokens) where the library's own rendering gives other tokens than those that are trained."""
+        for start in range(0, len(conversations), _BATCH):
+            chats = [
+                [{"role": role, "content": content} for role, content in messages]
+                for messages in conversations[start : start + _BATCH]
+            ]
+            theirs = self.tokenizer.apply_chat_template(chats, chat_template=self.jinja, return_dict=True)
+            for index, ids in enumerate(theirs["input_ids"], start):
+                if encoded[index].ids not in (ids, [*ids, self._closing]):
+                    yield index, ids
 
     def _tokens(self, texts: list[str]) -> Any:
         return self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
@@ -112,31 +162,43 @@ class Template:
             ) from None
         return texts[0], found[0] if spans else []
 
-    def _spans(self, messages: Messages) -> tuple[str, list["_Span"]]:
+    def _spans(self, messages: Messages, wanted: Turns = "all") -> tuple[str, list["_Span"]]:
         """Return the text and where in it each assistant turn stands, from its first character to its stop token."""
         turns = [index for index, (role, _) in enumerate(messages) if role == "assistant"]
-        if self._marked:
-            text, found = self._render(messages, False, spans=True)
-            if len(found) != len(turns):
-                raise UserError(
-                    t("The chat template marks {found} of {turns} answers", found=len(found), turns=len(turns)),
-                    t("Its `generation` block must stand around each answer"),
-                )
-        else:
-            text = self.text(messages, generate=False)
+        text, found = self._render(messages, False, spans=self._marked)
+        if self._marked and len(found) != len(turns):
+            raise UserError(
+                t("The chat template marks {found} of {turns} answers", found=len(found), turns=len(turns)),
+                t("Its `generation` block must stand around each answer"),
+            )
+        if wanted == "last":
+            turns, found = turns[-1:], found[-1:]
+        if not self._marked:
             found = [self._between(text, messages, index) for index in turns]
+        elif self._heads:
+            found = [self._headless(span, text, messages[:index]) for span, index in zip(found, turns, strict=True)]
         return text, [_Span(*span, messages[index][1]) for index, span in zip(turns, found, strict=True)]
 
+    def _headless(self, span: tuple[int, int], text: str, before: Messages) -> tuple[int, int]:
+        """Return where an answer begins inside its `generation` block: after the prompt."""
+        prompt = self.text(before, generate=True)
+        inside = text.startswith(prompt) and span[0] < len(prompt) < span[1]
+        return (len(prompt) if inside else span[0]), span[1]
+
     def _between(self, text: str, messages: Messages, index: int) -> tuple[int, int]:
-        """Return where turn `index` stands: after its prompt, up to the end of the conversation so far."""
+        """Return where turn `index` stands: after its prompt, as far as the conversation would go on the same."""
         prompt = self.text(messages[:index], generate=True)
-        so_far = text if index == len(messages) - 1 else self.text(messages[: index + 1], generate=False)
-        for part in (prompt, so_far):
-            if not text.startswith(part):
-                raise _unlike(part, text)
-        if len(so_far) < len(prompt):
-            raise _unlike(prompt, so_far)
-        return len(prompt), len(so_far)
+        if not text.startswith(prompt):
+            raise _unlike(prompt, text)
+        if index == len(messages) - 1:
+            return len(prompt), len(text)
+        # Some, like Phi-3's, end every conversation in one more token, so that the shorter one is no beginning.
+        so_far = self.text(messages[: index + 1], generate=False)
+        pairs = enumerate(zip(text, so_far, strict=False))
+        end = next((place for place, (a, b) in pairs if a != b), min(len(text), len(so_far)))
+        if end < len(prompt):
+            raise _unlike(prompt, text[:end])
+        return len(prompt), end
 
     def _mask(self, text: str, ids: list[int], offsets: list[tuple[int, int]], spans: list["_Span"]) -> Encoded:
         mask = [False] * len(ids)
@@ -144,24 +206,40 @@ class Template:
         stops = melted = 0
         for span in spans:
             first, last = bisect_left(starts, span.start), bisect_left(starts, span.end)
-            stop = self._stop(text, ids, offsets, range(first, last), span.end)
+            stop = self._stop(text, ids, offsets, range(first, last), span)
             said = text[span.start : span.end if stop is None else offsets[stop][0]]
-            if not said.rstrip().endswith(span.content.strip()):
-                raise _unlike(span.content, said)
+            if not _ends(said, span.content):
+                raise _unlike(span.content, said or text[span.start :][: len(span.content)])
             end = last if stop is None else stop + 1
             mask[first:end] = [True] * (end - first)
             stops += stop is not None
             melted += first > 0 and offsets[first - 1][1] > span.start
+        if self._closing is not None and spans and spans[-1].end == len(text):
+            ids, mask, stops = [*ids, self._closing], [*mask, True], stops + 1
         return Encoded(ids, mask, stops, len(spans), melted)
 
-    def _stop(self, text: str, ids: list[int], offsets: list[tuple[int, int]], turn: range, end: int) -> int | None:
-        """Return which token ends the turn: its last special token, if only blanks follow it up to `end`."""
+    def _stop(
+        self, text: str, ids: list[int], offsets: list[tuple[int, int]], turn: range, span: "_Span"
+    ) -> int | None:
+        """Return which token ends the turn: the first special token after what was said, with nothing but blanks.
+
+        A `generation` block may end before the stop token, and GLM-4 ends an answer with the next `<|user|>`.
+        """
+        found = None
         for index in reversed(turn):
-            if ids[index] in self._special:
-                return index if not text[offsets[index][1] : end].strip() else None
-        # A `generation` block may end before the stop token.
-        after = turn.stop
-        return after if self._marked and after < len(ids) and ids[after] in self._special else None
+            special = ids[index] in self._special
+            if offsets[index][1] <= span.end and not special and text[slice(*offsets[index])].strip():
+                break
+            if special and offsets[index][1] <= span.end and _ends(text[span.start : offsets[index][0]], span.content):
+                found = index
+        after = bisect_left(offsets, (span.end, 0), turn.start)
+        while found is None and after < len(ids) and not text[span.end : offsets[after][0]].strip():
+            if ids[after] in self._special:
+                return after
+            if text[slice(*offsets[after])].strip():
+                break
+            after += 1
+        return found
 
 
 @dataclass(frozen=True)
@@ -173,8 +251,12 @@ class _Span:
     content: str
 
 
+def _ends(said: str, content: str) -> bool:
+    return said.rstrip().endswith(content.strip())
+
+
 def _unlike(one: str, other: str) -> UserError:
     return UserError(
         t("The chat template changes what was said: {one} became {other}", one=repr(one), other=repr(other)),
-        t("Train on one turn a record, or give the tokenizer a template that keeps every turn as it is"),
+        t("Train on the last answer of each record (turns: last), or name a template that keeps every turn"),
     )

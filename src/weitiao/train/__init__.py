@@ -27,6 +27,7 @@ class Train(Settings):
     max_length: int = Field(2048, ge=2, description="Tokens of a pack, and the most that one record may have")
     accumulate: int = Field(1, ge=1, description="Packs an optimizer step")
     packing: bool = Field(True, description="Lay several records in one row; they do not see each other")
+    turns: Literal["all", "last"] = Field("all", description="Answers that carry loss: all of a record, or its last")
     overlong: Literal["error", "cut", "drop"] = Field(
         "error", description="What becomes of a record longer than max_length; cut keeps the stop token"
     )
@@ -67,6 +68,6 @@ STAGE = Stage(
     "Trained on {kept} of {total} records",
     reads=("export",),
     needs=("export",),
-    project=("seed", "model"),
+    project=("seed", "model", "template"),
     outside=outside,
 )

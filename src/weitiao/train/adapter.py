@@ -47,7 +47,9 @@ def save(model: Any, folder: Path) -> None:
     config = model.peft_config["default"].to_dict()
     config["target_modules"] = sorted(config["target_modules"])  # a set: its order changes from process to process
     config["inference_mode"] = True
-    write_whole(folder / "adapter_config.json", orjson.dumps(config, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    # Where there are experts, PEFT holds more sets.
+    text = orjson.dumps(config, default=sorted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    write_whole(folder / "adapter_config.json", text)
 
 
 def restore(model: Any, folder: Path) -> None:

@@ -104,10 +104,10 @@ def say(plan: Plan, task: Task, reporter: Reporter) -> None:
         reporter.say(
             t("Warning: {steps} steps change little; smaller packs (max_length) or more epochs give more", **figures)
         )
-    if plan.stops_trained < plan.rows:
-        reporter.say(t("Warning: a model that is not trained to stop may answer without end"))
     if melted := sum(row.encoded.melted > 0 for row in task.rows.train):
         reporter.say(t("Warning: {count} answers begin with blanks that melt into the prompt; trim them", count=melted))
+    if any(".experts." in name and not value.requires_grad for name, value in task.model.named_parameters()):
+        reporter.say(t("The experts stay as they are; what is trained: {targets}", targets=", ".join(plan.targets)))
     if not plan.held_out:
         reporter.say(t("No record is held out (part `validation`): no held-out loss is measured"))
     positions = base_of(task.model).config.get_text_config().max_position_embeddings

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from weitiao.errors import UserError
-from weitiao.model.template import Encoded, Template
+from weitiao.model.template import Encoded, Template, Turns
 from weitiao.record import Record
 from weitiao.talk import t
 from weitiao.train import Train
@@ -56,7 +56,7 @@ def parts(records: Iterable[Record], validation: Sequence[str], folder: Path) ->
 
 def read(found: dict[str, list[Record]], template: Template, settings: Train) -> Rows:
     """Encode the records; raise UserError that names every kind of row that cannot be trained on."""
-    encoded = _encode(found["train"], template)
+    encoded = _encode(found["train"], template, settings.turns)
     kept: list[Row] = []
     dropped: dict[str, tuple[str, int]] = {}
     for record, item in zip(found["train"], encoded, strict=True):
@@ -70,20 +70,41 @@ def read(found: dict[str, list[Record]], template: Template, settings: Train) ->
         else:
             kept.append(row)
     _check(kept, settings.max_length)
-    return Rows(kept, _encode(found["validation"], template), dropped)
+    return Rows(kept, _encode(found["validation"], template, settings.turns), dropped)
 
 
-def _encode(records: Sequence[Record], template: Template) -> list[Encoded]:
+def _encode(records: Sequence[Record], template: Template, turns: Turns) -> list[Encoded]:
     try:
-        return template.encode_all([record.messages for record in records])
+        encoded = template.encode_all([record.messages for record in records], turns)
+        _prove(records, encoded, template)
+        return encoded
     except UserError:
         for record in records:  # once more, one by one: which was it?
             try:
-                template.encode(record.messages)
+                template.encode(record.messages, turns)
             except UserError as error:
                 place = f"{record.uri}:{record.row}"
                 raise UserError(f"{place}: {error.message}", error.hint) from None
         raise
+
+
+def _prove(records: Sequence[Record], encoded: Sequence[Encoded], template: Template) -> None:
+    """Hold that what trains is what chats, record by record, and that every answer trains where it ends."""
+    for index, theirs in template.differing([record.messages for record in records], encoded):
+        ours = encoded[index].ids
+        pairs = enumerate(zip(ours, theirs, strict=False))
+        first = next((place for place, (a, b) in pairs if a != b), min(len(ours), len(theirs)))
+        shown = [repr(template.tokenizer.decode(ids[max(0, first - 8) : first + 8])) for ids in (ours, theirs)]
+        raise UserError(
+            t(
+                "{place}: from token {first} on, training would see {ours}, chatting {theirs}",
+                place=f"{records[index].uri}:{records[index].row}",
+                first=first,
+                ours=shown[0],
+                theirs=shown[1],
+            ),
+            t("Name a template (template: …) that this tokenizer renders in one way"),
+        )
 
 
 def cut(item: Encoded, length: int, stop: int) -> Encoded:
@@ -121,6 +142,19 @@ def _check(rows: Sequence[Row], length: int) -> None:
         raise UserError(
             t("{count} records have no token that carries loss: {places}", count=len(silent), places=places(silent)),
             t("Each needs an answer by the assistant"),
+        )
+    _check_stops(rows)
+
+
+def _check_stops(rows: Sequence[Row]) -> None:
+    if endless := [row for row in rows if row.encoded.stops < row.encoded.turns]:
+        raise UserError(
+            t(
+                "{count} records have answers that end in no stop token: {places}",
+                count=len(endless),
+                places=places(endless),
+            ),
+            t("A model trained on them would answer without end; name a template (template: …)"),
         )
 
 

@@ -33,7 +33,7 @@ def run(job: Job) -> Outcome:
     records = to_records(job.inputs["export"].records())
     found = rows.parts(records, settings.validation, job.recipe.folder)
     base, made = _base(job, found["train"])
-    template = Template(load_tokenizer(base))
+    template = Template(load_tokenizer(base), job.recipe.project.template)
     data = rows.read(found, template, settings)
     model = _model(base, settings, job)
     lengths = [len(row.encoded.ids) for row in data.train]
@@ -45,6 +45,7 @@ def run(job: Job) -> Outcome:
     before = _before(job, task)
     Loop(task, job.reporter).run()
     adapter.save(model, job.folder / "adapter")
+    (job.folder / "adapter" / "chat_template.jinja").write_text(template.jinja, encoding="utf-8")  # to chat with it
     if settings.record_losses:
         job.reporter.say(t("Measuring the loss of each record after training"))
     after = _losses(task) if settings.record_losses else []
