@@ -1,6 +1,8 @@
-"""The merge stage: adapter and base become one model, which is read back and must answer as the two did."""
+"""The merge stage: adapter and base become one model, which is read back and must answer as the two did.
 
-import shutil
+What full fine-tuning made is one model already; it is written anew and checked in the same way.
+"""
+
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +13,9 @@ import torch
 
 from weitiao.merge import Merge
 from weitiao.model.generate import Sampling, answer
-from weitiao.model.load import base_of, load_model, load_tokenizer, resolve
+from weitiao.model.load import load_model, load_tokenizer, resolve
+from weitiao.model.quantise import noted
+from weitiao.model.save import stored_dtype, write
 from weitiao.model.template import Messages, Template
 from weitiao.record import to_records
 from weitiao.stage import Job, Outcome, Reporter
@@ -24,9 +28,15 @@ QUESTIONS = ("你好", "为什么天空是蓝色的？", "What is two plus two?"
 # How far logits may differ: rounding of the merged weights, and nothing else.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 1.0, torch.float16: 0.1}
 
-_TOKENIZER_FILES = (
-    "tokenizer*", "*.model", "vocab*", "merges.txt", "*tokens*.json", "chat_template*", "*.tiktoken", "LICENSE*",
-)  # fmt: skip
+
+@dataclass(frozen=True)
+class Trained:
+    """How the merged model, on the full-precision base, compares with the quantised base that was trained on."""
+
+    bits: int
+    same: int  # greedy answers that are equal
+    difference: float  # the largest difference of two logits
+    divergence: float  # the mean Kullback-Leibler divergence a token, in nats
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,7 @@ class Merged:
     parameters: int
     stop_ids: list[int]
     files: list[str]
+    trained_on: Trained | None = None
 
 
 @dataclass(frozen=True)
@@ -52,38 +63,39 @@ class _Said:
 def run(job: Job) -> Outcome:
     """Merge the adapter of the train stage into its base model."""
     train = job.inputs["train"].folder
-    tiny = job.recipe.project.model == "tiny"
-    base = str(train / "base") if tiny else resolve(job.recipe.project.model, job.recipe.folder)
     settings = job.settings(Merge)
     prompts = _questions(job, settings.prompts)
-    found = merge(base, str(train / "adapter"), job.folder / "model", settings, prompts)
+    if (train / "model").is_dir():
+        job.reporter.say(t("There is no adapter: the whole model was trained. It is written anew and checked"))
+        base, adapter = str(train / "model"), None
+    else:
+        tiny = job.recipe.project.model == "tiny"
+        base = str(train / "base") if tiny else resolve(job.recipe.project.model, job.recipe.folder)
+        adapter = str(train / "adapter")
+    found = merge(base, adapter, job.folder / "model", settings, prompts)
     tell(found, job.reporter)
     write_whole(job.folder / "merge.json", orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
     said = {"same": found.same, "prompts": found.prompts, "difference": f"{found.difference:.1e}"}
     return Outcome(1, 1, facts=asdict(found) | {"said": said}, unit="models")
 
 
-def merge(base: str, adapter: str, out: Path, settings: Merge, prompts: Sequence[Messages]) -> Merged:
+def merge(base: str, adapter: str | None, out: Path, settings: Merge, prompts: Sequence[Messages]) -> Merged:
     """Write base and adapter as one model into the folder `out`, read it back and compare the two.
 
     The base is loaded unquantised: what NF4 rounded off must not end up in the result.
     """
     template = Template(load_tokenizer(base))
-    dtype = _stored_dtype(base) if settings.dtype == "auto" else settings.dtype
+    dtype = stored_dtype(base) if settings.dtype == "auto" else settings.dtype
     model = load_model(base, adapter=adapter, dtype=dtype)
     before = _say(model, template, prompts, settings.tokens)
-    model = model.merge_and_unload()
-    stops = _set_stops(model, template)
-    if out.exists():
-        shutil.rmtree(out)  # what an interrupted try left
-    model.save_pretrained(out, max_shard_size=settings.max_shard_size)
-    _copy_tokenizer(Path(base), out, template)
+    if adapter is not None:
+        model = model.merge_and_unload()
+    stops = write(model, template, Path(base), out, settings.max_shard_size)
     kind, parameters = model.dtype, model.num_parameters()
     del model
     again = Template(load_tokenizer(str(out)))
     after = _say(load_model(str(out), dtype=dtype), again, prompts, settings.tokens, before)
-    same = sum(one == other for one, other in zip(before.texts, after.texts, strict=True))
-    difference = max((one - other).abs().max().item() for one, other in zip(before.logits, after.logits, strict=True))
+    same, difference = _compared(before, after)
     return Merged(
         prompts=len(prompts),
         same=same,
@@ -93,11 +105,39 @@ def merge(base: str, adapter: str, out: Path, settings: Merge, prompts: Sequence
         parameters=parameters,
         stop_ids=stops,
         files=sorted(path.name for path in out.iterdir()),
+        trained_on=None if adapter is None else _trained_on(base, adapter, template, prompts, after, settings.tokens),
     )
+
+
+def _compared(one: _Said, other: _Said) -> tuple[int, float]:
+    """Return how many answers are the same, and how far two logits are apart at most."""
+    same = sum(a == b for a, b in zip(one.texts, other.texts, strict=True))
+    return same, max((a - b).abs().max().item() for a, b in zip(one.logits, other.logits, strict=True))
+
+
+def _trained_on(
+    base: str, adapter: str, template: Template, prompts: Sequence[Messages], merged: _Said, tokens: int
+) -> Trained | None:
+    quantised = noted(Path(adapter))
+    if quantised is None:
+        return None
+    model = load_model(base, adapter=adapter, quantised=quantised)
+    found = _say(model, template, prompts, tokens, merged)
+    p, q = (torch.cat(one.logits).log_softmax(-1) for one in (found, merged))
+    return Trained(quantised.bits, *_compared(found, merged), divergence=(p.exp() * (p - q)).sum(-1).mean().item())
 
 
 def tell(found: Merged, reporter: Reporter) -> None:
     """Say how the merged model compares, loudly where it is another model."""
+    if on := found.trained_on:
+        reporter.say(
+            t(
+                "Merged onto the full-precision base; the adapter was trained on it in {bits} bits: {same} of "
+                "{prompts} answers the same, logits differ by {difference:.2g} at most, {divergence:.2g} nats a token",
+                prompts=found.prompts,
+                **asdict(on),
+            )
+        )
     if found.alike:
         return
     reporter.say(
@@ -137,33 +177,3 @@ def _say(model: Any, template: Template, prompts: Sequence[Messages], tokens: in
             found = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
         logits.append(found.logits[0].float().cpu())
     return _Said(texts, logits)
-
-
-def _set_stops(model: Any, template: Template) -> list[int]:
-    """Let generation end at every stop token: of the template, the tokenizer and the base.
-
-    A base's own configuration often names only its end of text, which a chat model never says (InternLM #642).
-    """
-    own = [*_ids(model.generation_config.eos_token_id), *_ids(base_of(model).config.eos_token_id)]
-    stops = list(dict.fromkeys([*template.stop_ids, *own]))
-    model.generation_config.eos_token_id = stops
-    return stops
-
-
-def _ids(value: int | list[int] | None) -> list[int]:
-    return [] if value is None else [value] if isinstance(value, int) else value
-
-
-def _stored_dtype(base: str) -> str:
-    config = orjson.loads((Path(base) / "config.json").read_bytes())
-    return str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch.")
-
-
-def _copy_tokenizer(base: Path, out: Path, template: Template) -> None:
-    """Copy the tokenizer byte for byte: what transformers 5 would write, version 4 cannot read."""
-    for pattern in _TOKENIZER_FILES:
-        for path in base.glob(pattern):
-            if path.is_file():
-                shutil.copyfile(path, out / path.name)
-    if template.tokenizer.chat_template is None:  # so that other programs render what was trained
-        (out / "chat_template.jinja").write_text(template.jinja, encoding="utf-8")

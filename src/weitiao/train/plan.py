@@ -53,6 +53,7 @@ def make(task: Task) -> Plan:
     laid = sum(lengths[index] for records in packs for index in records)
     trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
     base = base_of(model)
+    adapted = task.settings.method != "full"
     return Plan(
         rows=len(rows),
         held_out=len(task.rows.validation),
@@ -66,14 +67,14 @@ def make(task: Task) -> Plan:
         packs=len(packs),
         fill=round(laid / (len(packs) * task.settings.max_length), 4),
         trained=trained,
-        parameters=base.num_parameters() - trained,
+        parameters=base.num_parameters() - (trained if adapted else 0),
         memory_gb=round(_memory(task, trained), 2),
         seconds=round(_seconds(task), 1),
         device=str(model.device),
         dtype=str(base.dtype).removeprefix("torch."),
         template=task.template.name,
         stop_ids=list(task.template.stop_ids),
-        targets=sorted(model.peft_config["default"].target_modules),
+        targets=sorted(model.peft_config["default"].target_modules) if adapted else [],
     )
 
 
