@@ -38,7 +38,7 @@ def alone(model: Any, item: Encoded) -> torch.Tensor:
 def test_chunked_cross_entropy_equals_the_plain_one(
     monkeypatch: pytest.MonkeyPatch, chunk: int, bias: bool, trained: bool
 ) -> None:
-    monkeypatch.setattr(module, "_CHUNK", chunk)
+    monkeypatch.setattr(module, "CHUNK", chunk)
     torch.manual_seed(0)
     hidden, weight, targets = torch.randn(23, 8), torch.randn(50, 8), torch.randint(0, 50, (23,))
     offset = torch.randn(50) if bias else None

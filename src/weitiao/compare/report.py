@@ -119,7 +119,7 @@ def limits(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     total = len(facts["records"])
     few = _TOO_FEW if facts["families"] < FEWEST else _FEW if total < 100 else _MANY
     seen = _UNSEEN if facts["unseen"] else _NOT_KNOWN
-    bits = None if facts["settings"]["after"] else facts["stages"].get("train", {}).get("bits")
+    bits = None if facts["settings"]["after"] else facts["found"].get("train", {}).get("bits")
     quantised: list[tuple[str, dict[str, Any]]] = [(_QUANTISED, {"bits": bits})] if bits else []
     return [
         *cautions(facts),

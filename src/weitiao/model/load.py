@@ -10,7 +10,7 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
 from weitiao.errors import UserError
@@ -68,6 +68,15 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
         # It only fills room; what carries loss is known from the template, never from this id.
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
     return tokenizer
+
+
+def load_config(path: str) -> Any:
+    """Load the configuration of the model in the folder `path`; UserError if it needs code of its own."""
+    internlm2.register()
+    try:
+        return AutoConfig.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UserError(t("Cannot load the model {path}: {error}", path=path, error=error)) from None
 
 
 def load_model(

@@ -15,7 +15,7 @@ from weitiao.model.load import base_of
 from weitiao.model.template import Encoded
 
 # Logits of a chunk, in float32: 64 MB. With 92,544 words all at once would be 370 KB a token.
-_CHUNK = 2**24
+CHUNK = 2**24
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,8 @@ def _all_gradients(
 
 
 def _chunks(hidden: Tensor, targets: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (C, D) of the states and (C) of the targets, so many that their logits are at most `_CHUNK`."""
-    rows = max(1, _CHUNK // weight.shape[0])
+    """Yield (C, D) of the states and (C) of the targets, so many that their logits are at most `CHUNK`."""
+    rows = max(1, CHUNK // weight.shape[0])
     if len(targets):
         yield from zip(hidden.split(rows), targets.split(rows), strict=True)
 

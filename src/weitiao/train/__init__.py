@@ -16,8 +16,10 @@ class Train(Settings):
     method: Literal["lora", "rslora", "dora", "pissa", "full"] = Field(
         "lora", description="What is trained: LoRA, rank-stabilised LoRA, DoRA, PiSSA, or full: the weights themselves"
     )
-    bits: Literal[4, 8] | None = Field(
-        None, description="Hold the frozen weights in 4 bits (NF4, as QLoRA does) or in 8; null: as they are"
+    bits: Literal[4, 8, "auto"] | None = Field(
+        "auto",
+        description="Hold the frozen weights in 4 bits (NF4, as QLoRA does) or in 8; null: as they are; "
+        "auto: in 4 where they do not fit otherwise",
     )
     double_quant: bool = Field(True, description="With 4 bits, quantise the scales of the blocks too")
     freeze: list[str] = Field(
@@ -48,7 +50,9 @@ class Train(Settings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Number format of the frozen weights; auto: bfloat16 where the machine computes in it"
     )
-    gradient_checkpointing: bool = Field(False, description="Compute activations twice to keep fewer of them")
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        "auto", description="Compute activations twice to keep fewer of them; auto: where they do not fit otherwise"
+    )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between held-out losses; once an epoch if not set"
     )
@@ -79,7 +83,7 @@ class Train(Settings):
     @classmethod
     def _suits_the_method(cls, value: Any, info: ValidationInfo) -> Any:
         method = info.data.get("method")
-        if value and info.field_name == "bits" and method in ("full", "pissa"):
+        if value in (4, 8) and info.field_name == "bits" and method in ("full", "pissa"):
             raise ValueError(t("method {method} changes the weights, which must not be quantised", method=method))
         if value and info.field_name == "freeze" and method != "full":
             raise ValueError(t("method {method} trains nothing but the adapter", method=method))

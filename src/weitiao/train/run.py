@@ -14,7 +14,7 @@ import torch
 from weitiao import ledger
 from weitiao.errors import UserError
 from weitiao.model import save, tiny
-from weitiao.model.load import DTYPES, base_of, load_model, load_tokenizer, pick_dtype, resolve
+from weitiao.model.load import DTYPES, base_of, load_config, load_model, load_tokenizer, pick_dtype, resolve
 from weitiao.model.loss import deviation
 from weitiao.model.quantise import Quantised
 from weitiao.model.score import losses
@@ -23,9 +23,10 @@ from weitiao.record import Record, to_records
 from weitiao.stage import Job, Outcome
 from weitiao.store import write_whole
 from weitiao.talk import t
-from weitiao.train import Train, adapter, mix, order, overfit, plan, rows
+from weitiao.train import Train, adapter, fit, mix, order, overfit, plan, rows
 from weitiao.train.checkpoint import Progress
 from weitiao.train.loop import Loop, Task, curve
+from weitiao.train.machine import look
 
 NOT_REACHED = "training ended before"
 
@@ -40,10 +41,12 @@ def run(job: Job) -> Outcome:
     template = Template(load_tokenizer(base))
     data = rows.read(found, template, settings)
     _check_held_out(settings, data)
-    model = _model(base, settings, job)
     lengths = [len(row.encoded.ids) for row in data.train]
     steps = order.steps(lengths, settings, job.seed)
-    task = Task(model, template, data, steps, settings, job.folder, job.seed, _autocast(base, settings, model))
+    longest = max(sum(lengths[index] for index in records) for step in steps for records in step.packs)
+    settings = _chosen(job, base, longest)
+    model = _model(base, settings, job)
+    task = Task(model, template, data, steps, settings, job.folder, job.seed, _autocast(base, settings))
     figures = plan.make(task)
     facts = asdict(figures) | made | ({"mix": mixed.files} if mixed.files else {})
     write_whole(job.folder / "plan.json", orjson.dumps(facts, option=orjson.OPT_INDENT_2))
@@ -102,7 +105,7 @@ def _check_held_out(settings: Train, data: rows.Rows) -> None:
 
 
 def _model(base: str, settings: Train, job: Job) -> Any:
-    quantised = Quantised(settings.bits, settings.double_quant) if settings.bits else None
+    quantised = Quantised(settings.bits, settings.double_quant) if settings.bits in (4, 8) else None
     dtype = "float32" if settings.method == "full" and settings.dtype == "auto" else settings.dtype
     model = load_model(base, dtype=dtype, quantised=quantised)
     if settings.gradient_checkpointing:
@@ -111,10 +114,32 @@ def _model(base: str, settings: Train, job: Job) -> Any:
     return adapter.lay(model, settings, name, job.seed)
 
 
-def _autocast(base: str, settings: Train, model: Any) -> bool:
+def _chosen(job: Job, base: str, tokens: int) -> Train:
+    """Return the settings with a choice where they say auto: made once, so that a try resumed takes the same."""
+    settings, path = job.settings(Train), job.draft.scratch("chosen") / "auto.json"
+    if not path.exists():
+        machine = look()
+        on_gpu = machine.gpu is not None
+        whole = settings.method == "full" and settings.dtype == "auto"
+        number = torch.float32 if whole else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
+        free = machine.gpu_free if on_gpu else machine.free
+        shape = fit.shape(load_config(base))
+        kind = {"autocast": _autocast(base, settings), "gpu": on_gpu}
+        choice = fit.choose(shape, settings, tokens, number.itemsize, free, **kind)
+        job.reporter.say(t("Memory: {needed:.1f} GB of {free:.1f} GB free; {reason}", needed=choice.memory.total / 1e9,
+            free=free / 1e9, reason=t(choice.reason)))  # fmt: skip
+        if not choice.fits:
+            job.reporter.say(t("Warning: that may not fit; a smaller max_length takes less"))
+        auto = {"bits": choice.bits, "gradient_checkpointing": choice.gradient_checkpointing}
+        write_whole(path, orjson.dumps(auto | {"memory_gb": round(choice.memory.total / 1e9, 2)}))
+    found = orjson.loads(path.read_bytes())
+    return settings.model_copy(update={key: found[key] for key in ("bits", "gradient_checkpointing")})
+
+
+def _autocast(base: str, settings: Train) -> bool:
     """Tell whether trained float32 weights are multiplied in bfloat16: steps are too small for bfloat16 weights."""
     wanted = settings.method == "full" and settings.dtype == "auto"
-    return wanted and pick_dtype("auto", base, model.device.type) == torch.bfloat16
+    return wanted and pick_dtype("auto", base, "cuda" if torch.cuda.is_available() else "cpu") == torch.bfloat16
 
 
 def _write(task: Task, base: str) -> None:
@@ -125,7 +150,7 @@ def _write(task: Task, base: str) -> None:
         save.write(model, task.template, Path(base), task.folder / "model")
         return
     adapter.save(model, task.folder / "adapter")
-    if settings.bits:
+    if settings.bits in (4, 8):
         Quantised(settings.bits, settings.double_quant).note(task.folder / "adapter")
 
 
