@@ -61,3 +61,11 @@ def test_both_need_held_out_records(make_job: MakeJob) -> None:
     for settings in ({"keep": "best"}, {"patience": 1}):
         with pytest.raises(UserError, match="no record is held out"):
             run(make_job(rows=[("a?", "b"), ("c?", "d")], **settings))
+
+
+def test_only_what_led_to_the_result_counts_as_trained(make_job: MakeJob) -> None:
+    job = make_job(keep="best", packing=False, **{**STEEP, "evaluate_every": 1, "max_steps": 4})
+    outcome = run(job)
+    assert outcome.facts["kept_step"] <= 4  # each step takes one of the six records
+    assert outcome.kept == outcome.facts["kept_step"]
+    assert outcome.refused == {"training ended before": 6 - outcome.kept}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from makers import internlm2_weights
 from peft.tuners.lora import LoraLayer
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from makers import internlm2_weights
 from weitiao import pipeline
 from weitiao.errors import UserError
 from weitiao.merge import Merge

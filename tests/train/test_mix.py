@@ -53,7 +53,7 @@ def test_mixed_records_are_trained_on_and_in_the_ledger(make_job: Callable[..., 
     with path.open("a", encoding="utf-8") as file:  # the question held out, and the one never read: not to be drawn
         for question in ("一光年等于几个普通年？", "Can you hear silence?"):
             file.write(json.dumps({"instruction": question, "output": "x"}) + "\n")
-    settings = {"mix": {"general.jsonl": 2.0}, "max_steps": 2}
+    settings = {"mix": {"general.jsonl": 2.0}, "epochs": 1}
     job = make_job(**settings)
     outcome = run(job)
     assert (outcome.total, outcome.kept) == (15, 15)  # 6 of its own, all 9 that are free

@@ -24,6 +24,7 @@ COMMANDS = {
     "merge": ("weitiao.cli.merge", "Merge an adapter into its base model and check the result"),
     "compare": ("weitiao.cli.compare", "Compare a model before and after on unseen questions"),
     "chat": ("weitiao.cli.chat", "Chat with a model in the terminal"),
+    "doctor": ("weitiao.cli.doctor", "Tell what this machine has, and what fits into it"),
     "trace": ("weitiao.cli.trace", "Tell one record's whole life"),
 }
 

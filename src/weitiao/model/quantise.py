@@ -56,7 +56,8 @@ def noted(adapter: Path) -> Quantised | None:
 def hold(model: Any) -> Any:
     """Make a model just loaded keep its weights, and let go of its files; return it.
 
-    On a CPU, bitsandbytes lays 4-bit weights out anew when they answer. That rounds the block scales to bfloat16, and the way back quantises them once more (0.50): after the first held-out loss, training would go on with other
+    On a CPU, bitsandbytes lays 4-bit weights out anew when they answer. That rounds the block scales to bfloat16, and
+    the way back quantises them once more (0.50): after the first held-out loss, training would go on with other
     weights. What is not quantised is still a view of the file, which would stay in memory as a whole for its sake.
     """
     for module in model.modules():

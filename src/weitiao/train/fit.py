@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, PretrainedConfig
+from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from weitiao.model import internlm2
 from weitiao.model.loss import CHUNK
@@ -14,11 +14,11 @@ from weitiao.train import Train
 
 # Python, torch, transformers and PEFT with nothing loaded. [measured: 0.44 GB on Linux, CPU build]
 LIBRARIES = 0.45e9
-# Bytes for each logit of a chunk (`model/loss.py`): as computed, in float32, twice for the sum of their exponentials, as
-# they go into the next product. [measured]
+# Bytes for each logit of a chunk (`model/loss.py`): as computed, in float32, twice for the sum of their exponentials,
+# as they go into the next product. [measured]
 _LOGIT = 20
-# How much of the heap a kept byte takes on a CPU: what is freed between the kept tensors leaves holes. By the bytes of a
-# number, and for full fine-tuning, which makes no copies for adapters. [measured; a GPU's allocator leaves none]
+# How much of the heap a kept byte takes on a CPU: what is freed between the kept tensors leaves holes. By the bytes of
+# a number, and for full fine-tuning, which makes no copies for adapters. [measured; a GPU's allocator leaves none]
 _HEAP = {2: 1.38, 4: 1.6}
 _HEAP_FULL = 1.15
 # Bytes a weight in 4 bits, with the scales of its blocks of 64: in float32, or quantised again in blocks of 256.
@@ -46,6 +46,26 @@ class Shape:
     query: int
     key_value: int
     vocabulary: int
+
+
+# Shapes to tell what fits where no model is named.
+KNOWN = {
+    "0.5B": LlamaConfig(vocab_size=151936, hidden_size=896, intermediate_size=4864, num_hidden_layers=24,
+        num_attention_heads=14, num_key_value_heads=2, tie_word_embeddings=True),
+    "1.8B": LlamaConfig(vocab_size=92544, hidden_size=2048, intermediate_size=8192, num_hidden_layers=24,
+        num_attention_heads=16, num_key_value_heads=8),
+    "8B": LlamaConfig(vocab_size=128256, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
+        num_attention_heads=32, num_key_value_heads=8),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers that are not quantised: their bytes, whether products are narrower, and where they are."""
+
+    itemsize: int
+    autocast: bool = False
+    gpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,17 +103,16 @@ def shape(config: PretrainedConfig) -> Shape:
         linears=tuple(linears),
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
-        inner=text.intermediate_size,
+        inner=known.get("intermediate_size") or 4 * text.hidden_size,
         query=heads * width,
         key_value=(known.get("num_key_value_heads") or heads) * width,
         vocabulary=text.vocab_size,
     )
 
 
-def memory(
-    model: Shape, settings: Train, tokens: int, itemsize: int, *, autocast: bool = False, gpu: bool = False
-) -> Memory:
-    """Return what training takes; `tokens` is the largest pack, `itemsize` the bytes of a number not quantised."""
+def memory(model: Shape, settings: Train, tokens: int, numbers: Numbers) -> Memory:
+    """Return what training takes; `tokens` is the largest pack."""
+    itemsize = numbers.itemsize
     full = settings.method == "full"
     inside = sum(one.inputs * one.outputs for one in model.linears)
     largest = max(one.inputs * one.outputs for one in model.linears)
@@ -107,16 +126,16 @@ def memory(
     trained = 2 * gradients if full else 16 * adapter_size(model, settings)
     if settings.accumulate > 1:
         trained, gradients = trained + gradients, 0
-    if autocast:
+    if numbers.autocast:
         whole = 2.0 * model.parameters
-    layer = _layer(model, settings, itemsize, autocast=autocast)
+    layer = _layer(model, settings, numbers)
     layers = model.layers * layer
     if settings.gradient_checkpointing is True:
         layers = model.layers * model.hidden * itemsize + layer
     back = 4 * (2 * model.inner + 2 * model.hidden)  # gradients of the MLP on their way
     logits = _LOGIT * min(CHUNK, tokens * model.vocabulary)
     head = 4.0 * model.vocabulary * model.hidden if full else 0.0
-    heap = 1.0 if gpu else _HEAP_FULL if full else _HEAP[itemsize]
+    heap = 1.0 if numbers.gpu else _HEAP_FULL if full else _HEAP[itemsize]
     kept, working = tokens * layers * heap, tokens * back + logits + whole + head
     # With method full, all gradients are there when the pack's activations no longer are.
     return Memory(weights, float(trained), kept, max(working, gradients - kept))
@@ -132,18 +151,18 @@ def adapter_size(model: Shape, settings: Train) -> int:
     )
 
 
-def _layer(model: Shape, settings: Train, itemsize: int, *, autocast: bool) -> float:
+def _layer(model: Shape, settings: Train, numbers: Numbers) -> float:
     """Return the bytes that one layer keeps for a token.
 
     The norms and, in adapters, each linear layer keep their input in float32: a copy of its own where the model is
     narrower. Attention keeps its three inputs and its output, the gated MLP its two halves and the gate's activation.
     """
     h, m, q, kv = model.hidden, model.inner, model.query, model.key_value
-    narrow = 2 if autocast else itemsize
+    narrow = 2 if numbers.autocast else numbers.itemsize
     kept = narrow * (2 * q + 2 * kv + 3 * m)
     if settings.method == "full":
         return 4 * 4 * h + narrow * (2 * h + q + m) + kept
-    copies = 7 * h if itemsize < 4 else 4 * h
+    copies = 7 * h if numbers.itemsize < 4 else 4 * h
     return 4 * (copies + q + m) + kept + 4 * 7 * settings.r
 
 
@@ -159,7 +178,7 @@ class Choice:
 
 
 # Of the memory that is free, what training may plan with.
-_SHARE = 0.9
+SHARE = 0.9
 _REASONS = {
     (None, False): "all fits as it is",
     (None, True): "activations do not fit: they are computed twice",
@@ -168,10 +187,8 @@ _REASONS = {
 }
 
 
-def choose(
-    model: Shape, settings: Train, tokens: int, itemsize: int, free: float, *, autocast: bool = False, gpu: bool = False
-) -> Choice:
-    """Choose bits and gradient checkpointing where they are auto: the first that fits into `free` bytes, else the least.
+def choose(model: Shape, settings: Train, tokens: int, numbers: Numbers, free: float) -> Choice:
+    """Choose bits and gradient checkpointing where they are auto: the first that fits `free` bytes, else the least.
 
     What changes no result comes first, then what is quick.
     """
@@ -182,8 +199,8 @@ def choose(
     for some in bits:
         for twice in again:
             tried = settings.model_copy(update={"bits": some, "gradient_checkpointing": twice})
-            needed = memory(model, tried, tokens, itemsize, autocast=autocast, gpu=gpu)
-            fits = needed.total <= _SHARE * free
+            needed = memory(model, tried, tokens, numbers)
+            fits = needed.total <= SHARE * free
             left = settings.bits == "auto" or settings.gradient_checkpointing == "auto"
             reason = _REASONS.get((some, bool(twice)), "as set") if left else "as set"
             found.append(Choice(some, bool(twice), needed, reason, fits))

@@ -54,7 +54,7 @@ def extras() -> dict[str, dict[str, str | None]]:
         extra = mark.rpartition("==")[2].strip(" '\"")
         name = library.partition("[")[0]
         name = name[: next((at for at, letter in enumerate(name) if letter in "<>=!~ "), len(name))]
-        if name != "weitiao":
+        if extra != "all":
             found.setdefault(extra, {})[name] = _version(name)
     return found
 

@@ -166,4 +166,4 @@ def _memory(task: Task) -> float:
     pack = max(sum(lengths[index] for index in records) for step in task.steps for records in step.packs)
     on_gpu = model.device.type == "cuda"
     shape = fit.shape(model.config)
-    return fit.memory(shape, task.settings, pack, model.dtype.itemsize, autocast=task.autocast, gpu=on_gpu).total
+    return fit.memory(shape, task.settings, pack, fit.Numbers(model.dtype.itemsize, task.autocast, on_gpu)).total

@@ -124,8 +124,8 @@ def _chosen(job: Job, base: str, tokens: int) -> Train:
         number = torch.float32 if whole else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
         free = machine.gpu_free if on_gpu else machine.free
         shape = fit.shape(load_config(base))
-        kind = {"autocast": _autocast(base, settings), "gpu": on_gpu}
-        choice = fit.choose(shape, settings, tokens, number.itemsize, free, **kind)
+        numbers = fit.Numbers(number.itemsize, _autocast(base, settings), on_gpu)
+        choice = fit.choose(shape, settings, tokens, numbers, free)
         job.reporter.say(t("Memory: {needed:.1f} GB of {free:.1f} GB free; {reason}", needed=choice.memory.total / 1e9,
             free=free / 1e9, reason=t(choice.reason)))  # fmt: skip
         if not choice.fits:
@@ -193,9 +193,7 @@ def _losses(task: Task) -> list[float]:
     return [round(loss / count, 6) for loss, count in found]
 
 
-def _ledger(
-    task: Task, reached: set[int], before: list[float], after: list[float], mixed: set[str]
-) -> pl.DataFrame:
+def _ledger(task: Task, reached: set[int], before: list[float], after: list[float], mixed: set[str]) -> pl.DataFrame:
     """Return events for each training record: mixed in from elsewhere; trained, perhaps cut before; or why not.
 
     `reached` are the records of the steps that led to the result: with `max_steps`, `keep` or `patience` not all.
