@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from weitiao.model import loss as module
 from weitiao.model.load import load_model
-from weitiao.model.loss import Pack, PackedLoss, cross_entropy, deviation, pack
+from weitiao.model.loss import Noise, Pack, PackedLoss, cross_entropy, deviation, pack
 from weitiao.model.template import Encoded
 from weitiao.train.run import checkpoint_activations
 
@@ -34,28 +34,52 @@ def alone(model: Any, item: Encoded) -> torch.Tensor:
 
 @pytest.mark.parametrize("chunk", [1, 7 * 50, 2**24])
 @pytest.mark.parametrize("bias", [False, True])
-def test_chunked_cross_entropy_equals_the_plain_one(monkeypatch: pytest.MonkeyPatch, chunk: int, bias: bool) -> None:
-    monkeypatch.setattr(module, "_CHUNK", chunk)
+@pytest.mark.parametrize("trained", [False, True])
+def test_chunked_cross_entropy_equals_the_plain_one(
+    monkeypatch: pytest.MonkeyPatch, chunk: int, bias: bool, trained: bool
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", chunk)
     torch.manual_seed(0)
     hidden, weight, targets = torch.randn(23, 8), torch.randn(50, 8), torch.randint(0, 50, (23,))
     offset = torch.randn(50) if bias else None
     share = torch.rand(23)
     one, other = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
+    head = [tensor for tensor in (weight, offset) if tensor is not None]
+    if trained:
+        for tensor in head:
+            tensor.requires_grad_()
     ours = cross_entropy(one, weight, offset, targets)
     plain = functional.cross_entropy(functional.linear(other, weight, offset), targets, reduction="none")
     assert torch.allclose(ours, plain, atol=1e-5)
-    (ours * share).sum().backward()
-    (plain * share).sum().backward()
-    assert one.grad is not None
-    assert other.grad is not None
-    assert torch.allclose(one.grad, other.grad, atol=1e-6)
+    found = torch.autograd.grad((ours * share).sum(), [one, *head] if trained else [one])
+    wanted = torch.autograd.grad((plain * share).sum(), [other, *head] if trained else [other])
+    assert all(torch.allclose(mine, theirs, atol=1e-5) for mine, theirs in zip(found, wanted, strict=True))
 
 
-def test_no_supervised_token_and_a_trainable_head() -> None:
-    hidden, weight = torch.randn(0, 8, requires_grad=True), torch.randn(5, 8)
-    assert cross_entropy(hidden, weight, None, torch.zeros(0, dtype=torch.long)).shape == (0,)
-    with pytest.raises(AssertionError, match="freeze"):
-        cross_entropy(torch.randn(1, 8), weight.requires_grad_(), None, torch.zeros(1, dtype=torch.long))
+@pytest.mark.parametrize("trained", [False, True])
+def test_no_supervised_token(trained: bool) -> None:
+    hidden, weight = torch.randn(0, 8, requires_grad=True), torch.randn(5, 8, requires_grad=trained)
+    found = cross_entropy(hidden, weight, None, torch.zeros(0, dtype=torch.long))
+    assert found.shape == (0,)
+    found.sum().backward()
+    assert hidden.grad is not None
+    assert weight.grad is None or not weight.grad.any()
+
+
+def test_noise_belongs_to_the_record(tiny_llama: Path) -> None:
+    model = load_model(str(tiny_llama), device="cpu").train()
+    items = samples([9, 30, 4], model.config.vocab_size)
+    measure, noise = PackedLoss(model), Noise(5.0, "42/0")
+    item = pack(items, [2, 0, 1])
+    with torch.no_grad():
+        together, bare = measure(item, noise), measure(item)
+        assert not torch.allclose(together, bare, atol=1e-3)
+        assert not torch.equal(together, measure(item, Noise(5.0, "42/1")))
+        for owner, record in enumerate(item.records):
+            assert torch.allclose(together[item.owners == owner], measure(pack(items, [record]), noise), atol=1e-5)
+        states = torch.zeros(1, item.tokens, 32)
+        most = noise.on(states, item)[0, 4:13].abs().max().item()
+    assert 0.95 < most / (5 / (9 * 32) ** 0.5) <= 1
 
 
 @pytest.mark.parametrize("thrifty", [False, True])
@@ -112,6 +136,6 @@ def test_deviation_finds_a_model_that_looks_across_borders(tiny_llama: Path, mon
 class Leaking(PackedLoss):
     """Forgets where records begin, as the library does when somebody passes a mask of ones."""
 
-    def forward(self, item: Pack) -> torch.Tensor:
+    def forward(self, item: Pack, noise: Noise | None = None) -> torch.Tensor:
         whole = torch.tensor([0, item.tokens], dtype=torch.int32)
         return super().forward(replace(item, borders=whole, longest=item.tokens))

@@ -68,6 +68,8 @@ def chat(
         raise UserError(t("--json needs a question"), t("Give it with --ask"))
     run = _run(model)
     place = _place(model, adapter, run)
+    if on := place.trained_on:
+        _say(t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits))
     chosen = pair.template(place, template)
     if system is None and run is not None and (system := run.system()):
         _say(t("System message, as in training: {system}", system=system))
@@ -89,7 +91,8 @@ def _run(model: str) -> _Run | None:
     if path.suffix in (".yaml", ".yml") and path.is_file():
         recipe = load(path, pipeline.SETTINGS)
         return _Run(recipe.folder / "runs" / recipe.project.name, recipe.project.model, recipe.folder)
-    return _Run(path) if (path / "train" / "adapter").is_dir() or (path / "merge" / "model").is_dir() else None
+    made = ("train/adapter", "train/model", "merge/model")
+    return _Run(path) if any((path / name).is_dir() for name in made) else None
 
 
 def _place(model: str, adapter: Path | None, run: _Run | None) -> Any:

@@ -42,9 +42,10 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help=t("Go on with the training in the work dir"))] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fine-tune a model with LoRA; what was interrupted goes on from its newest checkpoint."""
-    if isinstance(train.get("probes"), str):
-        train["probes"] = [train["probes"]]
+    """Fine-tune a model; what was interrupted goes on from its newest checkpoint."""
+    for name in ("probes", "freeze"):
+        if isinstance(train.get(name), str):
+            train[name] = [train[name]]
     if recipe:
         flags = [f"train.{name}={orjson.dumps(value).decode()}" for name, value in train.items()]
         seeds = [f"{name}={value}" for name, value in (("seed", seed), ("template", template)) if value is not None]
@@ -63,7 +64,8 @@ def train(
     if as_json:
         emit(summary(done))
     else:
-        print(done[-1].stored.folder / "adapter")
+        folder = done[-1].stored.folder
+        print(folder / ("model" if (folder / "model").is_dir() else "adapter"))
 
 
 def _plain(data: Mapping[str, Any], work_dir: Path | None, resume: bool) -> Recipe:

@@ -63,6 +63,10 @@ _OVERLAP = (
     "The overlap counts character sequences shared with one reference. A good answer in other words scores low, a "
     "wrong one in the same words high. Nobody has judged these answers: read some of the pairs."
 )
+_QUANTISED = (
+    "The adapter was trained on the base in {bits} bits. The model after is the adapter on the full-precision base, "
+    "which is what is handed on; before is that base without it."
+)
 _ONE_RUN = "This is one training run with one seed; another seed gives somewhat other figures."
 
 _BOTH = Markup('<span class="en" lang="en">{}</span><span class="zh" lang="zh-CN">{}</span>')
@@ -115,7 +119,17 @@ def limits(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     total = len(facts["records"])
     few = _TOO_FEW if facts["families"] < FEWEST else _FEW if total < 100 else _MANY
     seen = _UNSEEN if facts["unseen"] else _NOT_KNOWN
-    return [*cautions(facts), (seen, {}), (few, {"count": total}), (_LIKELIHOOD, {}), (_OVERLAP, {}), (_ONE_RUN, {})]
+    bits = None if facts["settings"]["after"] else facts["found"].get("train", {}).get("bits")
+    quantised: list[tuple[str, dict[str, Any]]] = [(_QUANTISED, {"bits": bits})] if bits else []
+    return [
+        *cautions(facts),
+        *quantised,
+        (seen, {}),
+        (few, {"count": total}),
+        (_LIKELIHOOD, {}),
+        (_OVERLAP, {}),
+        (_ONE_RUN, {}),
+    ]
 
 
 def cautions(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

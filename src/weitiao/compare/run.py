@@ -93,6 +93,10 @@ def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
     else:
         before = pair.before(job.recipe.project.model, folder, train)
     after = pair.after(train, merge) if settings.after is None else pair.named(settings.after, folder, before.model)
+    if on := after.trained_on:
+        job.reporter.say(
+            t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits)
+        )
     scratch, name = job.draft.scratch("answers"), job.recipe.project.template
     return (
         Side("before", before, pair.template(before, name), scratch),
@@ -102,7 +106,8 @@ def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
 
 def _named(job: Job, settings: Compare, before: Side, after: Side) -> dict[str, dict[str, str]]:
     """Say which models these are, in the recipe's words: a report is shown around, and names no folder of a machine."""
-    tuned = "merge/model" if "merge" in job.inputs else "train/adapter"
+    whole = "train" in job.inputs and (job.inputs["train"].folder / "model").is_dir()
+    tuned = "merge/model" if "merge" in job.inputs else "train/model" if whole else "train/adapter"
     names = {"before": settings.before or job.recipe.project.model, "after": settings.after or tuned}
     return {side.name: {"model": names[side.name], "template": side.template.name} for side in (before, after)}
 

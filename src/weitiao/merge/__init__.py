@@ -26,7 +26,7 @@ STAGE = Stage(
     "merge",
     Merge,
     "weitiao.merge.run:run",
-    "Merged the adapter: {same} of {prompts} answers the same, logits differ by {difference} at most",
+    "Merged: {same} of {prompts} answers the same, logits differ by {difference} at most",
     reads=("export", "train"),
     needs=("train",),
     project=("seed", "model", "template"),

@@ -1,4 +1,7 @@
-"""The merge stage: adapter and base become one model, which is read back and must answer as the two did."""
+"""The merge stage: adapter and base become one model, which is read back and must answer as the two did.
+
+What full fine-tuning made is one model already; it is written anew and checked in the same way.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +16,7 @@ from weitiao.merge.card import Card, licence_of
 from weitiao.model import pair
 from weitiao.model.generate import Sampling, answer
 from weitiao.model.load import load_model, load_tokenizer, resolve
+from weitiao.model.quantise import noted
 from weitiao.model.save import stored_dtype, write
 from weitiao.model.template import Messages, Template
 from weitiao.record import to_records
@@ -28,6 +32,16 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 1.0, torch.float16: 0.1}
 
 
 @dataclass(frozen=True)
+class Trained:
+    """How the merged model, on the full-precision base, compares with the quantised base that was trained on."""
+
+    bits: int
+    same: int  # greedy answers that are equal
+    difference: float  # the largest difference of two logits
+    divergence: float  # the mean Kullback-Leibler divergence a token, in nats
+
+
+@dataclass(frozen=True)
 class Merged:
     """What was written and how it compares with base and adapter: `same` of `prompts` greedy answers are equal."""
 
@@ -39,6 +53,7 @@ class Merged:
     parameters: int
     stop_ids: list[int]
     files: list[str]
+    trained_on: Trained | None = None
 
 
 @dataclass(frozen=True)
@@ -50,14 +65,18 @@ class _Said:
 def run(job: Job) -> Outcome:
     """Merge the adapter of the train stage into its base model."""
     train = job.inputs["train"].folder
-    tiny = job.recipe.project.model == "tiny"
-    base = str(train / "base") if tiny else resolve(job.recipe.project.model, job.recipe.folder)
     settings = job.settings(Merge)
     prompts = _questions(job, settings.prompts)
-    place = pair.Place(base, str(train / "adapter"))
+    if (train / "model").is_dir():
+        job.reporter.say(t("There is no adapter: the whole model was trained. It is written anew and checked"))
+        place = pair.Place(str(train / "model"))
+    else:
+        tiny = job.recipe.project.model == "tiny"
+        base = str(train / "base") if tiny else resolve(job.recipe.project.model, job.recipe.folder)
+        place = pair.Place(base, str(train / "adapter"))
     template = pair.template(place, job.recipe.project.template)
     found = merge(place, job.folder / "model", settings, prompts, template)
-    _describe(_card(job), Path(base), job.folder / "model", found)
+    _describe(_card(job), Path(place.model), job.folder / "model", found)
     tell(found, job.reporter)
     write_whole(job.folder / "merge.json", orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
     said = {"same": found.same, "prompts": found.prompts, "difference": f"{found.difference:.1e}"}
@@ -76,14 +95,14 @@ def merge(
     dtype = stored_dtype(base) if settings.dtype == "auto" else settings.dtype
     model = load_model(base, adapter=adapter, dtype=dtype)
     before = _say(model, template, prompts, settings.tokens)
-    model = model.merge_and_unload()
+    if adapter is not None:
+        model = model.merge_and_unload()
     stops = write(model, template, Path(base), out, settings.max_shard_size, layout=settings.layout)
     kind, parameters = model.dtype, model.num_parameters()
     del model
     again = Template(load_tokenizer(str(out)))
     after = _say(load_model(str(out), dtype=dtype), again, prompts, settings.tokens, before)
-    same = sum(one == other for one, other in zip(before.texts, after.texts, strict=True))
-    difference = max((one - other).abs().max().item() for one, other in zip(before.logits, after.logits, strict=True))
+    same, difference = _compared(before, after)
     return Merged(
         prompts=len(prompts),
         same=same,
@@ -93,6 +112,7 @@ def merge(
         parameters=parameters,
         stop_ids=stops,
         files=sorted(path.name for path in out.iterdir()),
+        trained_on=None if adapter is None else _trained_on(base, adapter, template, prompts, after, settings.tokens),
     )
 
 
@@ -126,8 +146,35 @@ def _card(job: Job) -> Card:
     )
 
 
+def _compared(one: _Said, other: _Said) -> tuple[int, float]:
+    """Return how many answers are the same, and how far two logits are apart at most."""
+    same = sum(a == b for a, b in zip(one.texts, other.texts, strict=True))
+    return same, max((a - b).abs().max().item() for a, b in zip(one.logits, other.logits, strict=True))
+
+
+def _trained_on(
+    base: str, adapter: str, template: Template, prompts: Sequence[Messages], merged: _Said, tokens: int
+) -> Trained | None:
+    quantised = noted(Path(adapter))
+    if quantised is None:
+        return None
+    model = load_model(base, adapter=adapter, quantised=quantised)
+    found = _say(model, template, prompts, tokens, merged)
+    p, q = (torch.cat(one.logits).log_softmax(-1) for one in (found, merged))
+    return Trained(quantised.bits, *_compared(found, merged), divergence=(p.exp() * (p - q)).sum(-1).mean().item())
+
+
 def tell(found: Merged, reporter: Reporter) -> None:
     """Say how the merged model compares, loudly where it is another model."""
+    if on := found.trained_on:
+        reporter.say(
+            t(
+                "Merged onto the full-precision base; the adapter was trained on it in {bits} bits: {same} of "
+                "{prompts} answers the same, logits differ by {difference:.2g} at most, {divergence:.2g} nats a token",
+                prompts=found.prompts,
+                **asdict(on),
+            )
+        )
     if found.alike:
         return
     reporter.say(

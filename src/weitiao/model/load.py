@@ -10,12 +10,13 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
 from weitiao.errors import UserError
 from weitiao.model import internlm2
 from weitiao.model.pieces import load_pieces
+from weitiao.model.quantise import Quantised, hold
 from weitiao.talk import t
 
 disable_progress_bar()  # progress is ours to show
@@ -69,7 +70,23 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(path: str, *, adapter: str | None = None, dtype: str = "auto", device: str | None = None) -> Any:
+def load_config(path: str) -> Any:
+    """Load the configuration of the model in the folder `path`; UserError if it needs code of its own."""
+    internlm2.register()
+    try:
+        return AutoConfig.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UserError(t("Cannot load the model {path}: {error}", path=path, error=error)) from None
+
+
+def load_model(
+    path: str,
+    *,
+    adapter: str | None = None,
+    dtype: str = "auto",
+    device: str | None = None,
+    quantised: Quantised | None = None,
+) -> Any:
     """Load the model in the folder `path`, with the PEFT adapter in the folder `adapter` on top, ready to answer.
 
     `device` None takes the GPU where there is one. Raises UserError if the files are not a model that needs no code
@@ -80,7 +97,12 @@ def load_model(path: str, *, adapter: str | None = None, dtype: str = "auto", de
     kind = pick_dtype(dtype, path, device)
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=kind, trust_remote_code=False, local_files_only=True
+            path,
+            dtype=kind,
+            trust_remote_code=False,
+            local_files_only=True,
+            quantization_config=quantised and quantised.config(kind),
+            device_map=quantised and {"": device},
         )
         if adapter is not None:
             with warnings.catch_warnings():
@@ -100,7 +122,7 @@ def load_model(path: str, *, adapter: str | None = None, dtype: str = "auto", de
             t("The weights in {path} are a pickle that would run code; it was not loaded", path=adapter or path),
             t("Ask for the same weights as safetensors"),
         ) from None
-    return model.to(device).eval()
+    return (hold(model) if quantised else model.to(device)).eval()
 
 
 def pick_dtype(name: str, path: str, device: str) -> torch.dtype:

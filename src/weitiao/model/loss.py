@@ -1,7 +1,9 @@
 """The loss of packed records: logits only where a token carries loss, cross-entropy in chunks, one loss a token."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from weitiao.model.load import base_of
 from weitiao.model.template import Encoded
 
 # Logits of a chunk, in float32: 64 MB. With 92,544 words all at once would be 370 KB a token.
-_CHUNK = 2**24
+CHUNK = 2**24
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,27 @@ def pack(encoded: Sequence[Encoded], records: Sequence[int]) -> Pack:
     )
 
 
+@dataclass(frozen=True)
+class Noise:
+    """NEFTune's noise on the embeddings (arXiv 2310.05914): uniform, `alpha` / sqrt(tokens x width) at most.
+
+    It depends on `seed`, on the record's number and on nothing else: packing and resuming change nothing.
+    """
+
+    alpha: float
+    seed: str
+
+    def on(self, states: Tensor, item: Pack) -> Tensor:
+        """Return the embeddings (1, T, D) of a pack with the noise of each of its records on them."""
+        made = []
+        for record, (start, end) in zip(item.records, pairwise(item.borders.tolist()), strict=True):
+            digest = hashlib.blake2b(f"{self.seed}/{record}".encode(), digest_size=7).digest()
+            draw = torch.Generator(states.device).manual_seed(int.from_bytes(digest))
+            one = torch.rand(end - start, states.shape[2], generator=draw, device=states.device)
+            made.append((one * 2 - 1) * (self.alpha / (one.numel() ** 0.5)))
+        return states + torch.cat(made)[None].to(states.dtype)
+
+
 class PackedLoss(nn.Module):
     """A model that gives the loss of each supervised token of a pack."""
 
@@ -86,11 +109,14 @@ class PackedLoss(nn.Module):
         self.scale = float(stated.get("logit_scale") or 1) / float(stated.get("logits_scaling") or 1)
         self.cap: float | None = stated.get("final_logit_softcapping")
 
-    def forward(self, item: Pack) -> Tensor:
-        """Return the (S) losses in float32; the head must be frozen."""
+    def forward(self, item: Pack, noise: Noise | None = None) -> Tensor:
+        """Return the (S) losses in float32."""
         base: Any = base_of(self.model)
+        tokens = {"input_ids": item.ids}
+        if noise is not None:
+            tokens = {"inputs_embeds": noise.on(base.get_input_embeddings()(item.ids), item)}
         hidden = base.get_decoder()(
-            input_ids=item.ids,
+            **tokens,
             position_ids=item.positions,
             use_cache=False,
             cu_seq_lens_q=item.borders,
@@ -133,11 +159,9 @@ def cross_entropy(
 
     With `cap` the logits z are bent to cap * tanh(z / cap).
 
-    Chunk by chunk, so that no (S, V) logits stand in memory; the gradient to `hidden` is made in the same pass, and
-    there is none to `weight`.
+    Chunk by chunk, so that no (S, V) logits stand in memory. Where the head is frozen, the gradient to `hidden` is made
+    in the same pass; where it is trained, the backward pass computes the logits once more.
     """
-    if weight.requires_grad and torch.is_grad_enabled():
-        raise AssertionError("the chunked cross-entropy has no gradient for the head: freeze it")
     losses: Tensor = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets, cap)  # type: ignore[no-untyped-call]
     return losses
 
@@ -147,27 +171,73 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, cap: float | None
     ) -> Tensor:
-        needed = ctx.needs_input_grad[0]
-        rows = max(1, _CHUNK // weight.shape[0])
+        ctx.trained, ctx.cap = any(ctx.needs_input_grad[1:3]), cap
+        needed = ctx.needs_input_grad[0] and not ctx.trained
         losses, gradients = [hidden.new_empty(0, dtype=torch.float32)], [hidden[:0]]
-        for part, target in zip(hidden.split(rows), targets.split(rows), strict=True):
-            if not len(target):
-                break
+        for part, target in _chunks(hidden, targets, weight):
             logits = functional.linear(part, weight, bias).float()
-            bent = logits.div_(cap).tanh_() if cap else None
-            logits = bent * cap if cap and bent is not None else logits  # a copy: the gradient needs both
+            logits, bent = _capped(logits, cap)
             total = logits.logsumexp(-1, keepdim=True)
             losses.append((total - logits.gather(1, target[:, None]))[:, 0])
             if needed:
-                share = logits.sub_(total).exp_()  # softmax; minus one at the target it is the gradient to the logits
-                share[torch.arange(len(target), device=share.device), target] -= 1
-                if bent is not None:
-                    share *= 1 - bent**2
-                gradients.append(share.to(weight.dtype) @ weight)
-        ctx.save_for_backward(torch.cat(gradients) if needed else None)
+                gradients.append(_to_logits(logits, target, total, bent).to(weight.dtype) @ weight)
+        if ctx.trained:
+            ctx.save_for_backward(hidden, weight, bias, targets)
+        else:
+            ctx.save_for_backward(torch.cat(gradients) if needed else None)
         return torch.cat(losses)
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        if ctx.trained:
+            hidden, weight, bias, targets = ctx.saved_tensors
+            return (*_all_gradients(hidden, weight, bias, targets, outputs[0], ctx.cap), None, None)
         (gradient,) = ctx.saved_tensors
         return (gradient * outputs[0][:, None]).to(gradient.dtype), None, None, None, None
+
+
+def _all_gradients(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, shares: Tensor, cap: float | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the gradients to `hidden`, `weight` and `bias`; `shares` (S) is the gradient to each loss."""
+    to_hidden = [hidden[:0]]
+    to_weight = torch.zeros_like(weight, dtype=torch.float32)
+    to_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
+    done = 0
+    wide = weight.to(hidden.dtype)  # under autocast they differ
+    for part, target in _chunks(hidden, targets, weight):
+        logits = functional.linear(part, wide, None if bias is None else bias.to(hidden.dtype)).float()
+        logits, bent = _capped(logits, cap)
+        gradient = _to_logits(logits, target, logits.logsumexp(-1, keepdim=True), bent)
+        gradient *= shares[done : done + len(target), None]
+        done += len(target)
+        narrow = gradient.to(part.dtype)
+        to_hidden.append(narrow @ wide)
+        to_weight += narrow.T @ part
+        if to_bias is not None:
+            to_bias += gradient.sum(0)
+    return torch.cat(to_hidden), to_weight.to(weight.dtype), to_bias
+
+
+def _chunks(hidden: Tensor, targets: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (C, D) of the states and (C) of the targets, so many that their logits are at most `CHUNK`."""
+    rows = max(1, CHUNK // weight.shape[0])
+    if len(targets):
+        yield from zip(hidden.split(rows), targets.split(rows), strict=True)
+
+
+def _capped(logits: Tensor, cap: float | None) -> tuple[Tensor, Tensor | None]:
+    """Return the logits bent by `cap`, and their tanh, which the gradient needs too."""
+    if not cap:
+        return logits, None
+    bent = logits.div_(cap).tanh_()
+    return bent * cap, bent
+
+
+def _to_logits(logits: Tensor, targets: Tensor, total: Tensor, bent: Tensor | None) -> Tensor:
+    """Turn the logits, in place, into the gradient to what the head gave: softmax, less one at the target."""
+    logits.sub_(total).exp_()
+    logits[torch.arange(len(targets), device=logits.device), targets] -= 1
+    if bent is not None:
+        logits *= 1 - bent**2
+    return logits

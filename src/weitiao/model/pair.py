@@ -7,6 +7,7 @@ import orjson
 
 from weitiao.errors import UserError
 from weitiao.model.load import load_tokenizer, resolve
+from weitiao.model.quantise import Quantised, noted
 from weitiao.model.template import AUTO, Template
 from weitiao.talk import t
 
@@ -17,6 +18,11 @@ class Place:
 
     model: str
     adapter: str | None = None
+
+    @property
+    def trained_on(self) -> Quantised | None:
+        """How the base was quantised when the adapter was trained; it is answered from in full precision."""
+        return noted(Path(self.adapter)) if self.adapter else None
 
 
 def template(place: Place, name: str = AUTO) -> Template:
@@ -41,7 +47,7 @@ def before(name: str, folder: Path, train: Path | None) -> Place:
 
 
 def after(train: Path | None, merge: Path | None, base: str | None = None) -> Place:
-    """Return the tuned model: merged if it was merged, else its adapter on `base`."""
+    """Return the tuned model: merged if it was merged, else the whole model trained, else its adapter on `base`."""
     if merge is not None:
         return Place(str(merge / "model"))
     if train is None:
@@ -49,7 +55,14 @@ def after(train: Path | None, merge: Path | None, base: str | None = None) -> Pl
             t("No tuned model: neither the train nor the merge stage has run"),
             t("Run them with `weitiao run RECIPE`, or name a model with --after"),
         )
+    if (train / "model").is_dir():
+        return Place(str(train / "model"))
     return named(str(train / "adapter"), train, base)
+
+
+def is_trained(run: Path) -> bool:
+    """Tell whether a run's folder holds what the train stage makes."""
+    return any((run / "train" / name).is_dir() for name in ("adapter", "model"))
 
 
 def named(name: str, folder: Path, base: str | None = None) -> Place:
@@ -58,7 +71,7 @@ def named(name: str, folder: Path, base: str | None = None) -> Place:
     Without `base` it goes on the one made beside it, else on the one that its configuration names.
     """
     local = (folder / Path(name).expanduser()).resolve()
-    if (local / "train" / "adapter").is_dir():
+    if is_trained(local):
         return after(local / "train", local / "merge" if (local / "merge" / "model").is_dir() else None, base)
     if not (local / "adapter_config.json").is_file():
         return Place(resolve(name, folder))

@@ -1,21 +1,38 @@
-"""train: fine-tune the base model with LoRA on the exported conversations."""
+"""train: fine-tune the base model, by LoRA or as a whole, on the exported conversations."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
+from weitiao.talk import t
 
 
 class Train(Settings):
     """How to train."""
 
+    method: Literal["lora", "rslora", "dora", "pissa", "full"] = Field(
+        "lora", description="What is trained: LoRA, rank-stabilised LoRA, DoRA, PiSSA, or full: the weights themselves"
+    )
+    bits: Literal[4, 8, "auto"] | None = Field(
+        "auto",
+        description="Hold the frozen weights in 4 bits (NF4, as QLoRA does) or in 8; null: as they are; "
+        "auto: in 4 where they do not fit otherwise",
+    )
+    double_quant: bool = Field(True, description="With 4 bits, quantise the scales of the blocks too")
+    freeze: list[str] = Field(
+        default_factory=list, description="With method full, parameters that stay as they are: model.layers.[0-9].*"
+    )
     epochs: float = Field(3, gt=0, description="Passes over the training records")
     max_steps: int | None = Field(None, ge=1, description="End after this many optimizer steps, whatever the epochs")
     learning_rate: float = Field(2e-4, gt=0, description="Highest learning rate, reached after the warm-up")
     warmup: float = Field(0.03, ge=0, lt=1, description="Share of the steps over which the learning rate rises")
+    loraplus_ratio: float | None = Field(
+        None, gt=0, description="LoRA+: how many times faster the B matrices learn; 16 is usual"
+    )
+    neftune_alpha: float | None = Field(None, gt=0, description="NEFTune: noise on the embeddings; 5 is usual")
     weight_decay: float = Field(0, ge=0, description="Weight decay of AdamW")
     clip: float = Field(1.0, gt=0, description="Longest gradient; a longer one is shortened to it")
     r: int = Field(16, ge=1, description="Rank of the LoRA matrices")
@@ -34,9 +51,17 @@ class Train(Settings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Number format of the frozen weights; auto: bfloat16 where the machine computes in it"
     )
-    gradient_checkpointing: bool = Field(False, description="Compute activations twice to keep fewer of them")
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        "auto", description="Compute activations twice to keep fewer of them; auto: where they do not fit otherwise"
+    )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between held-out losses; once an epoch if not set"
+    )
+    keep: Literal["last", "best"] = Field(
+        "last", description="Which state is the result: the last, or the one with the lowest held-out loss"
+    )
+    patience: int | None = Field(
+        None, ge=1, description="End after this many held-out losses in a row without a new lowest one; null: never"
     )
     save_every: int | None = Field(None, ge=1, description="Steps between checkpoints; once an epoch if not set")
     save_total_limit: int = Field(2, ge=1, description="How many checkpoints are kept")
@@ -49,16 +74,44 @@ class Train(Settings):
     validation: list[str] = Field(
         default_factory=list, description="Input files whose records are held out, where the recipe has no split"
     )
+    mix: dict[str, float] = Field(
+        default_factory=dict,
+        description="Files of general records mixed in, and how many to a training record: {general.jsonl: 0.5}",
+    )
     record_losses: bool = Field(True, description="Measure the loss of each training record before and after")
+
+    @field_validator("bits", "freeze", "loraplus_ratio")
+    @classmethod
+    def _suits_the_method(cls, value: Any, info: ValidationInfo) -> Any:
+        method = info.data.get("method")
+        if value in (4, 8) and info.field_name == "bits" and method in ("full", "pissa"):
+            raise ValueError(t("method {method} changes the weights, which must not be quantised", method=method))
+        if value and info.field_name == "freeze" and method != "full":
+            raise ValueError(t("method {method} trains nothing but the adapter", method=method))
+        if value and info.field_name == "loraplus_ratio" and method == "full":
+            raise ValueError(t("method full has no B matrices"))
+        return value
+
+    @field_validator("mix")
+    @classmethod
+    def _are_ratios(cls, mix: dict[str, float]) -> dict[str, float]:
+        for name, ratio in mix.items():
+            if not 0 < ratio < float("inf"):
+                raise ValueError(t("the ratio of `{name}` must be greater than 0", name=name))
+        return mix
 
 
 def outside(recipe: Recipe) -> object:
-    """Return what tells one state of a local base model from another; None for `tiny` and for names on the hub."""
+    """Return what tells one state of a local base model, and of files mixed in, from another.
+
+    None where there is neither: `tiny` and names on the hub.
+    """
+    paths = [recipe.folder / Path(name).expanduser() for name in recipe.section("train", Train).mix]
     folder = recipe.folder / Path(recipe.project.model).expanduser()
-    if recipe.project.model == "tiny" or not folder.is_dir():
-        return None
-    stats = {path.name: path.stat() for path in sorted(folder.iterdir()) if path.is_file()}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+    if recipe.project.model != "tiny" and folder.is_dir():
+        paths += sorted(folder.iterdir())
+    stats = {path.name: path.stat() for path in paths if path.is_file()}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()} or None
 
 
 STAGE = Stage(

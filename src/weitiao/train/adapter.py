@@ -1,12 +1,17 @@
-"""The LoRA adapter: laid on the model, and written and read as PEFT does, the same bytes for the same weights."""
+"""What is trained: an adapter laid on the model, or the model's own weights; the same bytes for the same weights.
+
+An adapter is written as PEFT does. PiSSA takes the main directions out of the base and trains them (arXiv 2404.02948);
+what is written is the change against the original base, s(BA - B0A0), an adapter of twice the rank.
+"""
 
 import warnings
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import orjson
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from weitiao.errors import UserError
@@ -15,14 +20,21 @@ from weitiao.talk import t
 from weitiao.train import Train
 
 WEIGHTS = "adapter_model.safetensors"
+WHOLE = "trained.safetensors"
+_PISSA = "pissa_niter_16"  # by a randomised decomposition, which is seeded: the exact one takes minutes a layer
 
 
 def lay(model: Any, settings: Train, name: str, seed: int) -> Any:
-    """Return the model with fresh LoRA matrices in float32, all else frozen; `name` is what the adapter calls its base.
+    """Return the model with fresh adapter matrices in float32, all else frozen; with method full, itself, thawed.
 
-    Raises UserError if the model has no such layers.
+    `name` is what the adapter calls its base. Raises UserError if the model has no such layers.
     """
+    if settings.method == "full":
+        return _thaw(model, settings.freeze)
+    pissa = settings.method == "pissa"
     targets = _targets(model, settings.targets)
+    if pissa:
+        _check_rank(model, targets, settings.r)
     torch.manual_seed(seed)
     config = LoraConfig(
         r=settings.r,
@@ -30,31 +42,93 @@ def lay(model: Any, settings: Train, name: str, seed: int) -> Any:
         lora_dropout=settings.dropout,
         target_modules=targets,
         task_type="CAUSAL_LM",
+        use_rslora=settings.method == "rslora",
+        use_dora=settings.method == "dora",
+        init_lora_weights=_PISSA if pissa else True,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads a property that transformers 5.23 has renamed
         tuned = get_peft_model(model, config)
     config.base_model_name_or_path = name  # PEFT puts the folder of this machine there
+    if pissa:
+        for path, module in tuned.named_modules():
+            if path.endswith((".lora_A.default", ".lora_B.default")):
+                module.register_buffer("start", module.weight.detach().clone(), persistent=False)
     return tuned
 
 
 def save(model: Any, folder: Path) -> None:
-    """Write the adapter's weights and configuration into `folder`."""
+    """Write what is trained into `folder`: the adapter's weights and configuration, or the model's trained weights."""
     folder.mkdir(parents=True, exist_ok=True)
+    if not isinstance(model, PeftModel):
+        save_file({name: value.detach().cpu().contiguous() for name, value in trained(model)}, folder / WHOLE)
+        return
     found = get_peft_model_state_dict(model, save_embedding_layers=False)  # `auto` asks the hub for the base
-    weights = {key: value.detach().cpu().contiguous() for key, value in found.items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     config = model.peft_config["default"].to_dict()
     config["target_modules"] = sorted(config["target_modules"])  # a set: its order changes from process to process
     config["inference_mode"] = True
+    if _is_pissa(model):
+        found = {key: _against_start(model, key, value) for key, value in found.items()}
+        config |= {"init_lora_weights": True, "r": 2 * config["r"], "lora_alpha": 2 * config["lora_alpha"]}
+    weights = {key: value.detach().cpu().contiguous() for key, value in found.items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     # Where there are experts, PEFT holds more sets.
     text = orjson.dumps(config, default=sorted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     write_whole(folder / "adapter_config.json", text)
 
 
 def restore(model: Any, folder: Path) -> None:
-    """Put the weights in `folder` into the adapter of `model`."""
-    set_peft_model_state_dict(model, load_file(folder / WEIGHTS))
+    """Put what `save` wrote into `folder` back."""
+    if not isinstance(model, PeftModel):
+        there = load_file(folder / WHOLE)
+        with torch.no_grad():
+            for name, value in trained(model):
+                value.copy_(there[name])
+        return
+    weights = load_file(folder / WEIGHTS)
+    if _is_pissa(model):
+        r = model.peft_config["default"].r
+        weights = {key: value[:r] if "lora_A" in key else value[:, :r] for key, value in weights.items()}
+    set_peft_model_state_dict(model, weights)
+
+
+def trained(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
+    """Return the parameters that are trained, with their names."""
+    return [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+
+
+def _is_pissa(model: PeftModel) -> bool:
+    return bool(model.peft_config["default"].init_lora_weights == _PISSA)
+
+
+def _against_start(model: PeftModel, key: str, value: torch.Tensor) -> torch.Tensor:
+    """Return [A; A0] or [B, -B0]: their product is BA - B0A0."""
+    start = model.get_submodule(key.removesuffix(".weight") + ".default").get_buffer("start")
+    return torch.cat([value, start]) if "lora_A" in key else torch.cat([value, -start], 1)
+
+
+def _thaw(model: Any, freeze: list[str]) -> Any:
+    names = [name for name, _ in model.named_parameters()]
+    for pattern in freeze:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UserError(
+                t("No parameter of the model is called `{pattern}`", pattern=pattern),
+                t("Its first and last are {first} and {last}", first=names[0], last=names[-1]),
+            )
+    for name, value in model.named_parameters():
+        value.requires_grad_(not any(fnmatchcase(name, pattern) for pattern in freeze))
+    if not trained(model):
+        raise UserError(t("All parameters are frozen: there is nothing to train"))
+    return model
+
+
+def _check_rank(model: Any, targets: list[str], r: int) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and name.endswith(tuple(targets)) and r > min(module.weight.shape):
+            raise UserError(
+                t("r {r} is more than `{name}` has directions: {most}", r=r, name=name, most=min(module.weight.shape)),
+                t("Set a smaller r; PiSSA takes the main directions of each layer"),
+            )
 
 
 def _targets(model: Any, wanted: str | list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Checkpoints: all that training goes on from, written aside and renamed, so that a crash loses no finished one."""
 
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,18 @@ class Progress:
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    best_step: int = 0  # with the lowest held-out loss so far; 0 before the first
+    best_loss: float = math.inf
+    waited: int = 0  # held-out losses since then
+    ended: bool = False  # before the last step, for want of patience
 
 
 class Checkpoints:
-    """The folders `checkpoint-N` of one training, the newest `limit` of them kept."""
+    """The folders `checkpoint-N` of one training, the newest `limit` of them kept, and the best with `keep_best`."""
 
-    def __init__(self, folder: Path, limit: int, journals: list[Path]) -> None:
+    def __init__(self, folder: Path, limit: int, journals: list[Path], *, keep_best: bool = False) -> None:
         """`journals` are files that only grow; a resumed training goes on from where the checkpoint saw them."""
+        self.keep_best = keep_best
         self.folder = folder
         self.limit = limit
         self.journals = journals
@@ -34,7 +40,7 @@ class Checkpoints:
 
     def save(self, model: Any, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         """Write a checkpoint of this moment and remove the oldest."""
-        place = self.folder / f"checkpoint-{progress.step}"
+        place = self.of(progress.step)
         aside = self._aside(place)
         adapter.save(model, aside)
         state = {
@@ -49,7 +55,8 @@ class Checkpoints:
             self._remove(place)
         aside.rename(place)
         for old in self._all()[: -self.limit]:
-            self._remove(old)
+            if not (self.keep_best and old == self.of(progress.best_step)):
+                self._remove(old)
 
     def restore(self, model: Any, optimizer: torch.optim.Optimizer) -> Progress:
         """Go back to the newest checkpoint, or to the start where there is none; return how far that is."""
@@ -70,10 +77,9 @@ class Checkpoints:
                     file.truncate(state["journals"].get(path.name, 0))
         return Progress(**state["progress"])
 
-    def strip(self) -> None:
-        """Remove what only training needs; the adapters stay."""
-        for place in self._all():
-            (place / STATE).unlink(missing_ok=True)
+    def of(self, step: int) -> Path:
+        """Return the folder of the checkpoint at `step`."""
+        return self.folder / f"checkpoint-{step}"
 
     def _all(self) -> list[Path]:
         return sorted(self.folder.glob("checkpoint-*"), key=lambda place: int(place.name.rpartition("-")[2]))

@@ -16,13 +16,13 @@ from torch.utils.tensorboard import SummaryWriter
 
 from weitiao.errors import UserError
 from weitiao.model.generate import Sampling, answer
-from weitiao.model.loss import Pack, PackedLoss, pack
+from weitiao.model.loss import Noise, Pack, PackedLoss, pack
 from weitiao.model.score import losses
 from weitiao.model.template import Template
 from weitiao.stage import Reporter
 from weitiao.talk import t
-from weitiao.train import Train
-from weitiao.train.checkpoint import Checkpoints
+from weitiao.train import Train, adapter
+from weitiao.train.checkpoint import Checkpoints, Progress
 from weitiao.train.order import Step, rate
 from weitiao.train.rows import Rows, places
 
@@ -40,6 +40,8 @@ class Task:
     steps: Sequence[Step]
     settings: Train
     folder: Path
+    seed: int = 0
+    autocast: bool = False  # products in bfloat16 where the trained weights are float32
 
 
 class Loop:
@@ -49,19 +51,21 @@ class Loop:
         self.task = task
         self.reporter = reporter
         self.accelerator = Accelerator(cpu=task.model.device.type == "cpu")
-        self.parameters = [value for value in task.model.parameters() if value.requires_grad]
+        self.parameters = [value for _, value in adapter.trained(task.model)]
         optimizer = torch.optim.AdamW(
-            self.parameters, lr=task.settings.learning_rate, weight_decay=task.settings.weight_decay
+            groups(task.model, task.settings), lr=task.settings.learning_rate, weight_decay=task.settings.weight_decay
         )
         self.loss, self.optimizer = self.accelerator.prepare(PackedLoss(task.model), optimizer)
         self.metrics, self.probes = task.folder / "metrics.jsonl", task.folder / "probes.jsonl"
-        self.checkpoints = Checkpoints(task.folder, task.settings.save_total_limit, [self.metrics, self.probes])
+        best = task.settings.keep == "best"
+        journals = [self.metrics, self.probes]
+        self.checkpoints = Checkpoints(task.folder, task.settings.save_total_limit, journals, keep_best=best)
         self.progress = self.checkpoints.restore(task.model, self.optimizer)
         self.encoded = [row.encoded for row in task.rows.train]
         self.supervised = [row.supervised for row in task.rows.train]
 
-    def run(self) -> None:
-        """Train to the last step."""
+    def run(self) -> Progress:
+        """Train to the last step, or until patience ends; leave the model in the state that is to be kept."""
         progress, steps = self.progress, self.task.steps
         with SummaryWriter(self.task.folder / "logs", purge_step=progress.step + 1) as self.board:
             if progress.step == 0:
@@ -69,25 +73,33 @@ class Loop:
             else:
                 self.reporter.say(t("Going on after step {step} of {total}", step=progress.step, total=len(steps)))
             saved = time.monotonic()
-            todo = range(progress.step, len(steps))
+            todo = range(progress.step, progress.step if progress.ended else len(steps))
             for index in self.reporter.track(todo, len(todo), "steps"):
                 start = time.monotonic()
                 measured = self._step(steps[index], rate(index, len(steps), self.task.settings))
                 self._note(steps[index], measured, time.monotonic() - start)
-                if self._due(self.task.settings.save_every) or time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                if self._to_save() or time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                     self.checkpoints.save(self.task.model, self.optimizer, progress)
                     saved = time.monotonic()
+                if progress.ended:
+                    break
+        if self.checkpoints.keep_best:
+            adapter.restore(self.task.model, self.checkpoints.of(progress.best_step))
+        return progress
 
     def _step(self, step: Step, learning_rate: float) -> dict[str, float]:
         """Take one optimizer step; each supervised token of the step weighs the same, however it is packed."""
         self.loss.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["ratio"]
         share = sum(self.supervised[index] for records in step.packs for index in records)
         total, tokens = 0.0, 0
+        alpha = self.task.settings.neftune_alpha
+        noise = Noise(alpha, f"{self.task.seed}/{self.progress.step}") if alpha else None
         for records in step.packs:
             item = pack(self.encoded, records).to(self.accelerator.device)
-            each = self.loss(item)
+            with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.task.autocast):
+                each = self.loss(item, noise)
             loss = each.sum() / share
             self._check(loss, each, item)
             self.accelerator.backward(loss)
@@ -118,9 +130,13 @@ class Loop:
     def _due(self, every: int | None) -> bool:
         """Tell whether something that happens `every` so many steps, or once an epoch, is due; at the end it is."""
         number = self.progress.step
-        if number == len(self.task.steps):
+        if number == len(self.task.steps) or self.progress.ended:
             return True
         return number % every == 0 if every else self.task.steps[number - 1].ends_epoch
+
+    def _to_save(self) -> bool:
+        best = self.checkpoints.keep_best and self.progress.best_step == self.progress.step
+        return best or self._due(self.task.settings.save_every)
 
     def _note(self, step: Step, measured: dict[str, float], seconds: float) -> None:
         """Write the metrics of a step, and look at held-out records and probes where that is due."""
@@ -143,8 +159,28 @@ class Loop:
             mean = sum(loss for loss, _ in found) / max(1, sum(count for _, count in found))
             self._line("validation", {"epoch": round(epoch, 4), "loss": mean})
             self.reporter.say(t("Held-out loss {loss:.4f} at step {step}", loss=mean, step=self.progress.step))
+            if not begin:
+                self._judge(mean)
         if settings.probes and (begin or self._due(settings.probe_every)):
             self._probe()
+
+    def _judge(self, loss: float) -> None:
+        """Note whether this held-out loss is the lowest, and whether to wait for another."""
+        progress, patience = self.progress, self.task.settings.patience
+        if loss < progress.best_loss:
+            progress.best_step, progress.best_loss, progress.waited = progress.step, loss, 0
+            return
+        progress.waited += 1
+        if patience and progress.waited >= patience and progress.step < len(self.task.steps):
+            progress.ended = True
+            self.reporter.say(
+                t(
+                    "Ended at step {step} of {total}: no lower held-out loss since step {best}",
+                    step=progress.step,
+                    total=len(self.task.steps),
+                    best=progress.best_step,
+                )
+            )
 
     def _probe(self) -> None:
         questions = self.task.settings.probes
@@ -161,6 +197,19 @@ class Loop:
         for name, value in values.items():
             self.board.add_scalar(f"{kind}/{name}", value, self.progress.step)
         self.board.flush()
+
+
+def groups(model: Any, settings: Train) -> list[dict[str, Any]]:
+    """Return the trained parameters for the optimizer, each group with its `ratio` to the learning rate.
+
+    With LoRA+ (arXiv 2402.12354) the B matrices are a group of their own.
+    """
+    found = adapter.trained(model)
+    fast = {name for name, _ in found if settings.loraplus_ratio and ".lora_B." in name}
+    made = [{"params": [value for name, value in found if name not in fast], "ratio": 1.0}]
+    if fast:
+        made.append({"params": [value for name, value in found if name in fast], "ratio": settings.loraplus_ratio})
+    return made
 
 
 def curve(path: Path, kind: str) -> Iterator[tuple[int, float]]:

@@ -11,6 +11,7 @@ from weitiao.model.load import base_of
 from weitiao.model.loss import PackedLoss, pack
 from weitiao.stage import Reporter
 from weitiao.talk import t
+from weitiao.train import fit
 from weitiao.train.loop import Task
 
 # XTuner's own example took 6 optimizer steps in all, and users wondered why nothing changed (InternLM/xtuner #193).
@@ -43,6 +44,9 @@ class Plan:
     template: str
     stop_ids: list[int]
     targets: list[str]
+    method: str
+    bits: int | None
+    gradient_checkpointing: bool
 
 
 def make(task: Task) -> Plan:
@@ -53,6 +57,7 @@ def make(task: Task) -> Plan:
     laid = sum(lengths[index] for records in packs for index in records)
     trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
     base = base_of(model)
+    adapted = task.settings.method != "full"
     return Plan(
         rows=len(rows),
         held_out=len(task.rows.validation),
@@ -66,14 +71,17 @@ def make(task: Task) -> Plan:
         packs=len(packs),
         fill=round(laid / (len(packs) * task.settings.max_length), 4),
         trained=trained,
-        parameters=base.num_parameters() - trained,
-        memory_gb=round(_memory(task, trained), 2),
+        parameters=base.num_parameters() - (trained if adapted else 0),
+        memory_gb=round(_memory(task) / 1e9, 2),
         seconds=round(_seconds(task), 1),
         device=str(model.device),
         dtype=str(base.dtype).removeprefix("torch."),
         template=task.template.name,
         stop_ids=list(task.template.stop_ids),
-        targets=sorted(model.peft_config["default"].target_modules),
+        targets=sorted(model.peft_config["default"].target_modules) if adapted else [],
+        method=task.settings.method,
+        bits=task.settings.bits if task.settings.bits in (4, 8) else None,
+        gradient_checkpointing=task.settings.gradient_checkpointing is True,
     )
 
 
@@ -151,15 +159,11 @@ def _seconds(task: Task) -> float:
     return taken / item.tokens * (steps + (looks * sum(lengths) + epochs * held) / 3)
 
 
-def _memory(task: Task, trained: int) -> float:
-    """Estimate the peak in GB: weights, 16 bytes for each trained parameter, activations of one pack, the libraries."""
+def _memory(task: Task) -> float:
+    """Return the peak in bytes, by arithmetic."""
     model: Any = base_of(task.model)
-    config = model.config.get_text_config()
-    frozen = sum(value.numel() * value.element_size() for value in model.parameters() if not value.requires_grad)
     lengths = [len(row.encoded.ids) for row in task.rows.train]
     pack = max(sum(lengths[index] for index in records) for step in task.steps for records in step.packs)
-    # Per token and layer: about 8 vectors of the model's width and 4 of the MLP's are kept for the backward pass.
-    vectors = 8 * config.hidden_size + 4 * config.intermediate_size
-    layers = 1 if task.settings.gradient_checkpointing else config.num_hidden_layers
-    activations = pack * layers * vectors * model.dtype.itemsize
-    return float(frozen + 16 * trained + activations) / 1e9 + 0.7
+    on_gpu = model.device.type == "cuda"
+    shape = fit.shape(model.config)
+    return fit.memory(shape, task.settings, pack, fit.Numbers(model.dtype.itemsize, task.autocast, on_gpu)).total

@@ -1,9 +1,10 @@
-"""The train stage: from exported records to an adapter, with each record's losses in the ledger."""
+"""The train stage: from exported records to an adapter or a whole model, with each record's losses in the ledger."""
 
 import math
 import shutil
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,47 +13,57 @@ import torch
 
 from weitiao import ledger
 from weitiao.errors import UserError
-from weitiao.model import tiny
-from weitiao.model.load import base_of, load_model, load_tokenizer, resolve
+from weitiao.model import save, tiny
+from weitiao.model.load import DTYPES, base_of, load_config, load_model, load_tokenizer, pick_dtype, resolve
 from weitiao.model.loss import deviation
+from weitiao.model.quantise import Quantised
 from weitiao.model.score import losses
 from weitiao.model.template import Template
 from weitiao.record import Record, to_records
 from weitiao.stage import Job, Outcome
 from weitiao.store import write_whole
 from weitiao.talk import t
-from weitiao.train import Train, adapter, order, plan, rows
+from weitiao.train import Train, adapter, fit, mix, order, overfit, plan, rows
+from weitiao.train.checkpoint import Progress
 from weitiao.train.loop import Loop, Task, curve
+from weitiao.train.machine import look
 
 NOT_REACHED = "training ended before"
 
 
 def run(job: Job) -> Outcome:
-    """Train the adapter; a try that was interrupted goes on from its newest checkpoint."""
+    """Train; a try that was interrupted goes on from its newest checkpoint."""
     settings = job.settings(Train)
     records = to_records(job.inputs["export"].records())
     found = rows.parts(records, settings.validation, job.recipe.folder)
     base, made = _base(job, found["train"])
+    mixed = _mixed(job, records, found)
     template = Template(load_tokenizer(base), job.recipe.project.template)
     data = rows.read(found, template, settings)
-    model = _model(base, settings, job)
+    _check_held_out(settings, data)
     lengths = [len(row.encoded.ids) for row in data.train]
-    task = Task(model, template, data, order.steps(lengths, settings, job.seed), settings, job.folder)
+    steps = order.steps(lengths, settings, job.seed)
+    longest = max(sum(lengths[index] for index in records) for step in steps for records in step.packs)
+    settings = _chosen(job, base, longest)
+    model = _model(base, settings, job)
+    task = Task(model, template, data, steps, settings, job.folder, job.seed, _autocast(base, settings))
     figures = plan.make(task)
-    write_whole(job.folder / "plan.json", orjson.dumps(asdict(figures) | made, option=orjson.OPT_INDENT_2))
+    facts = asdict(figures) | made | ({"mix": mixed.files} if mixed.files else {})
+    write_whole(job.folder / "plan.json", orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     plan.say(figures, task, job.reporter)
     _check_packing(task)
     before = _before(job, task)
-    Loop(task, job.reporter).run()
-    adapter.save(model, job.folder / "adapter")
-    (job.folder / "adapter" / "chat_template.jinja").write_text(template.jinja, encoding="utf-8")  # to chat with it
+    progress = Loop(task, job.reporter).run()
+    _write(task, base)
     if settings.record_losses:
         job.reporter.say(t("Measuring the loss of each record after training"))
     after = _losses(task) if settings.record_losses else []
-    job.draft.write(0, None, _ledger(task, before, after))
+    kept = progress.best_step if settings.keep == "best" else progress.step
+    reached = {index for step in task.steps[:kept] for records in step.packs for index in records}
+    job.draft.write(0, None, _ledger(task, reached, before, after, {record.id for record in mixed.records}))
     for place in job.folder.glob("checkpoint-*/state.pt"):
         place.unlink()  # what only training needs
-    return _outcome(task, asdict(figures) | made)
+    return _outcome(task, facts | _signs(job, found["train"]), progress, reached)
 
 
 def _base(job: Job, records: list[Record]) -> tuple[str, dict[str, Any]]:
@@ -71,12 +82,77 @@ def _base(job: Job, records: list[Record]) -> tuple[str, dict[str, Any]]:
     return str(folder), {"base": "base", "tiny": orjson.loads(facts.read_bytes())}
 
 
+def _mixed(job: Job, records: list[Record], found: dict[str, list[Record]]) -> mix.Mixed:
+    """Draw the general records and add them to those that are trained on."""
+    settings = job.settings(Train)
+    own = {record.id for record in found["train"]}
+    held = {mix.question(record) for record in records if record.id not in own}
+    mixed = mix.draw(settings.mix, len(own), job.recipe.folder, job.seed, held)
+    found["train"] = [*found["train"], *mixed.records]
+    for name, counts in mixed.files.items():
+        job.reporter.say(t("Mixed in {drawn:,} of the {free:,} records in {name}", name=name, **counts))
+        if counts["drawn"] < round(settings.mix[name] * len(own)):
+            job.reporter.say(t("Warning: {name} has fewer records than its ratio asks for", name=name))
+    return mixed
+
+
+def _check_held_out(settings: Train, data: rows.Rows) -> None:
+    if not data.validation and (settings.keep == "best" or settings.patience):
+        raise UserError(
+            t("keep best and patience go by the held-out loss, and no record is held out"),
+            t("Give the part `validation` a share under `split.ratios`, or name files as `train.validation`"),
+        )
+
+
 def _model(base: str, settings: Train, job: Job) -> Any:
-    model = load_model(base, dtype=settings.dtype)
+    quantised = Quantised(settings.bits, settings.double_quant) if settings.bits in (4, 8) else None
+    dtype = "float32" if settings.method == "full" and settings.dtype == "auto" else settings.dtype
+    model = load_model(base, dtype=dtype, quantised=quantised)
     if settings.gradient_checkpointing:
         checkpoint_activations(model)
     name = "base" if job.recipe.project.model == "tiny" else job.recipe.project.model
     return adapter.lay(model, settings, name, job.seed)
+
+
+def _chosen(job: Job, base: str, tokens: int) -> Train:
+    """Return the settings with a choice where they say auto: made once, so that a try resumed takes the same."""
+    settings, path = job.settings(Train), job.draft.scratch("chosen") / "auto.json"
+    if not path.exists():
+        machine = look()
+        on_gpu = machine.gpu is not None
+        whole = settings.method == "full" and settings.dtype == "auto"
+        number = torch.float32 if whole else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
+        free = machine.gpu_free if on_gpu else machine.free
+        shape = fit.shape(load_config(base))
+        numbers = fit.Numbers(number.itemsize, _autocast(base, settings), on_gpu)
+        choice = fit.choose(shape, settings, tokens, numbers, free)
+        job.reporter.say(t("Memory: {needed:.1f} GB of {free:.1f} GB free; {reason}", needed=choice.memory.total / 1e9,
+            free=free / 1e9, reason=t(choice.reason)))  # fmt: skip
+        if not choice.fits:
+            job.reporter.say(t("Warning: that may not fit; a smaller max_length takes less"))
+        auto = {"bits": choice.bits, "gradient_checkpointing": choice.gradient_checkpointing}
+        write_whole(path, orjson.dumps(auto | {"memory_gb": round(choice.memory.total / 1e9, 2)}))
+    found = orjson.loads(path.read_bytes())
+    return settings.model_copy(update={key: found[key] for key in ("bits", "gradient_checkpointing")})
+
+
+def _autocast(base: str, settings: Train) -> bool:
+    """Tell whether trained float32 weights are multiplied in bfloat16: steps are too small for bfloat16 weights."""
+    wanted = settings.method == "full" and settings.dtype == "auto"
+    return wanted and pick_dtype("auto", base, "cuda" if torch.cuda.is_available() else "cpu") == torch.bfloat16
+
+
+def _write(task: Task, base: str) -> None:
+    """Write what came of it: an adapter, or a whole model in the number format of its base."""
+    settings, model = task.settings, task.model
+    if settings.method == "full":
+        model.to(DTYPES[save.stored_dtype(base)])
+        save.write(model, task.template, Path(base), task.folder / "model")
+        return
+    adapter.save(model, task.folder / "adapter")
+    (task.folder / "adapter" / "chat_template.jinja").write_text(task.template.jinja, encoding="utf-8")  # to chat with
+    if settings.bits in (4, 8):
+        Quantised(settings.bits, settings.double_quant).note(task.folder / "adapter")
 
 
 def checkpoint_activations(model: Any) -> None:
@@ -118,15 +194,13 @@ def _losses(task: Task) -> list[float]:
     return [round(loss / count, 6) for loss, count in found]
 
 
-def _reached(task: Task) -> set[int]:
-    """Return the records that some step trained on; with `max_steps` or less than an epoch that is not all."""
-    return {index for step in task.steps for records in step.packs for index in records}
+def _ledger(task: Task, reached: set[int], before: list[float], after: list[float], mixed: set[str]) -> pl.DataFrame:
+    """Return events for each training record: mixed in from elsewhere; trained, perhaps cut before; or why not.
 
-
-def _ledger(task: Task, before: list[float], after: list[float]) -> pl.DataFrame:
-    """Return an event for each training record: trained, cut before it was trained, never reached, or dropped."""
-    found: list[dict[str, str | None]] = []
-    reached = _reached(task)
+    `reached` are the records of the steps that led to the result: with `max_steps`, `keep` or `patience` not all.
+    """
+    known = [*(row.id for row in task.rows.train), *task.rows.dropped]
+    found = [_event(key, "assigned", "mixed in", {}) for key in known if key in mixed]
     for index, row in enumerate(task.rows.train):
         detail: dict[str, Any] = {"tokens": len(row.encoded.ids), "supervised": row.supervised}
         if after:
@@ -145,14 +219,28 @@ def _event(key: str, action: ledger.Action, reason: str | None, detail: dict[str
     return {"id": key, "step": "train", "action": action, "reason": reason, "detail": orjson.dumps(detail).decode()}
 
 
-def _outcome(task: Task, facts: dict[str, Any]) -> Outcome:
+def _signs(job: Job, records: list[Record]) -> dict[str, Any]:
+    """Say where the training learned by heart, and return it."""
+    metrics, asked = job.folder / "metrics.jsonl", job.folder / "probes.jsonl"
+    probes = [orjson.loads(line) for line in asked.read_bytes().splitlines()] if asked.exists() else []
+    rising = overfit.rise(list(curve(metrics, "train")), list(curve(metrics, "validation")))
+    repeated = overfit.parrots(probes, records)
+    overfit.say(rising, repeated, job.reporter)
+    found: dict[str, Any] = {"overfitting": asdict(rising)} if rising else {}
+    return found | ({"parroted": [asdict(one) for one in repeated]} if repeated else {})
+
+
+def _outcome(task: Task, facts: dict[str, Any], progress: Progress, reached: set[int]) -> Outcome:
     metrics = task.folder / "metrics.jsonl"
     train, held = list(curve(metrics, "train")), list(curve(metrics, "validation"))
     facts["loss"] = [train[0][1], train[-1][1]]
     if held:
         facts["held_out_loss"] = [held[0][1], held[-1][1]]
+        facts["best"] = {"step": progress.best_step, "held_out_loss": progress.best_loss}
+    facts["kept_step"] = progress.best_step if task.settings.keep == "best" else progress.step
+    facts["ended_at"] = progress.step
     refused = dict(Counter(reason for reason, _ in task.rows.dropped.values()))
-    kept = len(_reached(task))
+    kept = len(reached)
     if left := len(task.rows.train) - kept:
         refused[NOT_REACHED] = left
     return Outcome(kept + sum(refused.values()), kept, refused, facts)

@@ -1,0 +1,207 @@
+"""What a training takes in memory, by arithmetic on the model's shape, and what fits into a machine."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
+
+from weitiao.model import internlm2
+from weitiao.model.loss import CHUNK
+from weitiao.train import Train
+
+# Python, torch, transformers and PEFT with nothing loaded. [measured: 0.44 GB on Linux, CPU build]
+LIBRARIES = 0.45e9
+# Bytes for each logit of a chunk (`model/loss.py`): as computed, in float32, twice for the sum of their exponentials,
+# as they go into the next product. [measured]
+_LOGIT = 20
+# How much of the heap a kept byte takes on a CPU: what is freed between the kept tensors leaves holes. By the bytes of
+# a number, and for full fine-tuning, which makes no copies for adapters. [measured; a GPU's allocator leaves none]
+_HEAP = {2: 1.38, 4: 1.6}
+_HEAP_FULL = 1.15
+# Bytes a weight in 4 bits, with the scales of its blocks of 64: in float32, or quantised again in blocks of 256.
+_NF4 = {False: 0.5 + 4 / 64, True: 0.5 + 1 / 64 + 4 / 64 / 256}
+
+
+@dataclass(frozen=True)
+class Linear:
+    """One linear layer but the head."""
+
+    name: str
+    inputs: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a model its memory depends on."""
+
+    parameters: int
+    linears: tuple[Linear, ...]  # all but the head
+    layers: int
+    hidden: int
+    inner: int
+    query: int
+    key_value: int
+    vocabulary: int
+
+
+# Shapes to tell what fits where no model is named.
+KNOWN = {
+    "0.5B": LlamaConfig(vocab_size=151936, hidden_size=896, intermediate_size=4864, num_hidden_layers=24,
+        num_attention_heads=14, num_key_value_heads=2, tie_word_embeddings=True),
+    "1.8B": LlamaConfig(vocab_size=92544, hidden_size=2048, intermediate_size=8192, num_hidden_layers=24,
+        num_attention_heads=16, num_key_value_heads=8),
+    "8B": LlamaConfig(vocab_size=128256, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
+        num_attention_heads=32, num_key_value_heads=8),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers that are not quantised: their bytes, whether products are narrower, and where they are."""
+
+    itemsize: int
+    autocast: bool = False
+    gpu: bool = False
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak of training."""
+
+    weights: float
+    trained: float  # adapters with their gradients and AdamW's moments; with method full the moments
+    activations: float  # of one pack, kept for the backward pass
+    working: float  # logits of a chunk, gradients on their way, a layer's weights made whole again
+
+    @property
+    def total(self) -> float:
+        """All of it, with the libraries."""
+        return self.weights + self.trained + self.activations + self.working + LIBRARIES
+
+
+def shape(config: PretrainedConfig) -> Shape:
+    """Return the shape of the model that this configuration describes; no weight is made."""
+    internlm2.register()
+    with torch.device("meta"):
+        model: Any = AutoModelForCausalLM.from_config(config)
+    text = config.get_text_config()
+    head = model.get_output_embeddings()
+    linears = [
+        Linear(name, module.in_features, module.out_features)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and module is not head
+    ]
+    known = text.to_dict()
+    heads = text.num_attention_heads
+    width = known.get("head_dim") or text.hidden_size // heads
+    return Shape(
+        parameters=sum(value.numel() for value in model.parameters()),
+        linears=tuple(linears),
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
+        inner=known.get("intermediate_size") or 4 * text.hidden_size,
+        query=heads * width,
+        key_value=(known.get("num_key_value_heads") or heads) * width,
+        vocabulary=text.vocab_size,
+    )
+
+
+def memory(model: Shape, settings: Train, tokens: int, numbers: Numbers) -> Memory:
+    """Return what training takes; `tokens` is the largest pack."""
+    itemsize = numbers.itemsize
+    full = settings.method == "full"
+    inside = sum(one.inputs * one.outputs for one in model.linears)
+    largest = max(one.inputs * one.outputs for one in model.linears)
+    weights = float(model.parameters * itemsize)
+    whole = 0.0  # weights made whole, or narrow, for a product
+    if settings.bits in (4, 8):
+        stored = _NF4[settings.double_quant] if settings.bits == 4 else 1.0
+        weights += inside * (stored - itemsize)
+        whole = float(2 * largest * itemsize)
+    gradients = itemsize * model.parameters if full else 0
+    trained = 2 * gradients if full else 16 * adapter_size(model, settings)
+    if settings.accumulate > 1:
+        trained, gradients = trained + gradients, 0
+    if numbers.autocast:
+        whole = 2.0 * model.parameters
+    layer = _layer(model, settings, numbers)
+    layers = model.layers * layer
+    if settings.gradient_checkpointing is True:
+        layers = model.layers * model.hidden * itemsize + layer
+    back = 4 * (2 * model.inner + 2 * model.hidden)  # gradients of the MLP on their way
+    logits = _LOGIT * min(CHUNK, tokens * model.vocabulary)
+    head = 4.0 * model.vocabulary * model.hidden if full else 0.0
+    heap = 1.0 if numbers.gpu else _HEAP_FULL if full else _HEAP[itemsize]
+    kept, working = tokens * layers * heap, tokens * back + logits + whole + head
+    # With method full, all gradients are there when the pack's activations no longer are.
+    return Memory(weights, float(trained), kept, max(working, gradients - kept))
+
+
+def adapter_size(model: Shape, settings: Train) -> int:
+    """Return how many parameters the adapter has."""
+    wanted = settings.targets if isinstance(settings.targets, list) else [settings.targets]
+    return sum(
+        settings.r * (one.inputs + one.outputs)
+        for one in model.linears
+        if wanted == ["all-linear"] or one.name.endswith(tuple(wanted))
+    )
+
+
+def _layer(model: Shape, settings: Train, numbers: Numbers) -> float:
+    """Return the bytes that one layer keeps for a token.
+
+    The norms and, in adapters, each linear layer keep their input in float32: a copy of its own where the model is
+    narrower. Attention keeps its three inputs and its output, the gated MLP its two halves and the gate's activation.
+    """
+    h, m, q, kv = model.hidden, model.inner, model.query, model.key_value
+    narrow = 2 if numbers.autocast else numbers.itemsize
+    kept = narrow * (2 * q + 2 * kv + 3 * m)
+    if settings.method == "full":
+        return 4 * 4 * h + narrow * (2 * h + q + m) + kept
+    copies = 7 * h if numbers.itemsize < 4 else 4 * h
+    return 4 * (copies + q + m) + kept + 4 * 7 * settings.r
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen for the settings that were left at auto, why, and what the training then takes."""
+
+    bits: int | None
+    gradient_checkpointing: bool
+    memory: Memory
+    reason: str
+    fits: bool
+
+
+# Of the memory that is free, what training may plan with.
+SHARE = 0.9
+_REASONS = {
+    (None, False): "all fits as it is",
+    (None, True): "activations do not fit: they are computed twice",
+    (4, False): "the weights do not fit: they are held in 4 bits",
+    (4, True): "neither weights nor activations fit: 4 bits, and activations are computed twice",
+}
+
+
+def choose(model: Shape, settings: Train, tokens: int, numbers: Numbers, free: float) -> Choice:
+    """Choose bits and gradient checkpointing where they are auto: the first that fits `free` bytes, else the least.
+
+    What changes no result comes first, then what is quick.
+    """
+    frozen = settings.method not in ("full", "pissa") and find_spec("bitsandbytes") is not None
+    bits = ([None, 4] if frozen else [None]) if settings.bits == "auto" else [settings.bits]
+    again = [False, True] if settings.gradient_checkpointing == "auto" else [settings.gradient_checkpointing]
+    found = []
+    for some in bits:
+        for twice in again:
+            tried = settings.model_copy(update={"bits": some, "gradient_checkpointing": twice})
+            needed = memory(model, tried, tokens, numbers)
+            fits = needed.total <= SHARE * free
+            left = settings.bits == "auto" or settings.gradient_checkpointing == "auto"
+            reason = _REASONS.get((some, bool(twice)), "as set") if left else "as set"
+            found.append(Choice(some, bool(twice), needed, reason, fits))
+    return next((one for one in found if one.fits), min(found, key=lambda one: one.memory.total))

@@ -1,0 +1,101 @@
+"""Signs that a model learns its training records by heart: held-out loss that rises, answers that repeat records."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from weitiao.record import Record
+from weitiao.stage import Reporter
+from weitiao.talk import t
+
+Curve = Sequence[tuple[int, float]]
+
+# Held-out losses in a row: fewer rise by chance.
+RISES = 2
+# Characters of an answer: shorter ones are said by anybody.
+SHORTEST = 8
+
+
+@dataclass(frozen=True)
+class Rise:
+    """The held-out loss has risen since `step`, from `lowest` to `last`, while that of the training fell."""
+
+    step: int
+    lowest: float
+    last: float
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Parrot:
+    """At `step` the answer to a probe was that of a training record, word for word."""
+
+    step: int
+    question: str
+    record: str
+    place: str
+
+
+def rise(train: Curve, held: Curve) -> Rise | None:
+    """Return how far the held-out loss has risen at the end, if `RISES` evaluations in a row or more say so."""
+    since = len(held) - 1
+    while since > 0 and held[since][1] > held[since - 1][1]:
+        since -= 1
+    count = len(held) - 1 - since
+    if since < 0 or count < RISES or not _falls(train, held[since][0]):
+        return None
+    return Rise(*held[since], held[-1][1], count)
+
+
+def parrots(probes: Iterable[Mapping[str, Any]], records: Sequence[Record]) -> list[Parrot]:
+    """Return which answers repeat a training record's; blanks and punctuation at the ends do not count.
+
+    What the model said before training does not count, nor the answer to a question that it was trained on.
+    """
+    asked = {_plain(text) for record in records for role, text in record.messages if role == "user"}
+    answers = {
+        _plain(text): record for record in reversed(records) for role, text in record.messages if role == "assistant"
+    }
+    before: set[str] = set()
+    found = []
+    for probe in probes:
+        said = _plain(probe["text"])
+        if probe["step"] == 0:
+            before.add(said)
+        elif len(said) >= SHORTEST and said in answers.keys() - before and _plain(probe["question"]) not in asked:
+            record = answers[said]
+            found.append(Parrot(probe["step"], probe["question"], record.id, f"{record.uri}:{record.row}"))
+    return found
+
+
+def say(rising: Rise | None, repeated: Sequence[Parrot], reporter: Reporter) -> None:
+    """Call it out in plain words."""
+    if rising:
+        reporter.say(
+            t(
+                "Warning: overfitting. The held-out loss has risen {evaluations} times in a row, from {lowest:.4f} at "
+                "step {step} to {last:.4f}, while the training loss fell. Train shorter, or set keep to best",
+                **asdict(rising),
+            )
+        )
+    for step in sorted({one.step for one in repeated}):
+        places = [one.place for one in repeated if one.step == step]
+        reporter.say(
+            t(
+                "Warning: parroting. At step {step}, {count} probe answers repeat training records: {places}",
+                step=step,
+                count=len(places),
+                places=", ".join(places),
+            )
+        )
+
+
+def _falls(train: Curve, step: int) -> bool:
+    """Tell whether the training loss was lower, on average, in the second half of the steps after `step`."""
+    after = [loss for number, loss in train if number > step]
+    half = len(after) // 2
+    return half > 0 and sum(after[half:]) / len(after[half:]) < sum(after[:half]) / half
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).strip(" .。!！?？")
