@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from weitiao.errors import UserError
 from weitiao.export import Export, why_not
 from weitiao.formats import EMPTY, BadRow, Problem
 from weitiao.record import MESSAGES
@@ -19,7 +18,6 @@ from weitiao.source.files import find
 from weitiao.source.opened import Opened, open_file
 from weitiao.source.reading import rows
 from weitiao.source.table import place_of, understand
-from weitiao.talk import t
 
 Messages = tuple[tuple[str, str], ...]
 _SAMPLES = 2
@@ -131,13 +129,9 @@ def check(settings: Source, folder: Path) -> Iterator[Report]:
 
 def measure(conversations: Sequence[Messages], model: str, folder: Path) -> Tokens | None:
     """Count the tokens of conversations under a model's template, and show the loss mask of the first ones."""
-    try:
-        from weitiao.model.load import load_tokenizer, resolve
-        from weitiao.model.template import Template
-    except ModuleNotFoundError as error:
-        raise UserError(
-            t("--model needs {library}, which is not installed", library=error.name), "pip install 'weitiao[train]'"
-        ) from None
+    from weitiao.model.load import load_tokenizer, resolve
+    from weitiao.model.template import Template
+
     if not conversations:
         return None
     tokenizer = load_tokenizer(resolve(model, folder))
