@@ -37,6 +37,7 @@ def make_job(tmp_path: Path, tiny_llama: Path) -> MakeJob:
         rows: list[tuple[str, str]] = ROWS,
         reporter: Reporter | None = None,
         model: str | None = None,
+        template: str = "auto",
         **settings: Any,
     ) -> Job:
         export, draft = tmp_path / name / "export", tmp_path / name / "draft"
@@ -54,7 +55,7 @@ def make_job(tmp_path: Path, tiny_llama: Path) -> MakeJob:
         ]
         write_parquet(export / "part-00000.parquet", to_frame(records))
         chosen = {"epochs": 3, "max_length": 128, "learning_rate": 0.01, **settings}
-        data = {"name": "t", "model": model or str(tiny_llama), "train": chosen}
+        data = {"name": "t", "model": model or str(tiny_llama), "template": template, "train": chosen}
         recipe = bind(data, {"train": Train}, tmp_path)
         return Job(recipe, "train", Draft(draft), {"export": Stored(export)}, reporter or Silent())
 

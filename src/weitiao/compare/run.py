@@ -15,6 +15,7 @@ from weitiao.compare.ask import Question, Side
 from weitiao.compare.measures import JUDGED, Said, as_facts, differences, tally, verdict
 from weitiao.errors import UserError
 from weitiao.model import pair
+from weitiao.model.template import AUTO
 from weitiao.record import fact, to_records
 from weitiao.stage import Job, Outcome
 from weitiao.store import write_whole
@@ -99,7 +100,7 @@ def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
         )
     scratch, name = job.draft.scratch("answers"), job.recipe.project.template
     return (
-        Side("before", before, pair.template(before, name), scratch),
+        Side("before", before, pair.template(before, name if pair.speaks(before, name) else AUTO), scratch),
         Side("after", after, pair.template(after, name), scratch),
     )
 

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils.logging import disable_progress_bar
 
 from weitiao.errors import UserError
-from weitiao.model import internlm2
+from weitiao.model import internlm2, tokens
 from weitiao.model.pieces import load_pieces
 from weitiao.model.quantise import Quantised, hold
 from weitiao.talk import t
@@ -105,6 +105,7 @@ def load_model(
             device_map=quantised and {"": device},
         )
         if adapter is not None:
+            tokens.widen(model, tokens.trained_in(Path(adapter)))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads what transformers 5.23 has renamed
                 model = PeftModel.from_pretrained(model, adapter)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from peft.utils import TrainableTokensWrapper
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -124,7 +125,8 @@ class PackedLoss(nn.Module):
         ).last_hidden_state[0, item.places]
         head = base.get_output_embeddings()
         weight = head.weight if torch.is_grad_enabled() else head.weight.detach()
-        return cross_entropy(hidden * self.scale, weight, head.bias, item.targets, self.cap)
+        bias = None if isinstance(head, TrainableTokensWrapper) else head.bias
+        return cross_entropy(hidden * self.scale, weight, bias, item.targets, self.cap)
 
 
 def deviation(model: Any, some: Sequence[Encoded]) -> float:

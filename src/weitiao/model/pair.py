@@ -6,9 +6,11 @@ from pathlib import Path
 import orjson
 
 from weitiao.errors import UserError
+from weitiao.model import tokens
 from weitiao.model.load import load_tokenizer, resolve
+from weitiao.model.named import stop_of
 from weitiao.model.quantise import Quantised, noted
-from weitiao.model.template import AUTO, Template
+from weitiao.model.template import AUTO, Template, missing
 from weitiao.talk import t
 
 
@@ -27,11 +29,20 @@ class Place:
 
 def template(place: Place, name: str = AUTO) -> Template:
     """Return the chat template of a model: the named one, else the one its adapter was trained with, else its own."""
-    tokenizer = load_tokenizer(place.model)
+    grown = (
+        place.adapter and tokens.trained_in(Path(place.adapter)) and (Path(place.adapter) / "tokenizer.json").exists()
+    )
+    tokenizer = load_tokenizer(place.adapter if place.adapter and grown else place.model)
     jinja = Path(place.adapter or place.model) / "chat_template.jinja"
     if name == AUTO and place.adapter and jinja.is_file():
         tokenizer.chat_template = jinja.read_text(encoding="utf-8")
     return Template(tokenizer, name)
+
+
+def speaks(place: Place, name: str) -> bool:
+    """Tell whether a model has the tokens of the template `name`: a base may get them in training only."""
+    tokenizer = load_tokenizer(place.model)
+    return name == AUTO or place.adapter is not None or stop_of(name) not in missing(tokenizer, name)
 
 
 def before(name: str, folder: Path, train: Path | None) -> Place:

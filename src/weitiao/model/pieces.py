@@ -5,6 +5,7 @@ InternLM2's `tokenizer.model` calls its special pieces `[UNUSED_TOKEN_146]` and 
 embedding. Here the pieces are renamed where they stand.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,28 @@ def load_pieces(folder: Path) -> PreTrainedTokenizerFast:
     tokenizer = _wrapped(fast, proto, pieces, config)
     _prove(fast, path)
     return tokenizer
+
+
+def append_pieces(folder: Path, tokens: Sequence[AddedToken]) -> None:
+    """Append tokens to the vocabulary of a folder as `load_pieces` and InternLM2's own code read it.
+
+    Special ones get an unreadable piece, as InternLM2's have, and their name in `tokenizer_config.json`.
+    """
+    if not tokens:
+        return
+    path, config_path = folder / "tokenizer.model", folder / "tokenizer_config.json"
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(path.read_bytes())
+    config: dict[str, Any] = orjson.loads(config_path.read_bytes()) if config_path.exists() else {}
+    for token in tokens:
+        index = len(proto.pieces)
+        piece = f"[ADDED_TOKEN_{index}]" if token.special else token.content
+        proto.pieces.add(piece=piece, score=0, type=_USER)
+        if token.special:
+            named = {"content": token.content, "normalized": False, "special": True}
+            config.setdefault("added_tokens_decoder", {})[str(index)] = named
+    path.write_bytes(proto.SerializeToString())
+    config_path.write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
 
 
 def _fast(proto: Any, pieces: list[str]) -> Tokenizer:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from tokenizers import AddedToken
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from weitiao.errors import UserError
-from weitiao.model.load import base_of
+from weitiao.model.load import base_of, load_tokenizer
+from weitiao.model.pieces import append_pieces
 from weitiao.model.template import Template
 from weitiao.talk import t
 
@@ -31,10 +33,12 @@ def write(
     if out.exists():
         shutil.rmtree(out)  # what an interrupted try left
     model.save_pretrained(out, max_shard_size=max_shard_size)
-    if layout == "llama":
-        _write_tokenizer(out, template)
+    new = _new_tokens(base, template)
+    if layout == "llama" or (new and model.config.model_type != "internlm2"):
+        write_tokenizer(out, template)
     else:
         _copy_tokenizer(base, out, template)
+        append_pieces(out, new)
     return stops
 
 
@@ -72,6 +76,13 @@ def _set_stops(model: Any, template: Template) -> list[int]:
     return stops
 
 
+def _new_tokens(base: Path, template: Template) -> list[AddedToken]:
+    """Return the tokens that the tokenizer of the folder `base` lacks, by their ids."""
+    own = load_tokenizer(str(base)).get_vocab()
+    added = template.tokenizer.added_tokens_decoder
+    return [added[index] for index in sorted(added) if added[index].content not in own]
+
+
 def _ids(value: int | list[int] | None) -> list[int]:
     return [] if value is None else [value] if isinstance(value, int) else value
 
@@ -94,7 +105,7 @@ def _copy_tokenizer(base: Path, out: Path, template: Template) -> None:
             config.write_bytes(orjson.dumps(stated, option=orjson.OPT_INDENT_2))
 
 
-def _write_tokenizer(out: Path, template: Template) -> None:
+def write_tokenizer(out: Path, template: Template) -> None:
     """Write a tokenizer.json with a configuration so small that transformers 4 and 5 take its ids as they are.
 
     With the class `LlamaTokenizer` both would append the special tokens behind the vocabulary.

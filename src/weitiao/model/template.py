@@ -1,5 +1,6 @@
 """The chat template: the one function that makes the tokens for training and for chatting, and the loss mask."""
 
+import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ PLAIN = (
     "{% else %}{{ message.role | capitalize }}:\n{{ message.content }}\n{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}"
 )
+_MARK = re.compile(r"<\|\w+\|>|<\w+>")
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -46,6 +48,20 @@ class Encoded:
     stops: int
     turns: int
     melted: int = 0
+
+
+def jinja_of(tokenizer: Any, name: str) -> str:
+    """Return the Jinja text of the template `name`; of `auto` the tokenizer's own, or nothing."""
+    if name != AUTO:
+        return named(name)
+    return tokenizer.get_chat_template() if tokenizer.chat_template is not None else ""
+
+
+def missing(tokenizer: Any, name: str) -> list[str]:
+    """Return which marks of the template `name` are no tokens of the tokenizer; in one of them answers may end."""
+    marks = dict.fromkeys([*_MARK.findall(jinja_of(tokenizer, name)), stop_of(name)])
+    own = tokenizer.get_vocab()
+    return [mark for mark in marks if mark and mark not in own]
 
 
 class Template:
@@ -82,11 +98,15 @@ class Template:
             )
         if name == AUTO:
             return "plain", PLAIN
-        stop = stop_of(name)
-        if stop and self.tokenizer.convert_tokens_to_ids(stop) in (None, self.tokenizer.unk_token_id):
+        stop, lacking = stop_of(name), missing(self.tokenizer, name)
+        if stop in lacking:
             raise UserError(
                 t("The tokenizer has no token `{stop}`, in which answers of `{name}` end", stop=stop, name=name),
-                t("Name another template; `default` ends answers in the model's own end of text"),
+                t(
+                    "Name another template (`default` ends answers in the model's own end of text), or train its "
+                    "marks: train.new_tokens: {tokens}",
+                    tokens=json.dumps(lacking),
+                ),
             )
         return name, named(name)
 

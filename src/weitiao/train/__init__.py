@@ -41,6 +41,10 @@ class Train(Settings):
     targets: str | list[str] = Field(
         "all-linear", description="Layers that get LoRA, by the end of their names; all-linear: all but the head"
     )
+    new_tokens: list[str] = Field(
+        default_factory=list,
+        description="Tokens whose embeddings are trained; what is not in the vocabulary is added to it: [<tool>]",
+    )
     max_length: int = Field(2048, ge=2, description="Tokens of a pack, and the most that one record may have")
     accumulate: int = Field(1, ge=1, description="Packs an optimizer step")
     packing: bool = Field(True, description="Lay several records in one row; they do not see each other")

@@ -5,6 +5,7 @@ what is written is the change against the original base, s(BA - B0A0), an adapte
 """
 
 import warnings
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file, save_file
 
 from weitiao.errors import UserError
+from weitiao.model import tokens
+from weitiao.model.tokens import Token
 from weitiao.store import write_whole
 from weitiao.talk import t
 from weitiao.train import Train
@@ -24,11 +27,13 @@ WHOLE = "trained.safetensors"
 _PISSA = "pissa_niter_16"  # by a randomised decomposition, which is seeded: the exact one takes minutes a layer
 
 
-def lay(model: Any, settings: Train, name: str, seed: int) -> Any:
+def lay(model: Any, settings: Train, name: str, seed: int, added: Sequence[Token] = ()) -> Any:
     """Return the model with fresh adapter matrices in float32, all else frozen; with method full, itself, thawed.
 
-    `name` is what the adapter calls its base. Raises UserError if the model has no such layers.
+    `name` is what the adapter calls its base; of the tokens `added` the rows are trained with it. Raises UserError if
+    the model has no such layers.
     """
+    tokens.make_room(model, added)
     if settings.method == "full":
         return _thaw(model, settings.freeze)
     pissa = settings.method == "pissa"
@@ -45,6 +50,7 @@ def lay(model: Any, settings: Train, name: str, seed: int) -> Any:
         use_rslora=settings.method == "rslora",
         use_dora=settings.method == "dora",
         init_lora_weights=_PISSA if pissa else True,
+        trainable_token_indices=tokens.indices(model, added),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads a property that transformers 5.23 has renamed
@@ -88,7 +94,8 @@ def restore(model: Any, folder: Path) -> None:
     weights = load_file(folder / WEIGHTS)
     if _is_pissa(model):
         r = model.peft_config["default"].r
-        weights = {key: value[:r] if "lora_A" in key else value[:, :r] for key, value in weights.items()}
+        half = {"lora_A": (slice(r),), "lora_B": (slice(None), slice(r))}
+        weights = {key: value[next((half[side] for side in half if side in key), ())] for key, value in weights.items()}
     set_peft_model_state_dict(model, weights)
 
 
@@ -102,7 +109,9 @@ def _is_pissa(model: PeftModel) -> bool:
 
 
 def _against_start(model: PeftModel, key: str, value: torch.Tensor) -> torch.Tensor:
-    """Return [A; A0] or [B, -B0]: their product is BA - B0A0."""
+    """Return [A; A0] or [B, -B0]: their product is BA - B0A0; rows of tokens stay as they are."""
+    if "lora_" not in key:
+        return value
     start = model.get_submodule(key.removesuffix(".weight") + ".default").get_buffer("start")
     return torch.cat([value, start]) if "lora_A" in key else torch.cat([value, -start], 1)
 

@@ -13,12 +13,13 @@ import torch
 
 from weitiao import ledger
 from weitiao.errors import UserError
-from weitiao.model import save, tiny
+from weitiao.model import save, tiny, tokens
 from weitiao.model.load import DTYPES, base_of, load_config, load_model, load_tokenizer, pick_dtype, resolve
 from weitiao.model.loss import deviation
 from weitiao.model.quantise import Quantised
 from weitiao.model.score import losses
-from weitiao.model.template import Template
+from weitiao.model.template import Template, jinja_of
+from weitiao.model.tokens import Token
 from weitiao.record import Record, to_records
 from weitiao.stage import Job, Outcome
 from weitiao.store import write_whole
@@ -38,14 +39,14 @@ def run(job: Job) -> Outcome:
     found = rows.parts(records, settings.validation, job.recipe.folder)
     base, made = _base(job, found["train"])
     mixed = _mixed(job, records, found)
-    template = Template(load_tokenizer(base), job.recipe.project.template)
+    template, added = _template(job, base)
     data = rows.read(found, template, settings)
     _check_held_out(settings, data)
     lengths = [len(row.encoded.ids) for row in data.train]
     steps = order.steps(lengths, settings, job.seed)
     longest = max(sum(lengths[index] for index in records) for step in steps for records in step.packs)
     settings = _chosen(job, base, longest)
-    model = _model(base, settings, job)
+    model = _model(base, settings, job, added)
     task = Task(model, template, data, steps, settings, job.folder, job.seed, _autocast(base, settings))
     figures = plan.make(task)
     facts = asdict(figures) | made | ({"mix": mixed.files} if mixed.files else {})
@@ -104,14 +105,24 @@ def _check_held_out(settings: Train, data: rows.Rows) -> None:
         )
 
 
-def _model(base: str, settings: Train, job: Job) -> Any:
+def _template(job: Job, base: str) -> tuple[Template, list[Token]]:
+    """Return the chat template, its tokenizer with the tokens that training adds, and those tokens."""
+    name, tokenizer = job.recipe.project.template, load_tokenizer(base)
+    added = tokens.add(tokenizer, job.settings(Train).new_tokens, jinja_of(tokenizer, name))
+    for token in added:
+        said = "{token}: row {row} is new, and trained" if token.pieces else "{token}: row {row} is trained"
+        job.reporter.say(t(said, token=token.text, row=token.id))
+    return Template(tokenizer, name), added
+
+
+def _model(base: str, settings: Train, job: Job, added: list[Token]) -> Any:
     quantised = Quantised(settings.bits, settings.double_quant) if settings.bits in (4, 8) else None
     dtype = "float32" if settings.method == "full" and settings.dtype == "auto" else settings.dtype
     model = load_model(base, dtype=dtype, quantised=quantised)
     if settings.gradient_checkpointing:
         checkpoint_activations(model)
     name = "base" if job.recipe.project.model == "tiny" else job.recipe.project.model
-    return adapter.lay(model, settings, name, job.seed)
+    return adapter.lay(model, settings, name, job.seed, added)
 
 
 def _chosen(job: Job, base: str, tokens: int) -> Train:
@@ -151,6 +162,8 @@ def _write(task: Task, base: str) -> None:
         return
     adapter.save(model, task.folder / "adapter")
     (task.folder / "adapter" / "chat_template.jinja").write_text(task.template.jinja, encoding="utf-8")  # to chat with
+    if settings.new_tokens:
+        save.write_tokenizer(task.folder / "adapter", task.template)
     if settings.bits in (4, 8):
         Quantised(settings.bits, settings.double_quant).note(task.folder / "adapter")
 
