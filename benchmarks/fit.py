@@ -8,7 +8,6 @@ model is loaded); on a GPU the most that torch has allocated. Estimated is the s
 
 import argparse
 import gc
-import json
 import os
 import platform
 import random
@@ -26,7 +25,7 @@ from weitiao.model.load import load_model
 from weitiao.model.quantise import Quantised
 from weitiao.model.template import Encoded
 from weitiao.stage import Silent
-from weitiao.train import Train, adapter, fit, order
+from weitiao.train import Chosen, adapter, fit, order
 from weitiao.train.loop import Loop, Task
 from weitiao.train.rows import Row, Rows
 from weitiao.train.run import checkpoint_activations
@@ -84,12 +83,12 @@ CASES: dict[str, tuple[Settings, Settings, str]] = {
 }
 
 
-def case(name: str) -> tuple[Settings, Train, str, bool]:
+def case(name: str) -> tuple[Settings, Chosen, str, bool]:
     """Return the configuration, the settings, the number format and whether products are narrower."""
     config, settings, dtype = CASES[name]
     own = {"max_length": 1024, "max_steps": 2, "bits": None, "gradient_checkpointing": False, **settings}
     autocast = own.pop("autocast", False)
-    return config, Train.model_validate(own), dtype, autocast
+    return config, Chosen.model_validate(own), dtype, autocast
 
 
 def estimated(name: str, gpu: bool = False) -> float:
@@ -107,8 +106,8 @@ def held(key: str) -> int:
 
 
 def measure(name: str) -> None:
-    """Train some steps in this process, and print its peak in bytes."""
-    config, settings, dtype, autocast = case(name)
+    """Chosen some steps in this process, and print its peak in bytes."""
+    _, settings, dtype, autocast = case(name)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"

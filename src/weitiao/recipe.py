@@ -131,7 +131,7 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     found = error.errors(include_url=False)
     # A key that nobody reads is often the misspelt one that is missing.
     first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
-    location = prefix + first["loc"]
+    location = prefix + tuple(part for part in first["loc"] if not _KIND.fullmatch(str(part)))
     if first["type"] == "extra_forbidden":
         return places.unknown(location, _fields_at(kind, first["loc"][:-1]))
     value = first["input"]
@@ -151,6 +151,9 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
             hint = t("Did you mean `{name}`?", name=near[0])
     return UserError(t("{place} is {value}: {message}", place=places.at(location), value=shown, message=message), hint)
 
+
+# What pydantic puts behind a key that takes values of several kinds.
+_KIND = re.compile(r"constrained-\w+|literal\[.*\]|bool|int|float|str")
 
 # Pydantic's error types in our words, so that they can be said in both languages.
 _WANTED = {

@@ -12,7 +12,7 @@ from weitiao.model.score import losses
 from weitiao.model.template import Template
 from weitiao.record import to_records
 from weitiao.stage import Job
-from weitiao.train import Train, rows
+from weitiao.train import Chosen, Train, rows
 from weitiao.train.run import run
 
 MakeJob = Callable[..., Job]
@@ -24,7 +24,7 @@ def held_out(job: Job, base: Path, result: str) -> float:
     """Return the held-out loss of what the training wrote."""
     template = Template(load_tokenizer(str(base)))
     found = rows.parts(to_records(job.inputs["export"].records()), [], job.recipe.folder)
-    data = rows.read(found, template, job.settings(Train))
+    data = rows.read(found, template, Chosen.of(job.settings(Train)))
     where = str(job.folder / result)
     model = load_model(where, device="cpu") if result == "model" else load_model(str(base), adapter=where, device="cpu")
     ((loss, count),) = losses(model, data.validation, 64)

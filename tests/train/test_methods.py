@@ -24,7 +24,7 @@ from weitiao.model.quantise import Quantised, noted
 from weitiao.model.template import Encoded
 from weitiao.recipe import load
 from weitiao.stage import Job, Silent
-from weitiao.train import Train, adapter
+from weitiao.train import Chosen, Train, adapter
 from weitiao.train.loop import groups
 from weitiao.train.run import run
 
@@ -193,7 +193,7 @@ def test_without_the_library_the_install_line_is_said(tiny_llama: Path, monkeypa
 
 def test_loraplus_lets_b_learn_faster(tiny_llama: Path) -> None:
     model = adapter.lay(load_model(str(tiny_llama), device="cpu"), Train(), "base", 0)
-    plain, (slow, fast) = groups(model, Train()), groups(model, Train(loraplus_ratio=16))
+    plain, (slow, fast) = groups(model, Chosen()), groups(model, Chosen(loraplus_ratio=16))
     assert [(len(group["params"]), group["ratio"]) for group in plain] == [(28, 1.0)]
     assert (len(slow["params"]), slow["ratio"], len(fast["params"]), fast["ratio"]) == (14, 1.0, 14, 16)
     assert all(not value.any() for value in fast["params"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weitiao.train import Train
+from weitiao.train import Chosen
 from weitiao.train.order import best_fit, rate, steps
 
 
@@ -12,7 +12,7 @@ from weitiao.train.order import best_fit, rate, steps
     st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(50, 120), st.integers(1, 4), st.integers(0, 9)
 )
 def test_each_record_stands_once_in_each_epoch(lengths: list[int], room: int, accumulate: int, seed: int) -> None:
-    found = steps(lengths, Train(epochs=3, max_length=room, accumulate=accumulate), seed)
+    found = steps(lengths, Chosen(epochs=3, max_length=room, accumulate=accumulate), seed)
     epochs: list[Counter[int]] = [Counter()]
     for step in found:
         assert 1 <= len(step.packs) <= accumulate
@@ -35,7 +35,7 @@ def test_best_fit_takes_the_fullest_pack_with_room() -> None:
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
-    lengths, settings = [3] * 40, Train(epochs=2, max_length=9)
+    lengths, settings = [3] * 40, Chosen(epochs=2, max_length=9)
     assert steps(lengths, settings, 1) == steps(lengths, settings, 1)
     assert steps(lengths, settings, 1) != steps(lengths, settings, 2)
     first, second = steps(lengths, settings, 1)[:14], steps(lengths, settings, 1)[14:]
@@ -49,15 +49,15 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     ({"packing": False}, 120, 3.0),
 ])  # fmt: skip
 def test_how_many_steps(settings: dict[str, float], count: int, epoch: float) -> None:
-    found = steps([5] * 40, Train(**{"max_length": 20, **settings}), 0)  # type: ignore[arg-type]
+    found = steps([5] * 40, Chosen(**{"max_length": 20, **settings}), 0)  # type: ignore[arg-type]
     assert len(found) == count
     assert found[-1].epoch == pytest.approx(epoch)
 
 
 def test_rate_rises_and_falls_to_zero() -> None:
-    settings = Train(learning_rate=1.0, warmup=0.1)
+    settings = Chosen(learning_rate=1.0, warmup=0.1)
     found = [rate(step, 20, settings) for step in range(20)]
     assert found[:3] == [0.5, 1.0, 1.0]
     assert found[2:] == sorted(found[2:], reverse=True)
     assert found[-1] == pytest.approx(0.0076, abs=1e-4)
-    assert rate(0, 1, Train(learning_rate=1.0)) == 1.0
+    assert rate(0, 1, Chosen(learning_rate=1.0)) == 1.0

@@ -10,7 +10,7 @@ from weitiao.errors import UserError
 from weitiao.model.load import load_tokenizer
 from weitiao.model.template import Encoded, Template
 from weitiao.record import Record
-from weitiao.train import Train
+from weitiao.train import Chosen
 from weitiao.train.rows import cut, parts, read
 
 
@@ -28,7 +28,7 @@ LONG = [record(1, "a", "b"), record(2, "a", "x " * 40), record(3, "q " * 60, "b"
 
 def test_overlong_names_each_row(template: Template) -> None:
     with pytest.raises(UserError) as error:
-        read({"train": LONG, "validation": []}, template, Train(max_length=40))
+        read({"train": LONG, "validation": []}, template, Chosen(max_length=40))
     assert "2 records" in error.value.message
     assert "a.jsonl:2 (r2, " in error.value.message
     assert "a.jsonl:3 (r3, " in error.value.message
@@ -36,7 +36,7 @@ def test_overlong_names_each_row(template: Template) -> None:
 
 
 def test_cut_keeps_the_stop_token_and_drops_what_has_no_answer_left(template: Template) -> None:
-    rows = read({"train": LONG, "validation": []}, template, Train(max_length=40, overlong="cut"))
+    rows = read({"train": LONG, "validation": []}, template, Chosen(max_length=40, overlong="cut"))
     assert [row.id for row in rows.train] == ["r1", "r2"]
     shorter = rows.train[1]
     assert len(shorter.encoded.ids) == 40
@@ -47,7 +47,7 @@ def test_cut_keeps_the_stop_token_and_drops_what_has_no_answer_left(template: Te
 
 
 def test_drop(template: Template) -> None:
-    rows = read({"train": LONG, "validation": []}, template, Train(max_length=40, overlong="drop"))
+    rows = read({"train": LONG, "validation": []}, template, Chosen(max_length=40, overlong="drop"))
     assert [row.id for row in rows.train] == ["r1"]
     assert {key: reason for key, (reason, _) in rows.dropped.items()} == {"r2": "too long", "r3": "too long"}
 
@@ -85,10 +85,10 @@ def test_what_is_cut_ends_in_a_stop_token_or_is_nothing(mask: list[bool], data: 
 def test_a_row_without_loss_is_named(template: Template) -> None:
     silent = Record("r9", (("user", "a"),), "a.jsonl", 9)
     with pytest.raises(UserError, match=r"a\.jsonl:9 \(r9"):
-        read({"train": [LONG[0], silent], "validation": []}, template, Train())
+        read({"train": [LONG[0], silent], "validation": []}, template, Chosen())
     for attempt in (
         lambda: parts([], [], Path()),
-        lambda: read({"train": LONG[2:], "validation": []}, template, Train(max_length=9, overlong="drop")),
+        lambda: read({"train": LONG[2:], "validation": []}, template, Chosen(max_length=9, overlong="drop")),
     ):
         with pytest.raises(UserError, match="no record to train on"):
             attempt()
@@ -119,9 +119,9 @@ class Odd(PreTrainedTokenizerFast):
 
 def test_what_trains_must_be_what_chats(tiny_llama: Path) -> None:
     template = Template(Odd.from_pretrained(tiny_llama))
-    read({"train": LONG[:1], "validation": []}, template, Train())
+    read({"train": LONG[:1], "validation": []}, template, Chosen())
     with pytest.raises(UserError) as error:
-        read({"train": LONG, "validation": []}, template, Train())
+        read({"train": LONG, "validation": []}, template, Chosen())
     assert error.value.message.startswith("a.jsonl:2: from token 0 on, training would see '<|im_start|>user")
     assert ", chatting 'uuser" in error.value.message
 
@@ -133,4 +133,4 @@ def test_an_answer_without_a_stop_token_is_refused(tiny_llama: Path) -> None:
         "{% if add_generation_prompt %}assistant:\n{% endif %}"
     )
     with pytest.raises(UserError, match=r"1 records have answers that end in no stop token: a\.jsonl:1 \(r1, "):
-        read({"train": LONG[:1], "validation": []}, Template(tokenizer), Train())
+        read({"train": LONG[:1], "validation": []}, Template(tokenizer), Chosen())

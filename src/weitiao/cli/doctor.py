@@ -8,7 +8,7 @@ import typer
 from weitiao.cli.terminal import AsJson, emit
 from weitiao.errors import UserError
 from weitiao.talk import t
-from weitiao.train import Train
+from weitiao.train import Chosen
 from weitiao.train.machine import Machine, extras, look
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -77,7 +77,7 @@ def _libraries(installed: dict[str, dict[str, str | None]]) -> list[str]:
 def _fits(machine: Machine, model: str | None, tokens: int) -> dict[str, list[dict[str, Any]]]:
     """Return, for each model, what each way of training takes."""
     from weitiao.model.load import load_config, resolve
-    from weitiao.train import fit
+    from weitiao.train import defaults, fit
 
     configs = fit.KNOWN if model is None else {model: load_config(resolve(model, Path.cwd()))}
     on_gpu = machine.gpu is not None
@@ -87,12 +87,13 @@ def _fits(machine: Machine, model: str | None, tokens: int) -> dict[str, list[di
     for name, config in configs.items():
         shape = fit.shape(config)
         for way in _WAYS:
-            settings = Train.model_validate({"gradient_checkpointing": False, **way})
+            settings = Chosen.model_validate(way)
             full = settings.method == "full"
             size, autocast = (4, narrow == 2) if full else (narrow, False)
             taken = fit.memory(shape, settings, tokens, fit.Numbers(size, autocast, on_gpu)).total
             row = {**way, "memory_gb": round(taken / 1e9, 1), "fits": taken <= fit.SHARE * free}
-            found.setdefault(name, []).append({"method": "lora", **row})
+            rate = defaults.learning_rate(settings.method, shape.parameters).value
+            found.setdefault(name, []).append({"method": "lora", **row, "learning_rate": rate})
     return found
 
 
@@ -103,6 +104,7 @@ def _table(fits: dict[str, list[dict[str, Any]]], tokens: int) -> list[str]:
             bits = t("{bits} bits", bits=row["bits"]) if row.get("bits") else ""
             twice = "gradient_checkpointing" if row.get("gradient_checkpointing") else ""
             way = " ".join(part for part in (row["method"], bits, twice) if part)
+            way += f", learning_rate {row['learning_rate']:g}"
             lines.append(
                 f"  {name:8} {row['memory_gb']:7.1f} GB  {t('fits') if row['fits'] else t('too much'):8}  {way}"
             )

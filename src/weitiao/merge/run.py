@@ -137,11 +137,12 @@ def _card(job: Job) -> Card:
     train = job.inputs["train"].manifest
     wanted = ("rows", "tokens", "supervised", "steps", "trained", "loss", "held_out_loss", "template")
     facts = train["facts"]
+    settings = train["settings"] | facts.get("chosen", {})
     return Card(
         job.recipe.project.name,
         Path(name).name if (job.recipe.folder / Path(name).expanduser()).exists() else name,
         records,
-        {key: value for key, value in train["settings"].items() if key not in ("probes", "validation")},
+        {key: value for key, value in settings.items() if key not in ("probes", "validation")},
         {key: facts[key] for key in wanted if key in facts},
     )
 

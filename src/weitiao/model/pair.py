@@ -29,9 +29,7 @@ class Place:
 
 def template(place: Place, name: str = AUTO) -> Template:
     """Return the chat template of a model: the named one, else the one its adapter was trained with, else its own."""
-    grown = (
-        place.adapter and tokens.trained_in(Path(place.adapter)) and (Path(place.adapter) / "tokenizer.json").exists()
-    )
+    grown = place.adapter and tokens.trained_in(Path(place.adapter))  # such an adapter has its own tokenizer
     tokenizer = load_tokenizer(place.adapter if place.adapter and grown else place.model)
     jinja = Path(place.adapter or place.model) / "chat_template.jinja"
     if name == AUTO and place.adapter and jinja.is_file():

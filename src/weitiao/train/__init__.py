@@ -1,13 +1,16 @@
 """train: fine-tune the base model, by LoRA or as a whole, on the exported conversations."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 from weitiao.talk import t
+
+Auto = Literal["auto"]
 
 
 class Train(Settings):
@@ -25,9 +28,13 @@ class Train(Settings):
     freeze: list[str] = Field(
         default_factory=list, description="With method full, parameters that stay as they are: model.layers.[0-9].*"
     )
-    epochs: float = Field(3, gt=0, description="Passes over the training records")
+    epochs: Annotated[float, Field(gt=0)] | Auto = Field(
+        "auto", description="Passes over the training records; auto: 3, of very many records 1"
+    )
     max_steps: int | None = Field(None, ge=1, description="End after this many optimizer steps, whatever the epochs")
-    learning_rate: float = Field(2e-4, gt=0, description="Highest learning rate, reached after the warm-up")
+    learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(
+        "auto", description="Highest learning rate, reached after the warm-up; auto: by method and size of the model"
+    )
     warmup: float = Field(0.03, ge=0, lt=1, description="Share of the steps over which the learning rate rises")
     loraplus_ratio: float | None = Field(
         None, gt=0, description="LoRA+: how many times faster the B matrices learn; 16 is usual"
@@ -45,8 +52,13 @@ class Train(Settings):
         default_factory=list,
         description="Tokens whose embeddings are trained; what is not in the vocabulary is added to it: [<tool>]",
     )
-    max_length: int = Field(2048, ge=2, description="Tokens of a pack, and the most that one record may have")
-    accumulate: int = Field(1, ge=1, description="Packs an optimizer step")
+    max_length: Annotated[int, Field(ge=2)] | Auto = Field(
+        "auto",
+        description="Tokens of a pack, and the most that one record may have; auto: 2048, less for few records",
+    )
+    accumulate: Annotated[int, Field(ge=1)] | Auto = Field(
+        "auto", description="Packs an optimizer step; auto: 1, up to 16 for many records"
+    )
     packing: bool = Field(True, description="Lay several records in one row; they do not see each other")
     turns: Literal["all", "last"] = Field("all", description="Answers that carry loss: all of a record, or its last")
     overlong: Literal["error", "cut", "drop"] = Field(
@@ -103,6 +115,23 @@ class Train(Settings):
             if not 0 < ratio < float("inf"):
                 raise ValueError(t("the ratio of `{name}` must be greater than 0", name=name))
         return mix
+
+
+class Chosen(Train):
+    """The settings with a choice made wherever they said auto."""
+
+    bits: Literal[4, 8] | None = None
+    epochs: float = 3
+    learning_rate: float = 2e-4
+    max_length: int = 2048
+    accumulate: int = 1
+    gradient_checkpointing: bool = False
+
+    @classmethod
+    def of(cls, settings: Train, decided: Mapping[str, object] | None = None) -> "Chosen":
+        """Return the settings with what was decided; what is still auto takes the values above."""
+        given = {name: value for name, value in settings.model_dump().items() if name == "dtype" or value != "auto"}
+        return cls.model_validate(given | dict(decided or {}))
 
 
 def outside(recipe: Recipe) -> object:

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from weitiao.model import internlm2
 from weitiao.model.loss import CHUNK
-from weitiao.train import Train
+from weitiao.train import Chosen, Train
 
 # Python, torch, transformers and PEFT with nothing loaded. [measured: 0.44 GB on Linux, CPU build]
 LIBRARIES = 0.45e9
@@ -110,7 +110,7 @@ def shape(config: PretrainedConfig) -> Shape:
     )
 
 
-def memory(model: Shape, settings: Train, tokens: int, numbers: Numbers) -> Memory:
+def memory(model: Shape, settings: Chosen, tokens: int, numbers: Numbers) -> Memory:
     """Return what training takes; `tokens` is the largest pack."""
     itemsize = numbers.itemsize
     full = settings.method == "full"
@@ -118,7 +118,7 @@ def memory(model: Shape, settings: Train, tokens: int, numbers: Numbers) -> Memo
     largest = max(one.inputs * one.outputs for one in model.linears)
     weights = float(model.parameters * itemsize)
     whole = 0.0  # weights made whole, or narrow, for a product
-    if settings.bits in (4, 8):
+    if settings.bits:
         stored = _NF4[settings.double_quant] if settings.bits == 4 else 1.0
         weights += inside * (stored - itemsize)
         whole = float(2 * largest * itemsize)
@@ -130,7 +130,7 @@ def memory(model: Shape, settings: Train, tokens: int, numbers: Numbers) -> Memo
         whole = 2.0 * model.parameters
     layer = _layer(model, settings, numbers)
     layers = model.layers * layer
-    if settings.gradient_checkpointing is True:
+    if settings.gradient_checkpointing:
         layers = model.layers * model.hidden * itemsize + layer
     back = 4 * (2 * model.inner + 2 * model.hidden)  # gradients of the MLP on their way
     logits = _LOGIT * min(CHUNK, tokens * model.vocabulary)
@@ -141,7 +141,7 @@ def memory(model: Shape, settings: Train, tokens: int, numbers: Numbers) -> Memo
     return Memory(weights, float(trained), kept, max(working, gradients - kept))
 
 
-def adapter_size(model: Shape, settings: Train) -> int:
+def adapter_size(model: Shape, settings: Chosen) -> int:
     """Return how many parameters the adapter has."""
     wanted = settings.targets if isinstance(settings.targets, list) else [settings.targets]
     return sum(
@@ -151,7 +151,7 @@ def adapter_size(model: Shape, settings: Train) -> int:
     )
 
 
-def _layer(model: Shape, settings: Train, numbers: Numbers) -> float:
+def _layer(model: Shape, settings: Chosen, numbers: Numbers) -> float:
     """Return the bytes that one layer keeps for a token.
 
     The norms and, in adapters, each linear layer keep their input in float32: a copy of its own where the model is
@@ -198,7 +198,7 @@ def choose(model: Shape, settings: Train, tokens: int, numbers: Numbers, free: f
     found = []
     for some in bits:
         for twice in again:
-            tried = settings.model_copy(update={"bits": some, "gradient_checkpointing": twice})
+            tried = Chosen.of(settings, {"bits": some, "gradient_checkpointing": twice})
             needed = memory(model, tried, tokens, numbers)
             fits = needed.total <= SHARE * free
             left = settings.bits == "auto" or settings.gradient_checkpointing == "auto"

@@ -21,7 +21,7 @@ from weitiao.model.score import losses
 from weitiao.model.template import Template
 from weitiao.stage import Reporter
 from weitiao.talk import t
-from weitiao.train import Train, adapter
+from weitiao.train import Chosen, adapter
 from weitiao.train.checkpoint import Checkpoints, Progress
 from weitiao.train.order import Step, rate
 from weitiao.train.rows import Rows, places
@@ -38,7 +38,7 @@ class Task:
     template: Template
     rows: Rows
     steps: Sequence[Step]
-    settings: Train
+    settings: Chosen
     folder: Path
     seed: int = 0
     autocast: bool = False  # products in bfloat16 where the trained weights are float32
@@ -199,7 +199,7 @@ class Loop:
         self.board.flush()
 
 
-def groups(model: Any, settings: Train) -> list[dict[str, Any]]:
+def groups(model: Any, settings: Chosen) -> list[dict[str, Any]]:
     """Return the trained parameters for the optimizer, each group with its `ratio` to the learning rate.
 
     With LoRA+ (arXiv 2402.12354) the B matrices are a group of their own.

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weitiao.train import Train
+from weitiao.train import Chosen
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def best_fit(lengths: Sequence[int], order: Sequence[int], room: int) -> list[li
     return packs
 
 
-def steps(lengths: Sequence[int], settings: Train, seed: int) -> list[Step]:
+def steps(lengths: Sequence[int], settings: Chosen, seed: int) -> list[Step]:
     """Return all steps of the training; in a whole epoch each record stands exactly once.
 
     Records and packs are shuffled anew in each epoch, by `seed` and nothing else.
@@ -57,7 +57,7 @@ def _group(packs: list[list[int]], size: int, epoch: int, share: float) -> list[
     ]
 
 
-def rate(step: int, total: int, settings: Train) -> float:
+def rate(step: int, total: int, settings: Chosen) -> float:
     """Return the learning rate of `step` (from 0): a linear rise, then a cosine to zero."""
     rise = round(settings.warmup * total)
     if step < rise:

@@ -12,10 +12,9 @@ from weitiao.model.loss import PackedLoss, pack
 from weitiao.stage import Reporter
 from weitiao.talk import t
 from weitiao.train import fit
+from weitiao.train.defaults import FEW
 from weitiao.train.loop import Task
 
-# XTuner's own example took 6 optimizer steps in all, and users wondered why nothing changed (InternLM/xtuner #193).
-_FEW = 20
 # Tokens of the pack that is timed: enough to keep the processor busy, few enough for a large model on a laptop.
 _TRIAL = 384
 
@@ -80,8 +79,8 @@ def make(task: Task) -> Plan:
         stop_ids=list(task.template.stop_ids),
         targets=sorted(model.peft_config["default"].target_modules) if adapted else [],
         method=task.settings.method,
-        bits=task.settings.bits if task.settings.bits in (4, 8) else None,
-        gradient_checkpointing=task.settings.gradient_checkpointing is True,
+        bits=task.settings.bits,
+        gradient_checkpointing=task.settings.gradient_checkpointing,
     )
 
 
@@ -108,7 +107,7 @@ def say(plan: Plan, task: Task, reporter: Reporter) -> None:
         t("{device}, {dtype} weights ({why}), about {memory_gb:.1f} GB and {seconds:,.0f} s, estimated", **figures),
     ):
         reporter.say(line)
-    if plan.steps < _FEW:
+    if plan.steps < FEW:
         reporter.say(
             t("Warning: {steps} steps change little; smaller packs (max_length) or more epochs give more", **figures)
         )

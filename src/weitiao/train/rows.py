@@ -9,7 +9,7 @@ from weitiao.errors import UserError
 from weitiao.model.template import Encoded, Template, Turns
 from weitiao.record import Record
 from weitiao.talk import t
-from weitiao.train import Train
+from weitiao.train import Chosen
 
 _SHOWN = 10
 
@@ -54,7 +54,7 @@ def parts(records: Iterable[Record], validation: Sequence[str], folder: Path) ->
     return found
 
 
-def read(found: dict[str, list[Record]], template: Template, settings: Train) -> Rows:
+def read(found: dict[str, list[Record]], template: Template, settings: Chosen) -> Rows:
     """Encode the records; raise UserError that names every kind of row that cannot be trained on."""
     encoded = _encode(found["train"], template, settings.turns)
     kept: list[Row] = []

@@ -21,11 +21,12 @@ from weitiao.model.score import losses
 from weitiao.model.template import Template, jinja_of
 from weitiao.model.tokens import Token
 from weitiao.record import Record, to_records
-from weitiao.stage import Job, Outcome
+from weitiao.stage import Job, Outcome, Reporter
 from weitiao.store import write_whole
 from weitiao.talk import t
-from weitiao.train import Train, adapter, fit, mix, order, overfit, plan, rows
+from weitiao.train import Chosen, Train, adapter, defaults, fit, mix, order, overfit, plan, rows
 from weitiao.train.checkpoint import Progress
+from weitiao.train.defaults import AUTO
 from weitiao.train.loop import Loop, Task, curve
 from weitiao.train.machine import look
 
@@ -40,16 +41,20 @@ def run(job: Job) -> Outcome:
     base, made = _base(job, found["train"])
     mixed = _mixed(job, records, found)
     template, added = _template(job, base)
-    data = rows.read(found, template, settings)
+    data = rows.read(found, template, Chosen.of(settings))
     _check_held_out(settings, data)
     lengths = [len(row.encoded.ids) for row in data.train]
+    settings = _chosen(job, base, lengths)
     steps = order.steps(lengths, settings, job.seed)
-    longest = max(sum(lengths[index] for index in records) for step in steps for records in step.packs)
-    settings = _chosen(job, base, longest)
     model = _model(base, settings, job, added)
     task = Task(model, template, data, steps, settings, job.folder, job.seed, _autocast(base, settings))
     figures = plan.make(task)
-    facts = asdict(figures) | made | ({"mix": mixed.files} if mixed.files else {})
+    facts = (
+        asdict(figures)
+        | {"chosen": {name: settings.model_dump()[name] for name in AUTO}}
+        | made
+        | ({"mix": mixed.files} if mixed.files else {})
+    )
     write_whole(job.folder / "plan.json", orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     plan.say(figures, task, job.reporter)
     _check_packing(task)
@@ -115,8 +120,8 @@ def _template(job: Job, base: str) -> tuple[Template, list[Token]]:
     return Template(tokenizer, name), added
 
 
-def _model(base: str, settings: Train, job: Job, added: list[Token]) -> Any:
-    quantised = Quantised(settings.bits, settings.double_quant) if settings.bits in (4, 8) else None
+def _model(base: str, settings: Chosen, job: Job, added: list[Token]) -> Any:
+    quantised = Quantised(settings.bits, settings.double_quant) if settings.bits else None
     dtype = "float32" if settings.method == "full" and settings.dtype == "auto" else settings.dtype
     model = load_model(base, dtype=dtype, quantised=quantised)
     if settings.gradient_checkpointing:
@@ -125,26 +130,39 @@ def _model(base: str, settings: Train, job: Job, added: list[Token]) -> Any:
     return adapter.lay(model, settings, name, job.seed, added)
 
 
-def _chosen(job: Job, base: str, tokens: int) -> Train:
+def _chosen(job: Job, base: str, lengths: list[int]) -> Chosen:
     """Return the settings with a choice where they say auto: made once, so that a try resumed takes the same."""
     settings, path = job.settings(Train), job.draft.scratch("chosen") / "auto.json"
     if not path.exists():
-        machine = look()
-        on_gpu = machine.gpu is not None
-        whole = settings.method == "full" and settings.dtype == "auto"
-        number = torch.float32 if whole else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
-        free = machine.gpu_free if on_gpu else machine.free
         shape = fit.shape(load_config(base))
-        numbers = fit.Numbers(number.itemsize, _autocast(base, settings), on_gpu)
-        choice = fit.choose(shape, settings, tokens, numbers, free)
-        job.reporter.say(t("Memory: {needed:.1f} GB of {free:.1f} GB free; {reason}", needed=choice.memory.total / 1e9,
-            free=free / 1e9, reason=t(choice.reason)))  # fmt: skip
-        if not choice.fits:
-            job.reporter.say(t("Warning: that may not fit; a smaller max_length takes less"))
-        auto = {"bits": choice.bits, "gradient_checkpointing": choice.gradient_checkpointing}
-        write_whole(path, orjson.dumps(auto | {"memory_gb": round(choice.memory.total / 1e9, 2)}))
-    found = orjson.loads(path.read_bytes())
-    return settings.model_copy(update={key: found[key] for key in ("bits", "gradient_checkpointing")})
+        choices = defaults.choose(settings, shape.parameters, lengths)
+        for choice in choices:
+            job.reporter.say(
+                t("{name} {value:g}: {reason}", name=choice.name, value=choice.value, reason=t(choice.reason))
+            )
+        decided: dict[str, float | None] = {choice.name: choice.value for choice in choices}
+        steps = order.steps(lengths, Chosen.of(settings, decided), job.seed)
+        longest = max(sum(lengths[index] for index in records) for step in steps for records in step.packs)
+        fitting = _fitting(settings.model_copy(update=decided), base, shape, longest, job.reporter)
+        decided |= {"bits": fitting.bits, "gradient_checkpointing": fitting.gradient_checkpointing}
+        write_whole(path, orjson.dumps(decided))
+    return Chosen.of(settings, orjson.loads(path.read_bytes()))
+
+
+def _fitting(settings: Train, base: str, shape: fit.Shape, tokens: int, reporter: Reporter) -> fit.Choice:
+    """Choose bits and gradient checkpointing by the memory that is free, and say what they take."""
+    machine = look()
+    on_gpu = machine.gpu is not None
+    whole = settings.method == "full" and settings.dtype == "auto"
+    number = torch.float32 if whole else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
+    free = machine.gpu_free if on_gpu else machine.free
+    numbers = fit.Numbers(number.itemsize, _autocast(base, settings), on_gpu)
+    choice = fit.choose(shape, settings, tokens, numbers, free)
+    reporter.say(t("Memory: {needed:.1f} GB of {free:.1f} GB free; {reason}", needed=choice.memory.total / 1e9,
+        free=free / 1e9, reason=t(choice.reason)))  # fmt: skip
+    if not choice.fits:
+        reporter.say(t("Warning: that may not fit; a smaller max_length takes less"))
+    return choice
 
 
 def _autocast(base: str, settings: Train) -> bool:
@@ -164,7 +182,7 @@ def _write(task: Task, base: str) -> None:
     (task.folder / "adapter" / "chat_template.jinja").write_text(task.template.jinja, encoding="utf-8")  # to chat with
     if settings.new_tokens:
         save.write_tokenizer(task.folder / "adapter", task.template)
-    if settings.bits in (4, 8):
+    if settings.bits:
         Quantised(settings.bits, settings.double_quant).note(task.folder / "adapter")
 
 
