@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from weitiao.model.load import load_model
 from weitiao.model.quantise import Quantised
 from weitiao.model.template import Encoded
+from weitiao.model.tokens import Token
 from weitiao.stage import Silent
 from weitiao.train import Chosen, adapter, fit, order
 from weitiao.train.loop import Loop, Task
@@ -64,13 +65,21 @@ CASES: dict[str, tuple[Settings, Settings, str]] = {
     "lora, accumulate 4": (llama(768, 6), {"accumulate": 4, "max_length": 512}, "bfloat16"),
     "lora, checkpointing": (llama(768, 12), {"gradient_checkpointing": True}, "bfloat16"),
     "lora, checkpointing, float32": (llama(768, 12), {"gradient_checkpointing": True}, "float32"),
+    "lora, short, checkpointing": (
+        llama(1024, 8),
+        {"gradient_checkpointing": True, "max_length": 512},
+        "bfloat16",
+    ),
     "lora, new tokens": (llama(512, 6, 92544), {"new_tokens": ["<a>", "<b>"]}, "bfloat16"),
     "nf4": (llama(1024, 16, **_GROUPED), {"bits": 4}, "bfloat16"),
     "nf4, simple scales": (llama(768, 12), {"bits": 4, "double_quant": False}, "bfloat16"),
     "nf4, checkpointing": (llama(1024, 16, **_GROUPED), {"bits": 4, "gradient_checkpointing": True}, "bfloat16"),
+    "nf4, wide, float32": (llama(1024, 8), {"bits": 4}, "float32"),
+    "nf4, checkpointing, float32": (llama(1024, 8), {"bits": 4, "gradient_checkpointing": True}, "float32"),
     "nf4, float32": (llama(768, 12), {"bits": 4}, "float32"),
     "int8": (llama(1024, 16, **_GROUPED), {"bits": 8}, "bfloat16"),
     "int8, checkpointing": (llama(768, 12), {"bits": 8, "gradient_checkpointing": True}, "bfloat16"),
+    "int8, wide, checkpointing": (llama(1024, 16, **_GROUPED), {"bits": 8, "gradient_checkpointing": True}, "bfloat16"),
     "dora": (llama(768, 6), {"method": "dora"}, "bfloat16"),
     "dora, float32": (llama(512, 8), {"method": "dora"}, "float32"),
     "pissa": (llama(512, 8), {"method": "pissa"}, "float32"),
@@ -119,7 +128,8 @@ def measure(name: str) -> None:
             own(model)
         if settings.gradient_checkpointing:
             checkpoint_activations(model)
-        model = adapter.lay(model, settings, "x", 0)
+        added = [Token(text, index, (1, 2)) for index, text in enumerate(settings.new_tokens, model.config.vocab_size)]
+        model = adapter.lay(model, settings, "x", 0, added)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()

@@ -13,7 +13,8 @@ FLAT = [(step, 2.0) for step in range(1, 11)]
 @pytest.mark.parametrize(("train", "held", "found"), [
     (FALLING, [5, 3, 2, 2.5, 3], Rise(4, 2, 3, 2)),
     (FALLING, [5, 3, 2.1, 2, 3], None),  # once is chance
-    (FALLING, [5, 2, 3, 4, 3.9], None),  # it falls again
+    (FALLING, [5, 2, 3, 4, 3.9], Rise(2, 2, 3.9, 3)),  # the last steps are small
+    (FALLING, [5, 2, 3, 2.1, 2.005], None),  # as good as the lowest
     (FLAT, [5, 3, 2, 2.5, 3], None),  # nothing is learned at all
     (FALLING, [2, 3, 4, 5, 6], Rise(0, 2, 6, 4)),
     (FALLING, [], None),
@@ -60,7 +61,7 @@ def test_it_is_said_in_plain_words() -> None:
     assert notes.said == []
     say(Rise(4, 2, 3, 2), [Parrot(2, "p", "a", "d.jsonl:1"), Parrot(2, "q", "c", "d.jsonl:3")], notes)
     assert notes.said == [
-        "Warning: overfitting. The held-out loss has risen 2 times in a row, from 2.0000 at step 4 to 3.0000, while "
-        "the training loss fell. Train shorter, or set keep to best",
+        "Warning: overfitting. The held-out loss was lowest at step 4, 2.0000; the 2 since are higher, the last "
+        "3.0000, while the training loss fell. Train shorter, or set keep to best",
         "Warning: parroting. At step 2, 2 probe answers repeat training records: d.jsonl:1, d.jsonl:3",
     ]

@@ -40,6 +40,8 @@ class Lines:
     dots: list[tuple[float, float, float, float]]  # x, y, step, loss
     x_ticks: list[tuple[float, float]]
     y_ticks: list[tuple[float, float]]
+    marks: list[tuple[float, float]]  # place and step of each checkpoint
+    rise: tuple[float, float] | None  # from where the held-out loss rises: left edge and width
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,13 @@ def bars(rows: Sequence[Mapping[str, Any]]) -> Bars:
     )
 
 
-def curve(points: Mapping[str, Sequence[tuple[float, float]]]) -> Lines | None:
-    """Draw the (step, loss) points of `train` and `held_out`; None where there is nothing to draw."""
+def curve(
+    points: Mapping[str, Sequence[tuple[float, float]]], checkpoints: Sequence[float] = (), rise: float | None = None
+) -> Lines | None:
+    """Draw the (step, loss) points of `train` and `held_out`; None where there is nothing to draw.
+
+    Where `checkpoints` were looked at is marked, and from which step on the held-out loss did nothing but `rise`.
+    """
     train, held = points["train"], points["held_out"]
     if len(train) + len(held) < 2:
         return None
@@ -97,6 +104,8 @@ def curve(points: Mapping[str, Sequence[tuple[float, float]]]) -> Lines | None:
         dots=[(round(x(step), 2), round(y(loss), 2), step, loss) for step, loss in held],
         x_ticks=[(round(x(v), 2), v) for v in ticks(min(steps), max(steps)) if v == int(v)],
         y_ticks=[(round(y(v), 2), v) for v in ticks(min(values), max(values))],
+        marks=[(round(x(step), 2), step) for step in checkpoints if min(steps) <= step <= max(steps)],
+        rise=None if rise is None else (round(x(rise), 2), round(WIDTH - RIGHT - x(rise), 2)),
     )
 
 

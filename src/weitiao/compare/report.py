@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from weitiao.compare import charts
+from weitiao.compare.learning import learning
 from weitiao.compare.measures import FEWEST
 from weitiao.talk import translate
 
@@ -75,7 +76,7 @@ _BOTH = Markup('<span class="en" lang="en">{}</span><span class="zh" lang="zh-CN
 def html(facts: Mapping[str, Any], language: str) -> str:
     """Return the report as one page in both languages, opening in `language`; no part of it is asked from elsewhere."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    rows = facts["records"]
+    rows, learned = facts["records"], learning(facts)
     page = _environment(autoescape=True).get_template("report.html.j2")
     return page.render(
         **facts,
@@ -92,7 +93,10 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         names=NAMES,
         meanings=MEANINGS,
         bars=charts.bars(rows),
-        lines=charts.curve(facts["curve"]),
+        learned=learned,
+        lines=charts.curve(
+            facts["curve"], [one.step for one in learned.checkpoints] if learned else [], learned and learned.rise
+        ),
         today=datetime.now().strftime("%Y-%m-%d %H:%M"),
         _=lambda message, **values: _BOTH.format(*(translate(name, message, **values) for name in ("en", "zh"))),
         plain=lambda name, message: translate(name, message),
@@ -104,7 +108,7 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
     """Return the report as Markdown in `language`: the figures, then question, before, after and reference."""
     page = _environment(autoescape=False).get_template("report.md.j2")
     say = lambda message, **values: translate(language, message, **values)  # noqa: E731
-    return page.render(**facts, names=NAMES, limits=limits(facts), _=say)
+    return page.render(**facts, names=NAMES, limits=limits(facts), learned=learning(facts), _=say)
 
 
 def picked(rows: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
@@ -143,7 +147,8 @@ def cautions(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     left = {"long": facts["asked"] - len(rows), "limit": facts["candidates"] - facts["asked"]}
     if any(left.values()):
         found.append((_LEFT_OUT, {**left, "left": sum(left.values()), "all": facts["candidates"]}))
-    return found
+    learned = None if facts["settings"]["after"] else learning(facts)
+    return [*found, *(learned.signs if learned and learned.by_heart else [])]
 
 
 def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -166,6 +171,7 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             ("tokens, and of them with loss", f"{count(train['tokens'])}, {count(train['supervised'])}"),
             ("records that train every stop token", f"{count(train['stops_trained'])} / {count(train['rows'])}"),
             ("optimizer steps", count(train["steps"])),
+            *((name, tick(value)) for name, value in _chosen(train)),
             ("parameters trained", f"{count(train['trained'])} / {count(train['parameters'])}"),
             ("chat template", train["template"]),
             ("training loss, first and last step", _pair(train["loss"])),
@@ -180,6 +186,12 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
         ]
         made.append(("Merge check", rows))
     return made
+
+
+def _chosen(train: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return the settings that size decides, as they were taken."""
+    names = ("learning_rate", "epochs", "max_length", "accumulate")
+    return [(name, train["chosen"][name]) for name in names if "chosen" in train]
 
 
 def _pair(values: Sequence[float]) -> str:

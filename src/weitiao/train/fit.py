@@ -21,6 +21,12 @@ _LOGIT = 20
 # a number, and for full fine-tuning, which makes no copies for adapters. [measured; a GPU's allocator leaves none]
 _HEAP = {2: 1.38, 4: 1.6}
 _HEAP_FULL = 1.15
+# The same with float32 weights in 4 bits: each is made whole for a product, and leaves its hole.
+_HEAP_WHOLE = 2.1
+# With activations computed twice, the heap that one layer's come and go in, in such layers: the same holes, again by
+# the bytes of a number. Products in int8 leave larger ones.
+_COMING = {2: 5.2, 4: 7.4}
+_COMING_INT8 = 7.5
 # Bytes a weight in 4 bits, with the scales of its blocks of 64: in float32, or quantised again in blocks of 256.
 _NF4 = {False: 0.5 + 4 / 64, True: 0.5 + 1 / 64 + 4 / 64 / 256}
 
@@ -129,16 +135,31 @@ def memory(model: Shape, settings: Chosen, tokens: int, numbers: Numbers) -> Mem
     if numbers.autocast:
         whole = 2.0 * model.parameters
     layer = _layer(model, settings, numbers)
-    layers = model.layers * layer
+    heap, coming = _heap(settings, numbers)
+    kept = model.layers * layer * heap
     if settings.gradient_checkpointing:
-        layers = model.layers * model.hidden * itemsize + layer
+        kept = model.layers * model.hidden * itemsize * heap + layer * coming
+    if settings.bits == 8:  # bitsandbytes keeps the inputs where gradient checkpointing does not see them (0.50)
+        kept += model.layers * itemsize * (2 * model.hidden + model.query + model.inner) * heap
     back = 4 * (2 * model.inner + 2 * model.hidden)  # gradients of the MLP on their way
     logits = _LOGIT * min(CHUNK, tokens * model.vocabulary)
     head = 4.0 * model.vocabulary * model.hidden if full else 0.0
-    heap = 1.0 if numbers.gpu else _HEAP_FULL if full else _HEAP[itemsize]
-    kept, working = tokens * layers * heap, tokens * back + logits + whole + head
+    if settings.new_tokens and not full:  # PEFT lays the trained rows on a copy, and their gradient is one of all rows
+        head = (2 * itemsize + 4.0) * model.vocabulary * model.hidden
+    kept, working = tokens * kept, tokens * back + logits + whole + head
     # With method full, all gradients are there when the pack's activations no longer are.
     return Memory(weights, float(trained), kept, max(working, gradients - kept))
+
+
+def _heap(settings: Chosen, numbers: Numbers) -> tuple[float, float]:
+    """Return how much of the heap a kept byte takes, and one of a layer that is computed twice."""
+    if numbers.gpu:
+        return 1.0, 1.0
+    if settings.method == "full":
+        return _HEAP_FULL, _HEAP_FULL
+    size = numbers.itemsize
+    kept = _HEAP_WHOLE if settings.bits == 4 and size == 4 else _HEAP[size]
+    return kept, _COMING_INT8 if settings.bits == 8 else _COMING[size]
 
 
 def adapter_size(model: Shape, settings: Chosen) -> int:
@@ -163,7 +184,10 @@ def _layer(model: Shape, settings: Chosen, numbers: Numbers) -> float:
     if settings.method == "full":
         return 4 * 4 * h + narrow * (2 * h + q + m) + kept
     copies = 7 * h if numbers.itemsize < 4 else 4 * h
-    return 4 * (copies + q + m) + kept + 4 * 7 * settings.r
+    made = 4 * (copies + q + m) + kept + 4 * 7 * settings.r
+    if settings.method == "dora":  # scales what the weights and what the adapter gave: both are kept
+        made += (narrow + 4) * (q + 2 * kv + 2 * m + 2 * h)
+    return made
 
 
 @dataclass(frozen=True)

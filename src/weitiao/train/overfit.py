@@ -10,8 +10,8 @@ from weitiao.talk import t
 
 Curve = Sequence[tuple[int, float]]
 
-# Held-out losses in a row: fewer rise by chance.
-RISES = 2
+# Held-out losses after the lowest, and the share by which the last one is higher: less is chance.
+RISES, SHARE = 2, 0.005
 # Characters of an answer: shorter ones are said by anybody.
 SHORTEST = 8
 
@@ -37,14 +37,17 @@ class Parrot:
 
 
 def rise(train: Curve, held: Curve) -> Rise | None:
-    """Return how far the held-out loss has risen at the end, if `RISES` evaluations in a row or more say so."""
-    since = len(held) - 1
-    while since > 0 and held[since][1] > held[since - 1][1]:
-        since -= 1
-    count = len(held) - 1 - since
-    if since < 0 or count < RISES or not _falls(train, held[since][0]):
+    """Return how far the held-out loss has risen since its lowest, if `RISES` evaluations or more say so.
+
+    It need not rise to the end: the last steps are small and change little.
+    """
+    if not held:
         return None
-    return Rise(*held[since], held[-1][1], count)
+    since = min(range(len(held)), key=lambda place: held[place][1])
+    (step, lowest), last, count = held[since], held[-1][1], len(held) - 1 - since
+    if count < RISES or last < lowest * (1 + SHARE) or not _falls(train, step):
+        return None
+    return Rise(step, lowest, last, count)
 
 
 def parrots(probes: Iterable[Mapping[str, Any]], records: Sequence[Record]) -> list[Parrot]:
@@ -73,8 +76,9 @@ def say(rising: Rise | None, repeated: Sequence[Parrot], reporter: Reporter) -> 
     if rising:
         reporter.say(
             t(
-                "Warning: overfitting. The held-out loss has risen {evaluations} times in a row, from {lowest:.4f} at "
-                "step {step} to {last:.4f}, while the training loss fell. Train shorter, or set keep to best",
+                "Warning: overfitting. The held-out loss was lowest at step {step}, {lowest:.4f}; the {evaluations} "
+                "since are higher, the last {last:.4f}, while the training loss fell. Train shorter, or "
+                "set keep to best",
                 **asdict(rising),
             )
         )
