@@ -7,7 +7,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from weitiao.compare import charts
 from weitiao.compare import report as page
-from weitiao.compare.learning import MOST, Answer, Checkpoint, learning
+from weitiao.compare.learning import MOST, Answer, learning
 
 # The tutorial's story: right at 300, a parrot at 600.
 RIGHT, PARROT = "会，鱼也要氧气。", "因为兑了还是水。"
@@ -36,11 +36,12 @@ FACTS: dict[str, Any] = {
 def test_a_column_a_checkpoint() -> None:
     found = learning(FACTS)
     assert found is not None
-    assert found.checkpoints == [
-        Checkpoint(0, None, 6.0, lowest=False, kept=False),
-        Checkpoint(300, pytest.approx(6 - 150.5 / 150), 3.0, lowest=True, kept=False),
-        Checkpoint(600, pytest.approx(6 - 450.5 / 150), 4.0, lowest=False, kept=True),
+    expected: list[Any] = [
+        (0, None, 6.0, False, False),
+        (300, pytest.approx(6 - 150.5 / 150), 3.0, True, False),
+        (600, pytest.approx(6 - 450.5 / 150), 4.0, False, True),
     ]
+    assert [tuple(vars(one).values()) for one in found.checkpoints] == expected
     assert found.questions == [("鱼会淹死吗？", [Answer("水"), Answer(RIGHT), Answer(PARROT, "data.jsonl:7")])]
     assert (found.rise, found.by_heart) == (300, True)
     assert [text.partition(" ")[0] for text, _ in found.signs] == ["Overfitting:", "Training", "Parroting:"]
@@ -69,7 +70,8 @@ def test_the_curve_marks_the_checkpoints_and_the_rise() -> None:
     assert lines is not None
     assert [step for _, step in lines.marks] == [0, 300, 600]
     middle = (charts.LEFT + charts.WIDTH - charts.RIGHT) / 2
-    assert lines.rise == (pytest.approx(middle), pytest.approx(middle - charts.LEFT))
+    assert lines.rise is not None
+    assert list(lines.rise) == pytest.approx([middle, middle - charts.LEFT])
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "repeats data.jsonl:7 word for word"), ("zh", "逐字重复")])
@@ -84,6 +86,13 @@ def test_the_page_calls_it_out(report: dict[str, Any], language: str, said: str)
     assert len(tree.css("line.mark")) == 3
     assert len(tree.css(".hero .caution")) >= 3
     assert said in page.markdown(facts, language)
+
+
+def test_a_training_that_left_only_a_curve_still_has_a_page(report: dict[str, Any]) -> None:
+    facts = {**report, "curve": {"train": [(1, 3.0), (2, 2.0)], "held_out": []}, "probes": []}
+    tree = LexborHTMLParser(page.html(facts, "en"))
+    assert len(tree.css("polyline.train")) == 1
+    assert not tree.css("table.checkpoints")
 
 
 _TRAIN = {

@@ -95,7 +95,9 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         bars=charts.bars(rows),
         learned=learned,
         lines=charts.curve(
-            facts["curve"], [one.step for one in learned.checkpoints] if learned else [], learned and learned.rise
+            facts["curve"],
+            [one.step for one in learned.checkpoints] if learned else [],
+            learned.rise if learned else None,
         ),
         today=datetime.now().strftime("%Y-%m-%d %H:%M"),
         _=lambda message, **values: _BOTH.format(*(translate(name, message, **values) for name in ("en", "zh"))),
