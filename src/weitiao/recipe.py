@@ -29,7 +29,12 @@ class Project(Settings):
 
     name: str = Field("", pattern=r"^[\w.-]*$", description="Name of the run's folder; the recipe's file name if empty")
     seed: int = Field(42, ge=0, description="Seed of everything that is drawn at random")
-    model: str = Field("tiny", description="Base model: a folder, a hub name, or `tiny`, made on the spot")
+    model: str = Field(
+        "tiny", description="Base model: a folder, a Hugging Face name, `modelscope:` and a name, or `tiny`, made here"
+    )
+    trust_remote_code: bool = Field(
+        False, description="Run code that the model brings along, where transformers has no class for it"
+    )
     template: str = Field(
         "auto", description="Chat template by name (`internlm2_chat`); auto: the model's own, else a plain one"
     )

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import orjson
 import typer
 
 from weitiao import pipeline
-from weitiao.cli.terminal import AsJson, console, emit
+from weitiao.cli.terminal import AsJson, Trust, console, emit, tell_of_code
 from weitiao.errors import UserError
 from weitiao.recipe import load
 from weitiao.talk import t
@@ -28,6 +29,13 @@ def _group() -> None:
     pass
 
 
+class Bits(StrEnum):
+    """In how many bits weights can be held."""
+
+    FOUR = "4"
+    EIGHT = "8"
+
+
 @dataclass(frozen=True)
 class _Run:
     """Where a run's folder is, and which base model its recipe names."""
@@ -35,6 +43,7 @@ class _Run:
     folder: Path
     base: str | None = None
     home: Path | None = None
+    trust: bool = False
 
     def system(self) -> str | None:
         """Return the system message that the training conversations were given."""
@@ -56,6 +65,8 @@ def chat(
     top_k: Annotated[int, typer.Option(min=0, help=t("Draw from this many likeliest tokens; 0 is all"))] = 0,
     repetition_penalty: Annotated[float, typer.Option(min=0.01, help=t("Above 1, words said are less likely"))] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help=t("Seed of what is drawn"))] = 42,
+    bits: Annotated[Bits | None, typer.Option(help=t("Load the weights in 4 or 8 bits, to take less memory"))] = None,
+    trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Chat with a model; /help says how."""
@@ -63,18 +74,22 @@ def chat(
     from weitiao.model import pair
     from weitiao.model.generate import Sampling
     from weitiao.model.load import load_model
+    from weitiao.model.quantise import Quantised
 
     if as_json and ask is None:
         raise UserError(t("--json needs a question"), t("Give it with --ask"))
     run = _run(model)
-    place = _place(model, adapter, run)
-    if on := place.trained_on:
+    place = _place(model, adapter, run, trust_remote_code)
+    tell_of_code(place.model, place.trust)
+    quantised = Quantised(4 if bits is Bits.FOUR else 8) if bits else None
+    if (on := place.trained_on) and not quantised:
         _say(t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits))
     chosen = pair.template(place, template)
     if system is None and run is not None and (system := run.system()):
         _say(t("System message, as in training: {system}", system=system))
     sampling = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed)
-    session = Session(load_model(place.model, adapter=place.adapter), chosen, sampling, system)
+    loaded = load_model(place.model, adapter=place.adapter, quantised=quantised, trust=place.trust)
+    session = Session(loaded, chosen, sampling, system)
     if ask is None:
         _say(t("{model}  (/help, /reset, /exit)", model=place.adapter or place.model))
         _converse(session)
@@ -90,23 +105,31 @@ def _run(model: str) -> _Run | None:
     path = Path(model).expanduser().absolute()
     if path.suffix in (".yaml", ".yml") and path.is_file():
         recipe = load(path, pipeline.SETTINGS)
-        return _Run(recipe.folder / "runs" / recipe.project.name, recipe.project.model, recipe.folder)
+        return _Run(
+            recipe.folder / "runs" / recipe.project.name,
+            recipe.project.model,
+            recipe.folder,
+            recipe.project.trust_remote_code,
+        )
     made = ("train/adapter", "train/model", "merge/model")
     return _Run(path) if any((path / name).is_dir() for name in made) else None
 
 
-def _place(model: str, adapter: Path | None, run: _Run | None) -> Any:
+def _place(model: str, adapter: Path | None, run: _Run | None, trust: bool) -> Any:
     from weitiao.model import pair
 
     if adapter is not None:
-        return pair.named(str(adapter.absolute()), Path.cwd(), model)
+        return pair.named(str(adapter.absolute()), Path.cwd(), model, trust=trust)
     if run is None:
-        return pair.named(model, Path.cwd())
+        return pair.named(model, Path.cwd(), trust=trust)
+    trust = trust or run.trust
     train, merge = run.folder / "train", run.folder / "merge"
     base = None
     if run.base is not None and run.home is not None and train.is_dir():
-        base = pair.before(run.base, run.home, train).model
-    return pair.after(train if train.is_dir() else None, merge if (merge / "model").is_dir() else None, base)
+        base = pair.before(run.base, run.home, train, trust=trust).model
+    return pair.after(
+        train if train.is_dir() else None, merge if (merge / "model").is_dir() else None, base, trust=trust
+    )
 
 
 def _converse(session: "Session") -> None:

@@ -68,7 +68,7 @@ class Side:
         """
         told, scored = _Log(self.folder / f"{self.name}.jsonl"), _Log(self.folder / f"{self.name}-scores.jsonl")
         if len(told.rows) < len(questions) or len(scored.rows) < len(questions):
-            model = load_model(self.place.model, adapter=self.place.adapter)
+            model = load_model(self.place.model, adapter=self.place.adapter, trust=self.place.trust)
             self._ask(model, questions, told, settings, seed, reporter)
             self._score(model, questions, scored, settings)
         return {

@@ -170,6 +170,8 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             ("chat template", train["template"]),
             ("training loss, first and last step", _pair(train["loss"])),
         ]
+        if train.get("remote_code"):
+            rows.append(("code of the model's own that ran", ", ".join(train["remote_code"])))
         held = [("held-out loss, before and after", _pair(train["held_out_loss"]))] if "held_out_loss" in train else []
         made.append(("Training", rows + held))
     if merge:
@@ -178,6 +180,9 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             ("largest difference of two logits", f"{merge['difference']:.1e}"),
             ("number format", merge["dtype"]),
         ]
+        if on := merge.get("trained_on"):
+            told = f"{count(on['same'])} / {count(merge['prompts'])}, {on['divergence']:.1e}"
+            rows.append(("answers as on the base in few bits; nats a token apart", told))
         made.append(("Merge check", rows))
     return made
 

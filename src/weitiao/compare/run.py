@@ -86,13 +86,16 @@ def _questions(job: Job, settings: Compare) -> list[Question]:
 
 
 def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
-    folder = job.recipe.folder
+    folder, trust = job.recipe.folder, job.recipe.project.trust_remote_code
     train, merge = (job.inputs[name].folder if name in job.inputs else None for name in ("train", "merge"))
     if settings.before is not None:
-        before = pair.named(settings.before, folder)
+        before = pair.named(settings.before, folder, trust=trust)
     else:
-        before = pair.before(job.recipe.project.model, folder, train)
-    after = pair.after(train, merge) if settings.after is None else pair.named(settings.after, folder, before.model)
+        before = pair.before(job.recipe.project.model, folder, train, trust=trust)
+    if settings.after is None:
+        after = pair.after(train, merge, trust=trust)
+    else:
+        after = pair.named(settings.after, folder, before.model, trust=trust)
     if on := after.trained_on:
         job.reporter.say(
             t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits)

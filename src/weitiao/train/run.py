@@ -14,7 +14,8 @@ import torch
 from weitiao import ledger
 from weitiao.errors import UserError
 from weitiao.model import save, tiny
-from weitiao.model.load import DTYPES, base_of, load_config, load_model, load_tokenizer, pick_dtype, resolve
+from weitiao.model.hub import own_code, resolve
+from weitiao.model.load import DTYPES, base_of, load_config, load_model, load_tokenizer, pick_dtype
 from weitiao.model.loss import deviation
 from weitiao.model.quantise import Quantised
 from weitiao.model.score import losses
@@ -38,7 +39,7 @@ def run(job: Job) -> Outcome:
     found = rows.parts(records, settings.validation, job.recipe.folder)
     base, made = _base(job, found["train"])
     mixed = _mixed(job, records, found)
-    template = Template(load_tokenizer(base), job.recipe.project.template)
+    template = Template(load_tokenizer(base, trust=job.recipe.project.trust_remote_code), job.recipe.project.template)
     data = rows.read(found, template, settings)
     _check_held_out(settings, data)
     lengths = [len(row.encoded.ids) for row in data.train]
@@ -70,7 +71,9 @@ def _base(job: Job, records: list[Record]) -> tuple[str, dict[str, Any]]:
     """Return the folder of the base model, made on the spot if it is `tiny`, and what is to be noted about it."""
     name = job.recipe.project.model
     if name != "tiny":
-        return resolve(name, job.recipe.folder), {"base": name}
+        trust = job.recipe.project.trust_remote_code
+        path = resolve(name, job.recipe.folder, code=trust)
+        return path, {"base": name, "remote_code": own_code(path, trust)}
     folder, facts = job.folder / "base", job.folder / "tiny.json"
     if not folder.exists():
         job.reporter.say(t("Making the model `tiny` from the training texts: it shows the way, it knows nothing"))
@@ -107,7 +110,7 @@ def _check_held_out(settings: Train, data: rows.Rows) -> None:
 def _model(base: str, settings: Train, job: Job) -> Any:
     quantised = Quantised(settings.bits, settings.double_quant) if settings.bits in (4, 8) else None
     dtype = "float32" if settings.method == "full" and settings.dtype == "auto" else settings.dtype
-    model = load_model(base, dtype=dtype, quantised=quantised)
+    model = load_model(base, dtype=dtype, quantised=quantised, trust=job.recipe.project.trust_remote_code)
     if settings.gradient_checkpointing:
         checkpoint_activations(model)
     name = "base" if job.recipe.project.model == "tiny" else job.recipe.project.model
@@ -123,7 +126,8 @@ def _chosen(job: Job, base: str, tokens: int) -> Train:
         whole = settings.method == "full" and settings.dtype == "auto"
         number = torch.float32 if whole else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
         free = machine.gpu_free if on_gpu else machine.free
-        shape = fit.shape(load_config(base))
+        trust = job.recipe.project.trust_remote_code
+        shape = fit.shape(load_config(base, trust=trust), code=bool(own_code(base, trust)))
         numbers = fit.Numbers(number.itemsize, _autocast(base, settings), on_gpu)
         choice = fit.choose(shape, settings, tokens, numbers, free)
         job.reporter.say(t("Memory: {needed:.1f} GB of {free:.1f} GB free; {reason}", needed=choice.memory.total / 1e9,
