@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import orjson
 import yaml
@@ -37,6 +37,10 @@ class Project(Settings):
     )
     template: str = Field(
         "auto", description="Chat template by name (`internlm2_chat`); auto: the model's own, else a plain one"
+    )
+    thinking: Literal["keep", "strip"] = Field(
+        "keep",
+        description="Thinking in answers (<think>…</think>): keep trains it; strip takes it out and asks for none",
     )
 
 

@@ -110,6 +110,9 @@ def test_the_loss_mask_of_samples_is_shown(tiny_llama: Path) -> None:
     assert [text for text, on in sample.pieces if on] == ["因为兑了还是水。<|im_end|>"]
     assert "".join(text for text, _ in sample.pieces).startswith("<|im_start|>user\n为什么")
     assert 0 < sample.supervised < sample.tokens
+    named = measure([conversation], Measuring(str(tiny_llama), "default"), Path())
+    assert named is not None
+    assert "".join(text for text, _ in named.samples[0].pieces).startswith("<|User|>:为什么")
     assert measure([], Measuring(str(tiny_llama)), Path()) is None
 
 

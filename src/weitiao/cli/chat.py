@@ -15,6 +15,7 @@ from weitiao import pipeline
 from weitiao.cli.terminal import AsJson, Trust, console, emit, tell_of_code
 from weitiao.errors import UserError
 from weitiao.recipe import load
+from weitiao.record import THINK, parted
 from weitiao.talk import t
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ class Bits(StrEnum):
 
     FOUR = "4"
     EIGHT = "8"
+
+
+class Thinking(StrEnum):
+    """Whether a model may think before it answers."""
+
+    KEEP = "keep"
+    STRIP = "strip"
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,9 @@ def chat(
     top_k: Annotated[int, typer.Option(min=0, help=t("Draw from this many likeliest tokens; 0 is all"))] = 0,
     repetition_penalty: Annotated[float, typer.Option(min=0.01, help=t("Above 1, words said are less likely"))] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help=t("Seed of what is drawn"))] = 42,
+    thinking: Annotated[
+        Thinking, typer.Option(help=t("strip asks for answers without thinking, where the template can"))
+    ] = Thinking.KEEP,
     bits: Annotated[Bits | None, typer.Option(help=t("Load the weights in 4 or 8 bits, to take less memory"))] = None,
     trust_remote_code: Trust = False,
     as_json: AsJson = False,
@@ -84,7 +95,14 @@ def chat(
     quantised = Quantised(4 if bits is Bits.FOUR else 8) if bits else None
     if (on := place.trained_on) and not quantised:
         _say(t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits))
-    chosen = pair.template(place, template)
+    chosen = pair.template(place, template, thinking.value)
+    if template != "auto" and (own := pair.template(place)).name != "plain" and not chosen.like(own):
+        _say(
+            t(
+                "Warning: the model's own chat template, by which it was trained, is another one than {name}",
+                name=template,
+            )
+        )
     if system is None and run is not None and (system := run.system()):
         _say(t("System message, as in training: {system}", system=system))
     sampling = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed)
@@ -94,8 +112,8 @@ def chat(
         _say(t("{model}  (/help, /reset, /exit)", model=place.adapter or place.model))
         _converse(session)
     elif as_json:
-        said, text = _answer(session, ask, show=False)
-        emit({"answer": text, "tokens": said.tokens, "stopped": said.stopped})
+        said, thought, text = _answer(session, ask, show=False)
+        emit({"answer": text, "thinking": thought, "tokens": said.tokens, "stopped": said.stopped})
     else:
         _answer(session, ask, show=True)
 
@@ -161,28 +179,36 @@ def _turn(session: "Session", question: str) -> None:
         _say(str(error))
 
 
-def _answer(session: "Session", question: str, *, show: bool) -> "tuple[Answer, str]":
-    """Return what was said, shown on stdout while it comes."""
-    pieces: list[str] = []
+def _answer(session: "Session", question: str, *, show: bool) -> "tuple[Answer, str, str]":
+    """Return the answer, what was thought, and what was said, which is shown on stdout while it comes."""
+    text = shown = thought = ""
     with closing(session.ask(question)) as coming:
         while True:
             try:
-                piece = next(coming)
+                text += next(coming)
+                ended = None
             except StopIteration as end:
-                said: Answer = end.value
-                break
-            if show and not pieces and session.forgotten:
+                ended = end.value
+            if show and session.forgotten and not shown:
                 _say(t("Forgot the {count} oldest questions: the model holds no more", count=session.forgotten))
-            pieces.append(piece)
+                session.forgotten = 0
+            if ended is None and THINK.startswith(text.strip()):
+                continue  # it may yet begin to think
+            thought, said = parted(text, opened=session.template.opens_thinking)
+            if show and thought and (ended or said) and not shown:
+                _say(thought)
             if show:
-                sys.stdout.write(piece)
+                sys.stdout.write(said[len(shown) :])
                 sys.stdout.flush()
+            shown = said
+            if ended is not None:
+                break
     if show:
         sys.stdout.write("\n")
         sys.stdout.flush()
-    if not said.stopped:
-        _say(t("(cut after {tokens} tokens, see --max-new-tokens)", tokens=said.tokens))
-    return said, "".join(pieces)
+    if not ended.stopped:
+        _say(t("(cut after {tokens} tokens, see --max-new-tokens)", tokens=ended.tokens))
+    return ended, thought, shown
 
 
 def _lines() -> Iterator[str]:

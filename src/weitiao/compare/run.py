@@ -100,11 +100,12 @@ def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
         job.reporter.say(
             t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits)
         )
-    scratch, name = job.draft.scratch("answers"), job.recipe.project.template
-    return (
-        Side("before", before, pair.template(before, name), scratch),
-        Side("after", after, pair.template(after, name), scratch),
-    )
+    scratch, project = job.draft.scratch("answers"), job.recipe.project
+
+    def side(name: str, place: pair.Place) -> Side:
+        return Side(name, place, pair.template(place, project.template, project.thinking), scratch)
+
+    return side("before", before), side("after", after)
 
 
 def _named(job: Job, settings: Compare, before: Side, after: Side) -> dict[str, dict[str, str]]:

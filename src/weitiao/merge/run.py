@@ -75,7 +75,7 @@ def run(job: Job) -> Outcome:
         place = replace(
             pair.before(job.recipe.project.model, job.recipe.folder, train, trust=trust), adapter=str(train / "adapter")
         )
-    template = pair.template(place, job.recipe.project.template)
+    template = pair.template(place, job.recipe.project.template, job.recipe.project.thinking)
     found = merge(place, job.folder / "model", settings, prompts, template)
     _describe(_card(job), Path(place.model), job.folder / "model", found)
     tell(found, job.reporter)

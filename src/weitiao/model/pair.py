@@ -9,7 +9,7 @@ from weitiao.errors import UserError
 from weitiao.model.hub import resolve
 from weitiao.model.load import load_tokenizer
 from weitiao.model.quantise import Quantised, noted
-from weitiao.model.template import AUTO, Template
+from weitiao.model.template import AUTO, Template, Thinking
 from weitiao.talk import t
 
 
@@ -27,13 +27,13 @@ class Place:
         return noted(Path(self.adapter)) if self.adapter else None
 
 
-def template(place: Place, name: str = AUTO) -> Template:
+def template(place: Place, name: str = AUTO, thinking: Thinking = "keep") -> Template:
     """Return the chat template of a model: the named one, else the one its adapter was trained with, else its own."""
     tokenizer = load_tokenizer(place.model, trust=place.trust)
     jinja = Path(place.adapter or place.model) / "chat_template.jinja"
     if name == AUTO and place.adapter and jinja.is_file():
         tokenizer.chat_template = jinja.read_text(encoding="utf-8")
-    return Template(tokenizer, name)
+    return Template(tokenizer, name, thinking)
 
 
 def before(name: str, folder: Path, train: Path | None, *, trust: bool = False) -> Place:

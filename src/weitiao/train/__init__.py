@@ -121,6 +121,6 @@ STAGE = Stage(
     "Trained on {kept} of {total} records",
     reads=("export",),
     needs=("export",),
-    project=("seed", "model", "template", "trust_remote_code"),
+    project=("seed", "model", "template", "trust_remote_code", "thinking"),
     outside=outside,
 )

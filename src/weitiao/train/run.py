@@ -39,7 +39,8 @@ def run(job: Job) -> Outcome:
     found = rows.parts(records, settings.validation, job.recipe.folder)
     base, made = _base(job, found["train"])
     mixed = _mixed(job, records, found)
-    template = Template(load_tokenizer(base, trust=job.recipe.project.trust_remote_code), job.recipe.project.template)
+    project = job.recipe.project
+    template = Template(load_tokenizer(base, trust=project.trust_remote_code), project.template, project.thinking)
     data = rows.read(found, template, settings)
     _check_held_out(settings, data)
     lengths = [len(row.encoded.ids) for row in data.train]
