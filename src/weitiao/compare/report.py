@@ -107,6 +107,13 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
     return page.render(**facts, names=NAMES, limits=limits(facts), _=say)
 
 
+def card(facts: Mapping[str, Any], language: str, text: str) -> str:
+    """Return the model card `text` with the figures of this comparison added."""
+    page = _environment(autoescape=False).get_template("card.md.j2")
+    say = lambda message, **values: translate(language, message, **values)  # noqa: E731
+    return page.render(**facts, card=text, names=NAMES, limits=limits(facts), _=say)
+
+
 def picked(rows: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
     """Return three pairs to look at first, numbered: the greatest gain, the middle one, the greatest loss."""
     order = sorted(enumerate(rows, start=1), key=lambda item: -item[1]["change"]["likelihood"])

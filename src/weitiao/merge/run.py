@@ -128,6 +128,8 @@ def _describe(card: Card, base: Path, out: Path, found: Merged) -> None:
         "dtype": found.dtype,
         "merge_same": f"{found.same}/{found.prompts}",
     }
+    if on := found.trained_on:
+        checked["trained_on"] = f"{on.bits} bits, {on.same}/{found.prompts}, {on.divergence:.2g} nats"
     if files := own_code(str(base), trust=True):  # it was loaded: the user had said so
         checked["remote_code"] = list(files)
     (out / "README.md").write_text(card.text(licence_of(base), checked), encoding="utf-8")
