@@ -53,6 +53,13 @@ def test_no_consent_no_code(own: Path) -> None:
         assert "--trust-remote-code" in error.value.hint
 
 
+@pytest.mark.parametrize("value", ["someone/kernel", {"": "someone/kernel"}])
+def test_kernels_are_not_fetched(own: Path, value: object) -> None:
+    ask(own, OWN, text_config={"_attn_implementation": value})
+    with pytest.raises(UserError, match="asks for compiled code from the hub"):
+        load_model(str(own), trust=True)
+
+
 def test_with_consent_it_is_the_model(own: Path, tiny_llama: Path) -> None:
     ids = torch.tensor([[5, 6, 7]])
     found, plain = load_model(str(own), device="cpu", trust=True), load_model(str(tiny_llama), device="cpu")

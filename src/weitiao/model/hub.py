@@ -1,5 +1,6 @@
 """Where models come from: a local folder, or a name on Hugging Face or ModelScope, from the cache if it is there."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ _TEXTS = ["*.json", "*.model", "*.txt", "*.jinja", "*.tiktoken"]
 _ABOUT = ["README.md", "LICENSE*"]
 _WEIGHTS = ("*.safetensors", "*.bin")
 _OTHERS = ["*/*", "consolidated*"]
+
+# With the package `kernels` installed, transformers fetches an attention that is named like a repository, and runs it.
+_KERNEL = re.compile(rb'attn_implementation"\s*:[^,}]*/')
 
 Fetch = Callable[[list[str], bool], str]  # patterns of files, and whether only the cache is asked, to a folder
 
@@ -52,10 +56,16 @@ def own_code(path: str, trust: bool) -> tuple[str, ...]:
     """Return the code that the model in the folder `path` brings along and cannot be loaded without.
 
     There is none where transformers, or we, have a class of the model's type, whatever its configuration asks for.
-    Raises UserError where there is some and the user did not say to `trust` it.
+    Raises UserError where there is some and the user did not say to `trust` it, and for kernels from the hub.
     """
     file = Path(path) / "config.json"
-    config = orjson.loads(file.read_bytes()) if file.is_file() else {}
+    text = file.read_bytes() if file.is_file() else b"{}"
+    if _KERNEL.search(text):
+        raise UserError(
+            t("{path} asks for compiled code from the hub; it was not fetched", path=path),
+            t("Take `attn_implementation` out of its config.json"),
+        )
+    config = orjson.loads(text)
     asked = config.get("auto_map") or {}
     kind = config.get("model_type")
     if not asked or kind == "internlm2":
