@@ -10,6 +10,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from conftest import TEXTS
+from weitiao.model.template import Thinking
 
 _LLAMA3 = (
     "{% for message in messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + "
@@ -34,8 +35,23 @@ _QWEN3 = (
     "{{- '<|im_start|>assistant\n' }}{%- if loop.index0 > ns.last and (loop.last or thought) %}"
     "{{- '<think>\n' + thought.strip('\n') + '\n</think>\n\n' + content.lstrip('\n') }}"
     "{%- else %}{{- content }}{%- endif %}"
-    "{{- '<|im_end|>\n' }}{%- else %}{{- '<|im_start|>' + message.role + '\n' + content + '<|im_end|>\n' }}{%- endif %}"
-    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
+    "{{- '<|im_end|>\n' }}{%- elif message.role == 'tool' %}"
+    "{%- if loop.first or messages[loop.index0 - 1].role != 'tool' %}{{- '<|im_start|>user' }}{%- endif %}"
+    "{{- '\n<tool_response>\n' + content + '\n</tool_response>' }}"
+    "{%- if loop.last or messages[loop.index0 + 1].role != 'tool' %}{{- '<|im_end|>\n' }}{%- endif %}"
+    "{%- else %}{{- '<|im_start|>' + message.role + '\n' + content + '<|im_end|>\n' }}{%- endif %}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
+    "{%- endif %}"
+)
+# Its prompt opens a thought, and no answer that it writes has one.
+DEEPSEEK_R1 = (
+    "{{ bos_token }}{%- for message in messages %}{%- if message['role'] == 'system' %}{{ message['content'] }}"
+    "{%- endif %}{%- if message['role'] == 'user' %}{{ '<｜User｜>' + message['content'] }}{%- endif %}"
+    "{%- if message['role'] == 'assistant' %}{% set content = message['content'] %}{% if '</think>' in content %}"
+    "{% set content = content.split('</think>')[-1] %}{% endif %}"
+    "{{ '<｜Assistant｜>' + content + '<｜end▁of▁sentence｜>' }}{%- endif %}{%- endfor -%}"
+    "{% if add_generation_prompt %}{{ '<｜Assistant｜><think>\n' }}{% endif %}"
 )
 _GEMMA = (
     "{{ bos_token }}{%- set first = '' -%}{%- if messages[0]['role'] == 'system' -%}"
@@ -67,7 +83,8 @@ _PHI3 = (
 )
 # An answer has no stop token of its own: it ends where the next `<|user|>` stands.
 _GLM4 = (
-    "[gMASK]<sop>{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] }}{% endfor %}"
+    "[gMASK]<sop>{% for message in messages %}{% set role = 'observation' if message['role'] == 'tool' else "
+    "message['role'] %}{{ '<|' + role + '|>\n' + message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{{ '\n' }}{% endif %}"
 )
 # Its `generation` block holds the head of the turn too.
@@ -80,6 +97,8 @@ _SMOLLM3 = (
     "{% endgeneration %}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n\n</think>\n\n' }}{% endif %}"
 )
+_END = "<｜end▁of▁sentence｜>"
+_ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
 _IM = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
@@ -96,6 +115,8 @@ class Family:
     words: tuple[str, ...] = ()  # added tokens that are no special ones
     lead: str = ""  # what the template puts before an answer
     turns: str = "all"  # what can be trained of a long conversation
+    thinking: Thinking = "keep"
+    tools: bool = True  # whether it passes on what a tool said
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -113,9 +134,13 @@ FAMILIES = {
         "Qwen3Config", _QWEN3, _IM, "<|im_end|>", "<|im_end|>", words=("<think>", "</think>"),
         lead="<think>\n\n</think>\n\n", turns="last", settings={"head_dim": 8},
     ),
+    "deepseek_r1": Family(
+        "Qwen2Config", DEEPSEEK_R1, ("<｜begin▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", _END), _END, _END,
+        "<｜begin▁of▁sentence｜>", words=("<think>", "</think>"), thinking="strip", tools=False,
+    ),
     "gemma3": Family(
         "Gemma3TextConfig", _GEMMA, ("<bos>", "<eos>", *_TURNS), "<end_of_turn>", "<eos>", "<bos>",
-        settings={"head_dim": 8, "query_pre_attn_scalar": 8, "final_logit_softcapping": 5.0, **_MIXED},
+        tools=False, settings={"head_dim": 8, "query_pre_attn_scalar": 8, "final_logit_softcapping": 5.0, **_MIXED},
     ),
     "mistral": Family(
         "MistralConfig", _MISTRAL, ("<s>", "</s>", "[INST]", "[/INST]"), "</s>", "</s>", "<s>", lead=" ", turns="last",
@@ -126,12 +151,12 @@ FAMILIES = {
         "<|endoftext|>", settings=_SLIDING,
     ),
     "glm4": Family(
-        "Glm4Config", _GLM4, ("<|endoftext|>", "[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>"),
+        "Glm4Config", _GLM4, ("<|endoftext|>", "[gMASK]", "<sop>", *_ROLES),
         "<|user|>", "<|endoftext|>", settings={"head_dim": 8},
     ),
     "smollm3": Family(
         "SmolLM3Config", _SMOLLM3, _IM, "<|im_end|>", "<|im_end|>", words=("<think>", "</think>"),
-        settings={"no_rope_layers": [1, 0]},
+        tools=False, settings={"no_rope_layers": [1, 0]},
     ),
     "qwen3_moe": Family(
         "Qwen3MoeConfig", _QWEN2, _IM, "<|im_end|>", "<|im_end|>", settings={"head_dim": 8, **_EXPERTS},

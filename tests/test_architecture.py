@@ -40,6 +40,8 @@ HOMES = {
     "safetensors": TORCH_HOMES,
     "tokenizers": ("model",),
     "gguf": ("model",),
+    "huggingface_hub": ("model",),
+    "modelscope": ("model",),
     "sacrebleu": ("compare",),
     "jinja2": ("compare", "model"),
     "nicegui": ("serve",),

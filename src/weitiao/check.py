@@ -127,15 +127,25 @@ def check(settings: Source, folder: Path) -> Iterator[Report]:
             yield _check_file(open_file(item, settings.encoding, Path(aside)), settings)
 
 
-def measure(conversations: Sequence[Messages], model: str, folder: Path) -> Tokens | None:
+@dataclass(frozen=True)
+class Measuring:
+    """What counts tokens: a model by its folder or name, a chat template by name, and whether its own code may run."""
+
+    model: str
+    template: str = "auto"
+    trust: bool = False
+
+
+def measure(conversations: Sequence[Messages], by: Measuring, folder: Path) -> Tokens | None:
     """Count the tokens of conversations under a model's template, and show the loss mask of the first ones."""
-    from weitiao.model.load import load_tokenizer, resolve
+    from weitiao.model.hub import resolve
+    from weitiao.model.load import load_tokenizer
     from weitiao.model.template import Template
 
     if not conversations:
         return None
-    tokenizer = load_tokenizer(resolve(model, folder))
-    template = Template(tokenizer)
+    tokenizer = load_tokenizer(resolve(by.model, folder, weights=False, code=by.trust), trust=by.trust)
+    template = Template(tokenizer, by.template)
     encoded = [template.encode(messages) for messages in conversations]
     samples = []
     for item in encoded[:_SAMPLES]:

@@ -43,6 +43,7 @@ STAGE = Stage(
     "Exported {kept} of {total} records",
     reads_records=True,
     gives_records=True,
+    project=("thinking",),
 )
 
 
@@ -60,7 +61,8 @@ def run(job: Job) -> Outcome:
     settings = job.settings(Export)
     inputs = list(enumerate(job.inputs["records"].parts()))
     missing = [item for item in inputs if not job.draft.part(item[0]).exists()]
-    work = local.run(partial(_export_part, draft=job.draft, settings=settings), missing)
+    strip = job.recipe.project.thinking == "strip"
+    work = local.run(partial(_export_part, draft=job.draft, settings=settings, strip=strip), missing)
     for _ in job.reporter.track(work, len(missing), "chunks exported"):
         pass
     total = sum(_height(path) for _, path in inputs)
@@ -113,9 +115,9 @@ def why_not(messages: pl.Expr, settings: Export) -> pl.Expr:
     )
 
 
-def _export_part(numbered: tuple[int, Path], *, draft: Draft, settings: Export) -> None:
+def _export_part(numbered: tuple[int, Path], *, draft: Draft, settings: Export, strip: bool) -> None:
     index, path = numbered
-    frame = pl.read_parquet(path)
+    frame, stripped = _without_thinking(pl.read_parquet(path)) if strip else (pl.read_parquet(path), ledger.empty())
     judged = frame.with_columns(why_not(pl.col("messages"), settings).alias("reason"))
     refused = judged.filter(pl.col("reason").is_not_null()).select("id", "reason", detail=pl.lit(None, pl.String))
     kept = judged.filter(pl.col("reason").is_null()).drop("reason")
@@ -132,7 +134,26 @@ def _export_part(numbered: tuple[int, Path], *, draft: Draft, settings: Export) 
         write_whole(folder / f"{index:05d}-{part}", "".join(f"{text}\n" for text in texts).encode())
     counts = {"lost": dict(rows.lost), "unfit": dict(Counter(rows.unfit.values()))}
     write_whole(draft.scratch("counts") / f"{index:05d}.json", orjson.dumps(counts))
-    draft.write(index, kept, pl.concat([ledger.events(noted), ledger.events(added)]))
+    draft.write(index, kept, pl.concat([stripped, ledger.events(noted), ledger.events(added)]))
+
+
+def _without_thinking(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Take the thinking out of the assistant's turns, and note each turn with its text before."""
+    role, content = (pl.element().struct.field(name) for name in ("role", "content"))
+    said = pl.when(role == "assistant").then(content.str.replace(record.THINKING, "")).otherwise(content)
+    messages = pl.col("messages").list.eval(pl.struct(role=role, content=said))
+    turns = frame.select("id", "messages", turn=pl.int_ranges(pl.col("messages").list.len()), said=messages)
+    turns = turns.explode("messages", "turn", "said")
+    before, after = (pl.col(name).struct.field("content") for name in ("messages", "said"))
+    changed = turns.filter(before != after).select(
+        "id",
+        "turn",
+        before=before,
+        step=pl.lit("export"),
+        action=pl.lit("changed"),
+        reason=pl.lit("thinking taken out"),
+    )
+    return frame.with_columns(messages=messages), ledger.events(changed)
 
 
 def _with_system(frame: pl.DataFrame, system: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:

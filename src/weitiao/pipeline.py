@@ -9,6 +9,7 @@ from typing import Any
 import weitiao
 from weitiao import compare, export, merge, prepare, source, split, train
 from weitiao.errors import UserError
+from weitiao.model import hub
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Job, Outcome, Reporter, Silent, Stage
 from weitiao.store import Run, Stored, digest, file_digest
@@ -66,6 +67,7 @@ def run(
     line = _Line(recipe, home, reporter or Silent())
     forced = False
     with home.locked():
+        line.find_model(chosen)
         for stage in chosen:
             forced = forced or stage.name == first
             line.pass_by(stage, forced)
@@ -112,6 +114,18 @@ class _Line:
     home: Run
     reporter: Reporter
     done: dict[str, Done] = field(default_factory=dict)
+
+    def find_model(self, stages: list[Stage]) -> None:
+        """Hold, before anything runs, that the model of stages yet to run is here, or fetch it."""
+        project = self.recipe.project
+        stored = [self.home.stored(stage.name) for stage in stages if "model" in stage.project]
+        if project.model == "tiny" or all(
+            item and item.manifest["project"]["model"] == project.model for item in stored
+        ):
+            return
+        path = hub.resolve(project.model, self.recipe.folder, code=project.trust_remote_code)
+        if said := hub.warning(path, project.trust_remote_code):
+            self.reporter.say(said)
 
     def pass_by(self, stage: Stage, forced: bool) -> None:
         """Run the stage unless it stands finished with the same key."""

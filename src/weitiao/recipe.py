@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import orjson
 import yaml
@@ -29,9 +29,18 @@ class Project(Settings):
 
     name: str = Field("", pattern=r"^[\w.-]*$", description="Name of the run's folder; the recipe's file name if empty")
     seed: int = Field(42, ge=0, description="Seed of everything that is drawn at random")
-    model: str = Field("tiny", description="Base model: a folder, a hub name, or `tiny`, made on the spot")
+    model: str = Field(
+        "tiny", description="Base model: a folder, a Hugging Face name, `modelscope:` and a name, or `tiny`, made here"
+    )
+    trust_remote_code: bool = Field(
+        False, description="Run code that the model brings along, where transformers has no class for it"
+    )
     template: str = Field(
         "auto", description="Chat template by name (`internlm2_chat`); auto: the model's own, else a plain one"
+    )
+    thinking: Literal["keep", "strip"] = Field(
+        "keep",
+        description="Thinking in answers (<think>…</think>): keep trains it; strip takes it out and asks for none",
     )
 
 

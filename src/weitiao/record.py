@@ -50,6 +50,19 @@ class Record:
         }
 
 
+THINK, _END = "<think>", "</think>"
+THINKING = rf"(?s)^\s*{THINK}.*?{_END}\s*"  # at the beginning of an answer
+
+
+def parted(text: str, *, opened: bool = False) -> tuple[str, str]:
+    """Part an answer into what was thought and what was said; after a prompt that ends in `<think>` it is `opened`."""
+    head = text.lstrip()
+    if not opened and not head.startswith(THINK):
+        return "", text
+    thought, _, said = head.removeprefix(THINK).partition(_END)
+    return thought.strip(), said.lstrip()
+
+
 def record_id(uri: str, row: int, content: bytes) -> str:
     """Return the stable id of the record that stands at `row` of `uri` with this raw content: 20 hex digits."""
     digest = hashlib.blake2b(digest_size=10)

@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -20,7 +22,7 @@ import torch
 from weitiao.chat.session import Session
 from weitiao.cli import chat as command
 from weitiao.errors import UserError
-from weitiao.model.generate import Sampling, answer
+from weitiao.model.generate import Answer, Sampling, answer
 from weitiao.model.load import load_model, load_tokenizer
 from weitiao.model.template import Template
 
@@ -103,7 +105,7 @@ def test_one_question_is_answered_as_compare_does(
     (wanted,) = answer(session.model, session.template, chats, Sampling(max_new_tokens=8), batch_tokens=1)
     assert ask(tiny_llama, capsys, system="短") == f"{wanted.text}\n"
     sys.stdout.flush()
-    told = {"answer": wanted.text, "tokens": wanted.tokens, "stopped": wanted.stopped}
+    told = {"answer": wanted.text, "thinking": "", "tokens": wanted.tokens, "stopped": wanted.stopped}
     written = io.TextIOWrapper(buffer := io.BytesIO(), encoding="utf-8")
     with contextlib.redirect_stdout(written):
         ask(tiny_llama, capsys, system="短", as_json=True)
@@ -158,3 +160,50 @@ def test_in_a_terminal_the_first_interrupt_stops_the_answer_and_the_second_leave
         process.kill()
         process.wait()
         os.close(terminal)
+
+
+class Scripted:
+    """A session whose model says what it is told to."""
+
+    def __init__(self, *pieces: str, opened: bool = False) -> None:
+        self.pieces, self.forgotten = pieces, 0
+        self.template = SimpleNamespace(opens_thinking=opened)
+
+    def ask(self, question: str) -> Generator[str, None, Answer]:
+        yield from self.pieces
+        return Answer("".join(self.pieces), len(self.pieces), True)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "opened", "thought", "said"),
+    [
+        (("<think>", "\n\n", "</think>", "\n\n", "2", "\n\n3"), False, "", "2\n\n3"),
+        (("<thi", "nk>a", "b</think>", "2"), False, "ab", "2"),
+        (("a", "b</think>", "\n", "2"), True, "ab", "2"),
+        (("<", "b", ">"), False, "", "<b>"),
+        (("<",), False, "", "<"),
+        (("<think>", "a"), False, "a", ""),
+    ],
+)
+def test_thinking_is_not_shown_as_the_answer(
+    capsys: pytest.CaptureFixture[str], pieces: tuple[str, ...], opened: bool, thought: str, said: str
+) -> None:
+    session: Any = Scripted(*pieces, opened=opened)
+    assert command._answer(session, "1+1?", show=True)[1:] == (thought, said)
+    told = capsys.readouterr()
+    assert told.out == said + "\n"
+    assert told.err.strip() == thought
+
+
+def test_weights_in_four_bits_answer(tiny_llama: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("bitsandbytes")
+    assert ask(tiny_llama, capsys, bits=command.Bits.FOUR).strip()
+
+
+def test_a_template_that_the_model_was_not_trained_by_is_said(
+    tiny_llama: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.chat(str(tiny_llama), ask="1", max_new_tokens=1, template="default")
+    assert "another one than default" in capsys.readouterr().err
+    command.chat(str(tiny_llama), ask="1", max_new_tokens=1, template="internlm2_chat")
+    assert "another one" not in capsys.readouterr().err

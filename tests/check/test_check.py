@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weitiao.check import Report, Spread, check, measure
+from weitiao.check import Measuring, Report, Spread, check, measure
 from weitiao.errors import UserError
 from weitiao.source import Source
 from weitiao.source.files import Input
@@ -103,14 +103,17 @@ def test_no_rows_is_not_fine(tmp_path: Path) -> None:
 
 def test_the_loss_mask_of_samples_is_shown(tiny_llama: Path) -> None:
     conversation = (("user", "为什么水不能兑水？"), ("assistant", "因为兑了还是水。"))
-    tokens = measure([conversation] * 3, str(tiny_llama), Path())
+    tokens = measure([conversation] * 3, Measuring(str(tiny_llama)), Path())
     assert tokens is not None
     assert (tokens.counted, len(tokens.samples)) == (3, 2)
     sample = tokens.samples[0]
     assert [text for text, on in sample.pieces if on] == ["因为兑了还是水。<|im_end|>"]
     assert "".join(text for text, _ in sample.pieces).startswith("<|im_start|>user\n为什么")
     assert 0 < sample.supervised < sample.tokens
-    assert measure([], str(tiny_llama), Path()) is None
+    named = measure([conversation], Measuring(str(tiny_llama), "default"), Path())
+    assert named is not None
+    assert "".join(text for text, _ in named.samples[0].pieces).startswith("<|User|>:为什么")
+    assert measure([], Measuring(str(tiny_llama)), Path()) is None
 
 
 def test_a_missing_input_is_an_error(tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
 """What is measured and tallied, against figures worked out otherwise."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weitiao.compare.ask import Side
 from weitiao.compare.measures import FEWEST, MEASURES, Said, Verdict, bootstrap, differences, overlap, tally, verdict
+from weitiao.model.load import load_tokenizer
+from weitiao.model.pair import Place
+from weitiao.model.template import Template
 
 
 def test_overlap_is_chrf() -> None:
@@ -106,3 +112,11 @@ def test_verdicts_that_are_all_the_same_leave_the_doubt_that_their_number_leaves
 ) -> None:
     found = tally([same] * 28, [str(n) for n in range(28)], samples=100, seed=0)
     assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_what_was_thought_is_no_part_of_the_answer(tiny_llama: Path, tmp_path: Path) -> None:
+    side = Side("after", Place(str(tiny_llama)), Template(load_tokenizer(str(tiny_llama))), tmp_path)
+    told = side._parted({"text": "<think>\n\n</think>\n\n水", "tokens": 3, "stopped": True})
+    assert told == {"text": "水", "thinking": "", "tokens": 3, "stopped": True}
+    said = Said(**told, loss=1.0, loss_tokens=1)
+    assert said.measured("<think>slow</think>水", by_token=True)["overlap"] == 100

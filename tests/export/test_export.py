@@ -151,3 +151,22 @@ def test_hugging_face_gets_parquet_with_messages(tmp_path: Path) -> None:
 def test_placeholders_can_be_kept(tmp_path: Path) -> None:
     records = [record("a", U, ("assistant", "{{name}}"))]
     assert export(tmp_path, records, placeholders="keep")[0].manifest["kept"] == 1
+
+
+def test_thinking_is_taken_out_and_noted(tmp_path: Path) -> None:
+    thought = "<think>\nslow\n</think>\n\n"
+    rows = [
+        [("user", "<think>x</think>a"), ("assistant", thought + "b"), ("user", "c"), ("assistant", "d")],
+        [("user", "a"), ("assistant", thought)],
+    ]
+    texts = [{"messages": [{"role": role, "content": text} for role, text in row]} for row in rows]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts), encoding="utf-8")
+    recipe: dict[str, Any] = {"name": "r", "source": {"inputs": ["data.jsonl"]}, "export": {}}
+    kept = pipeline.run(bind(recipe, pipeline.SETTINGS, tmp_path), last="export")[-1].stored.records()
+    assert [[m["content"] for m in row] for row in kept["messages"].to_list()] == [[c for _, c in row] for row in rows]
+    done = pipeline.run(bind({**recipe, "thinking": "strip"}, pipeline.SETTINGS, tmp_path), last="export")[-1]
+    (messages,) = done.stored.records()["messages"].to_list()
+    assert [message["content"] for message in messages] == ["<think>x</think>a", "b", "c", "d"]
+    assert done.manifest["refused"] == {"empty turn": 1}
+    changed = done.stored.ledger().filter(pl.col("reason") == "thinking taken out")
+    assert changed.select("turn", "before").rows() == [(1, thought + "b"), (1, thought)]

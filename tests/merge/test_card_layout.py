@@ -136,5 +136,11 @@ def test_card_and_named_template_from_the_recipe(tiny_llama: Path, tmp_path: Pat
     wanted = "<|im_start|>user\n1<|im_end|>\n<|im_start|>assistant\n"
     for place in (Place(str(out)), Place(str(base), str(done["train"].folder / "adapter"))):
         assert pair.template(place).text([("user", "1")], generate=True) == wanted
+    card = (done["compare"].folder / "card.md").read_text(encoding="utf-8")
+    assert card.startswith(text)
+    report = orjson.loads((done["compare"].folder / "report.json").read_bytes())
+    likelihood = report["measures"][0]
+    assert f"| {likelihood['before']:,.3f} | {likelihood['after']:,.3f} |".replace("-", "−") in card.replace("-", "−")
+    assert (out / "README.md").read_text(encoding="utf-8") == text  # a finished stage stays as it is
     models = orjson.loads((done["compare"].folder / "report.json").read_bytes())["models"]
     assert {side["template"] for side in models.values()} == {"qwen_chat"}

@@ -81,7 +81,9 @@ def test_bfloat16(tiny_llama: Path, tmp_path: Path) -> None:
 
 
 def test_another_model_is_said_loudly(tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forget(path: str, *, adapter: str | None = None, dtype: str = "auto", device: str | None = None) -> Any:
+    def forget(
+        path: str, *, adapter: str | None = None, dtype: str = "auto", device: str | None = None, trust: bool = False
+    ) -> Any:
         return load_model(path if adapter else str(tiny_llama), adapter=adapter, dtype=dtype, device="cpu")
 
     monkeypatch.setattr(module, "load_model", forget)

@@ -38,6 +38,10 @@ def said(template: Template, encoded: Encoded) -> list[str]:
     return [template.tokenizer.decode(run) for run in runs]
 
 
+def template_of(family: Family) -> Template:
+    return Template(make_tokenizer(family), thinking=family.thinking)
+
+
 def wanted(family: Family, messages: list[tuple[str, str]]) -> list[str]:
     return [family.lead + text + family.stop for role, text in messages if role == "assistant"]
 
@@ -45,7 +49,7 @@ def wanted(family: Family, messages: list[tuple[str, str]]) -> list[str]:
 @every_family
 def test_the_answers_and_their_stops_carry_loss_and_nothing_else(name: str) -> None:
     family = FAMILIES[name]
-    template = Template(make_tokenizer(family))
+    template = template_of(family)
     eos = template.tokenizer.convert_tokens_to_ids
     assert template.stop_ids == tuple(dict.fromkeys((eos(family.stop), eos(family.eos))))
     for messages in (SHORT, TALK):
@@ -56,11 +60,64 @@ def test_the_answers_and_their_stops_carry_loss_and_nothing_else(name: str) -> N
         assert one.ids[: len(asked)] == asked
         assert one.mask.index(True) == len(asked)
         chat = [{"role": role, "content": content} for role, content in messages]
-        theirs = template.tokenizer.apply_chat_template(chat, tokenize=True)["input_ids"]
+        theirs = template.tokenizer.apply_chat_template(chat, chat_template=template.jinja, tokenize=True)["input_ids"]
         assert one.ids[: len(theirs)] == theirs
         assert one.ids[len(theirs) :] == ([eos("<|user|>")] if name == "glm4" else [])
     if family.turns == "all":
         assert said(template, template.encode(TALK)) == wanted(family, TALK)
+
+
+CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>'
+TOOLS = [
+    ("user", "1+1?"), ("assistant", CALL), ("tool", '{"sum": 2}'), ("tool", "two\nlines"), ("assistant", "2"),
+]  # fmt: skip
+
+
+@every_family
+def test_what_a_tool_said_is_passed_on_and_carries_no_loss_or_is_refused(name: str) -> None:
+    family = FAMILIES[name]
+    template = template_of(family)
+    if not family.tools:
+        with pytest.raises(
+            UserError, match=r"leaves out what the role `tool` says|takes no conversation of user, assist"
+        ):
+            template.encode(TOOLS, "last")
+        with pytest.raises(UserError):
+            template.prompt(TOOLS[:-1])
+        return
+    one = template.encode(TOOLS, "last")
+    assert said(template, one) == wanted(family, TOOLS[-1:])
+    text = template.text(TOOLS, generate=False)
+    assert all(content in text for _, content in TOOLS)
+    asked = template.prompt(TOOLS[:-1])
+    assert one.ids[: len(asked)] == asked
+    assert not any(one.mask[: len(asked)])
+    if family.turns == "all":
+        call, answer = wanted(family, TOOLS)
+        if name == "glm4":  # an answer ends where what follows it begins
+            call = call.replace(family.stop, "<|observation|>")
+        assert said(template, template.encode(TOOLS)) == [call, answer]
+
+
+def test_an_answer_without_thinking_where_the_template_asks_for_none() -> None:
+    plain, strip = (Template(make_tokenizer(FAMILIES["qwen3"]), thinking=how) for how in ("keep", "strip"))
+    assert said(plain, plain.encode(SHORT)) == ["<think>\n\n</think>\n\n2<|im_end|>"]
+    assert said(strip, strip.encode(SHORT)) == ["2<|im_end|>"]
+    assert plain.encode(SHORT).ids == strip.encode(SHORT).ids
+    assert strip.text(SHORT[:1], generate=True) == plain.text(SHORT[:1], generate=True) + "<think>\n\n</think>\n\n"
+    again = make_tokenizer(FAMILIES["qwen3"])
+    again.chat_template = strip.jinja
+    assert Template(again).encode(SHORT) == strip.encode(SHORT)
+    assert Template(again, thinking="strip").jinja == strip.jinja
+
+
+def test_a_prompt_that_opens_a_thought() -> None:
+    tokenizer = make_tokenizer(FAMILIES["deepseek_r1"])
+    assert Template(tokenizer).opens_thinking
+    with pytest.raises(UserError, match="changes what was said") as error:
+        Template(tokenizer).encode(SHORT)
+    assert "thinking: strip" in error.value.hint
+    assert not Template(tokenizer, thinking="strip").opens_thinking
 
 
 def test_a_template_that_strips_thinking_from_earlier_answers_trains_the_last() -> None:
@@ -89,17 +146,20 @@ def test_generation_blocks_mark_what_the_prompts_tell(name: str) -> None:
     if "generation %}" in family.jinja:
         other = family.jinja.replace("{% generation %}", "").replace("{% endgeneration %}", "")
     elif name == "qwen3":  # it writes an answer in several pieces
-        head, tail = "{{- '<|im_start|>assistant\n' }}{%- if loop", "{{- '<|im_end|>\n' }}{%- else %}"
+        head, tail = (
+            "{{- '<|im_start|>assistant\n' }}{%- if loop",
+            "{{- '<|im_end|>\n' }}{%- elif message.role == 'tool' %}",
+        )
         other = family.jinja.replace(head, head.replace("{%- if", "{% generation %}{%- if"))
-        other = other.replace(tail, tail.replace("{%- else", "{% endgeneration %}{%- else"))
+        other = other.replace(tail, tail.replace("{%- elif", "{% endgeneration %}{%- elif"))
     else:
-        spots = {"llama3": "{{ content }}", "glm4": "{{ '<|' + message['role'] + '|>\n' + message['content'] }}"}
+        spots = {"llama3": "{{ content }}", "glm4": "{{ '<|' + role + '|>\n' + message['content'] }}"}
         spot = spots.get(name) or next(part for part in _PARTS if part in family.jinja)
         other = family.jinja.replace(spot, _marked(spot))
     assert other != family.jinja
-    one, two = Template(make_tokenizer(family)), Template(make_tokenizer(family))
+    one, two = template_of(family), template_of(family)
     two.tokenizer.chat_template = other
-    two = Template(two.tokenizer)
+    two = Template(two.tokenizer, thinking=family.thinking)
     assert one.stop_ids == two.stop_ids
     for turns in ("all", "last") if family.turns == "all" else ("last",):
         for messages in (SHORT, TALK):
@@ -112,6 +172,7 @@ _PARTS = (
     "{{ message['content'] | trim }}{{ '<end_of_turn>\n' }}",
     "{{- ' ' + message['content'] | trim + eos_token }}",
     "{{ ' ' + message['content'] + eos_token }}",
+    "{{ '<｜Assistant｜>' + content + '<｜end▁of▁sentence｜>' }}",
     "{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}",
 )
 
@@ -138,7 +199,7 @@ def test_packed_records_have_the_losses_they_have_alone(name: str, tmp_path: Pat
 @every_family
 def test_the_line_from_training_to_comparing(name: str, tmp_path: Path, run_line: Callable[..., Any]) -> None:
     family, base = FAMILIES[name], make_family(name, tmp_path / "base")
-    done = run_line(base, f"max_steps: 2, turns: {family.turns}")
+    done = run_line(base, f"max_steps: 2, turns: {family.turns}", f"thinking: {family.thinking}\n")
     facts = {item.stage.name: item.manifest["facts"] for item in done}
     assert facts["train"]["stops_trained"] == facts["train"]["rows"] == 4
     merged = facts["merge"]

@@ -71,7 +71,7 @@ def test_the_config_of_the_tutorial_has_its_hyperparameters_exactly(tmp_path: Pa
     wanted |= {key: value for key, value in {"bits": 4, "double_quant": True}.items() if key in Train.model_fields}
     assert {key: train.get(key) for key in wanted} == wanted
     assert train["probes"] == ["请给我介绍五个上海的景点", "Please tell me five scenic spots in Shanghai"]
-    assert found.recipe["model"] == "internlm/internlm2-1_8b"
+    assert (found.recipe["model"], found.recipe["template"]) == ("internlm/internlm2-1_8b", "default")
     assert found.recipe["source"] == {"inputs": ["tatsu-lab/alpaca"], "shape": "alpaca"}
     assert lost(found) == {"SYSTEM": line_of(ALPACA, "SYSTEM")}
     changed = {note.setting.split(" = ")[0] for note in found.notes if not note.lost}
@@ -117,6 +117,13 @@ def test_a_config_that_mmengine_dumped(tmp_path: Path) -> None:
     )
     assert tuple(train[key] for key in keys) == wanted
     assert set(lost(found)) == {"betas", "eta_min", "test"}
+
+
+@pytest.mark.parametrize(("word", "template"), [("internlm2_chat", "internlm2_chat"), ("my_own", None)])
+def test_the_chat_template_is_carried_by_its_name(tmp_path: Path, word: str, template: str | None) -> None:
+    found = imported(tmp_path, edited(("PROMPT_TEMPLATE.default", f"PROMPT_TEMPLATE.{word}")))
+    assert found.recipe.get("template") == template
+    assert ("prompt_template" in lost(found)) is (template is None)
 
 
 def test_misspelt_and_unknown_names_are_listed(tmp_path: Path) -> None:
@@ -205,7 +212,8 @@ def read_back(recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
         name: {key: value for key, value in section.model_dump(mode="json").items() if key in recipe[name]}
         for name, section in found.sections.items()
     }
-    return {"model": found.project.model, "seed": found.project.seed, **sections}
+    named = {"template": found.project.template} if "template" in recipe else {}
+    return {"model": found.project.model, "seed": found.project.seed, **named, **sections}
 
 
 TOKENS = re.findall(r"\w+|\s+|[^\w\s]", ALPACA)

@@ -31,8 +31,8 @@ COMMANDS = {
 }
 
 # What a missing library belongs to, so that the error can name the line that installs it.
-EXTRAS = dict.fromkeys(("accelerate", "jinja2", "peft", "sacrebleu", "safetensors", "torch", "transformers"), "train")
-EXTRAS["gguf"] = "gguf"
+_TRAIN = ("accelerate", "huggingface_hub", "jinja2", "peft", "sacrebleu", "safetensors", "torch", "transformers")
+EXTRAS = dict.fromkeys(_TRAIN, "train") | {"gguf": "gguf", "modelscope": "modelscope"}
 
 
 class _LazyGroup(TyperGroup):

@@ -6,9 +6,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from weitiao.check import Report, Spread, Tokens, check, measure
+from weitiao.check import Measuring, Report, Spread, Tokens, check, measure
 from weitiao.cli import COMMANDS
-from weitiao.cli.terminal import AsJson, emit, plain_recipe, with_flags
+from weitiao.cli.terminal import AsJson, Trust, emit, plain_recipe, with_flags
 from weitiao.source import Source
 from weitiao.source.table import Wrong
 from weitiao.talk import t
@@ -31,15 +31,20 @@ def check_files(
     inputs: Annotated[list[str], typer.Argument(metavar="FILE...", help=t("Files, folders or patterns"))],
     source: dict[str, Any],
     model: Annotated[str | None, typer.Option(help=t("Also count tokens and show the loss mask of this model"))] = None,
+    template: Annotated[
+        str, typer.Option(help=t("With --model: chat template by name; auto: the model's own"))
+    ] = "auto",
+    trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what files hold; every bad row as file:line:field with the mend. Status 2 if there is one."""
     recipe = plain_recipe({"source": {"inputs": inputs, **source}}, "check")
+    measuring = Measuring(model, template, trust_remote_code) if model else None
     out = Console(highlight=False, soft_wrap=True)
     results, fine = [], True
     for report in check(recipe.section("source", Source), recipe.folder):
         fine = fine and report.is_fine
-        tokens = measure(report.conversations, model, recipe.folder) if model else None
+        tokens = measure(report.conversations, measuring, recipe.folder) if measuring else None
         results.append(report.plain() | ({"tokens": _plain(tokens)} if tokens else {}))
         if not as_json:
             show(report, tokens, out)

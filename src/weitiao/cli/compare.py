@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from weitiao import pipeline
-from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, with_flags
+from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, with_flags
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
 from weitiao.recipe import load
@@ -32,6 +32,7 @@ def compare(
     out: Annotated[Path | None, typer.Option("-o", "--out", help=t("Folder for the reports"))] = None,
     runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
     seed: Annotated[int, typer.Option(min=0, help=t("Seed of intervals and of drawn tokens"))] = 42,
+    trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare before and after on unseen questions: RECIPE, or --before M --after M --data FILE -o DIR."""
@@ -40,11 +41,12 @@ def compare(
             compare[side] = str(Path(str(compare[side])).absolute())
     if recipe is not None:
         overrides = [f"compare.{name}={_written(value)}" for name, value in compare.items()]
-        checked = load(recipe, pipeline.SETTINGS, overrides)
+        trusted = ["trust_remote_code=true"] if trust_remote_code else []
+        checked = load(recipe, pipeline.SETTINGS, [*overrides, *trusted])
         done = pipeline.run(checked, runs, first="compare", last="compare", reporter=Terminal())[-1]
         folder = done.stored.folder if out is None else _copied(done, out)
     else:
-        done, folder = _plain(compare, data, out, seed)
+        done, folder = _plain(compare, data, out, {"seed": seed, "trust_remote_code": trust_remote_code})
     if as_json:
         facts = done.manifest["facts"]
         kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models")}
@@ -53,7 +55,7 @@ def compare(
         print(folder / FILES[0])
 
 
-def _plain(settings: dict[str, Any], data: Path | None, out: Path | None, seed: int) -> tuple[Done, Path]:
+def _plain(settings: dict[str, Any], data: Path | None, out: Path | None, project: dict[str, Any]) -> tuple[Done, Path]:
     """Compare two models on a file, in a run that is kept beside the reports until they are written."""
     wanted = {"--data": data, "--out": out, "--before": settings.get("before"), "--after": settings.get("after")}
     if missing := [flag for flag, value in wanted.items() if value is None]:
@@ -64,7 +66,7 @@ def _plain(settings: dict[str, Any], data: Path | None, out: Path | None, seed: 
     assert data is not None
     assert out is not None
     stages = {"source": {"inputs": [str(data.absolute())]}, "export": {}, "compare": settings}
-    checked = plain_recipe({"seed": seed, **stages}, "compare")
+    checked = plain_recipe({**project, **stages}, "compare")
     runs = out / ".run"
     done = pipeline.run(checked, runs, reporter=Terminal())[-1]
     _copied(done, out)

@@ -76,10 +76,11 @@ def _libraries(installed: dict[str, dict[str, str | None]]) -> list[str]:
 
 def _fits(machine: Machine, model: str | None, tokens: int) -> dict[str, list[dict[str, Any]]]:
     """Return, for each model, what each way of training takes."""
-    from weitiao.model.load import load_config, resolve
+    from weitiao.model.hub import resolve
+    from weitiao.model.load import load_config
     from weitiao.train import defaults, fit
 
-    configs = fit.KNOWN if model is None else {model: load_config(resolve(model, Path.cwd()))}
+    configs = fit.KNOWN if model is None else {model: load_config(resolve(model, Path.cwd(), weights=False))}
     on_gpu = machine.gpu is not None
     free = machine.gpu_free if on_gpu else machine.free
     narrow = 2 if on_gpu or machine.bfloat16 else 4

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, with_flags
+from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, tell_of_code, with_flags
 from weitiao.errors import UserError
 from weitiao.merge import STAGE, Merge
 from weitiao.talk import t
@@ -27,13 +27,14 @@ def merge(
     adapter: Annotated[Path, typer.Argument(help=t("The adapter's folder"))],
     out: Annotated[Path, typer.Argument(help=t("The folder of the merged model"))],
     merge: dict[str, Any],
+    trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Merge an adapter into its base model, and check that the result answers alike."""
     from weitiao.merge.run import asked, describe, tell
     from weitiao.merge.run import merge as work
     from weitiao.model import pair
-    from weitiao.model.load import resolve
+    from weitiao.model.hub import resolve
 
     settings = plain_recipe({"merge": merge}, "merge").section("merge", Merge)
     if not (adapter / "adapter_config.json").is_file():
@@ -43,7 +44,8 @@ def merge(
     if out.exists() and any(out.iterdir()):
         raise UserError(t("{path} is there already", path=out), t("Give another folder, or remove it"))
     aside = out.with_name(f".{out.name}.part")
-    place = pair.Place(resolve(base, Path.cwd()), str(adapter))
+    place = pair.Place(resolve(base, Path.cwd(), code=trust_remote_code), str(adapter), trust_remote_code)
+    tell_of_code(place.model, place.trust)
     found = work(place, aside, settings, asked()[: settings.prompts])
     describe(place.model, Path(base).name if Path(base).exists() else base, aside, found)
     if out.exists():

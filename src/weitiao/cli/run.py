@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from weitiao import pipeline
-from weitiao.cli.terminal import AsJson, Terminal, emit, summary
+from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, summary
 from weitiao.recipe import load
 from weitiao.talk import t
 
@@ -27,10 +27,12 @@ def run(
         list[str] | None, typer.Option("--set", help=t("Another value for a key of the recipe: train.epochs=3"))
     ] = None,
     runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
+    trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe; stages that are finished and unchanged are not run again."""
-    checked = load(recipe, pipeline.SETTINGS, overrides or ())
+    trusted = ["trust_remote_code=true"] if trust_remote_code else []
+    checked = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *trusted])
     done = pipeline.run(checked, runs, first=first, last=last, reporter=Terminal())
     result = summary(done)
     if as_json:

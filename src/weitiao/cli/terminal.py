@@ -11,12 +11,20 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from weitiao.model import hub
 from weitiao.pipeline import SETTINGS, Done
 from weitiao.recipe import Recipe, Settings, bind, plain_value
 from weitiao.talk import t
 
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help=t("Print the result as one JSON object on stdout"))]
+
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code", help=t("Run code that the model brings along, where transformers has no class for it")
+    ),
+]
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -47,6 +55,12 @@ class Terminal:
     def say(self, text: str) -> None:
         """Say a line on stderr."""
         console.print(text, markup=False)
+
+
+def tell_of_code(path: str, trust: bool) -> None:
+    """Warn of a model that runs code of its own; raises UserError where nobody trusts it."""
+    if said := hub.warning(path, trust):
+        Terminal().say(said)
 
 
 def emit(result: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import typer
 import weitiao
 from weitiao import pipeline
 from weitiao.cli import COMMANDS
+from weitiao.cli.chat import Bits
 from weitiao.cli.terminal import AsJson, Terminal, emit, summary
 from weitiao.errors import UserError
 from weitiao.merge import Merge
@@ -184,9 +185,10 @@ def merge(
 def chat(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=t("A model's folder or hub name"))],
     adapter: Annotated[Path | None, typer.Option(help=t("A LoRA adapter on top of the model"))] = None,
-    prompt_template: Annotated[str | None, typer.Option(help=t("Said, not used: the model's own is right"))] = None,
+    prompt_template: Annotated[str | None, typer.Option(help=t("Chat template by name; else the model's own"))] = None,
     system: Annotated[str | None, typer.Option(help=t("The system message"))] = None,
-    system_template: Annotated[str | None, typer.Option(hidden=True)] = None,
+    system_template: Annotated[str | None, typer.Option(help=t("A system message by XTuner's name: alpaca"))] = None,
+    bits: Annotated[Bits | None, typer.Option(help=t("Load the weights in 4 or 8 bits, to take less memory"))] = None,
     ask: Annotated[str | None, typer.Option(help=t("Ask one question and leave"))] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help=t("Longest answer in tokens"))] = 2048,
     temperature: Annotated[float, typer.Option(min=0, help=t("0 takes the likeliest token, as compare does"))] = 0.1,
@@ -194,7 +196,6 @@ def chat(
     top_p: Annotated[float, typer.Option(min=0, max=1, help=t("Draw from the likeliest that sum to this"))] = 0.75,
     repetition_penalty: Annotated[float, typer.Option(min=0.01, help=t("Above 1, words said are less likely"))] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help=t("Seed of what is drawn"))] = 0,
-    bits: Annotated[int | None, typer.Option(hidden=True)] = None,
     with_plugins: Annotated[str | None, typer.Option(hidden=True)] = None,
     lagent: Annotated[bool, typer.Option("--lagent", hidden=True)] = False,
     torch_dtype: Annotated[str | None, typer.Option(help=_NO_MEANING)] = None,
@@ -208,26 +209,21 @@ def chat(
     """Chat as `weitiao chat` does."""
     from weitiao.cli.chat import chat as work
 
-    if bits is not None:
-        raise UserError(t("--bits: chat loads the weights as they are"), t("Leave it out; a smaller model needs less"))
     if with_plugins is not None or lagent:
         raise UserError(t("Plugins are not there: XTuner's ran what the model wrote"), t("Leave the flag out"))
-    if system_template is not None:
-        raise UserError(t("--system-template: there are no ready system texts"), t("Give the text with --system"))
+    if system_template is not None and system is None:
+        system = tables.system(system_template)
     if adapter is not None:
         _refuse_pickled(adapter)
-    if prompt_template is not None:
-        _say(
-            t("The model's own chat template is used, not {name}: it is what it was trained with", name=prompt_template)
-        )
     quiet = (torch_dtype, bot_name, no_streamer, stop_words, command_stop_word, answer_stop_word, offload_folder)
     if any(quiet):
         _say(t("Number format, streaming and stop words follow the model; those flags change nothing"))
     if ask is None:
         _say(t("One Enter asks; /reset forgets, /exit leaves (not RESET, EXIT and two Enters)"))
     work(
-        model, adapter=adapter, system=system, ask=ask, max_new_tokens=max_new_tokens, temperature=temperature,
-        top_p=top_p, top_k=top_k, repetition_penalty=repetition_penalty, seed=seed,
+        model, adapter=adapter, system=system, template=prompt_template or "auto", ask=ask, bits=bits, seed=seed,
+        max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, top_k=top_k,
+        repetition_penalty=repetition_penalty,
     )  # fmt: skip
 
 

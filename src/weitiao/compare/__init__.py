@@ -39,6 +39,6 @@ STAGE = Stage(
     "weitiao.compare.run:run",
     "Compared {kept} of {total} answers: {wins} won, {losses} lost, {ties} tied by the likelihood of the reference",
     reads=("source", "prepare", "split", "export", "train", "merge"),
-    project=("seed", "model", "template"),
+    project=("seed", "model", "template", "trust_remote_code", "thinking"),
     outside=outside,
 )

@@ -14,7 +14,7 @@ from weitiao.model.load import load_model
 from weitiao.model.pair import Place
 from weitiao.model.score import answer_only, losses
 from weitiao.model.template import Encoded, Messages, Template
-from weitiao.record import Record
+from weitiao.record import Record, parted
 from weitiao.stage import Reporter
 from weitiao.store import write_whole
 
@@ -68,14 +68,18 @@ class Side:
         """
         told, scored = _Log(self.folder / f"{self.name}.jsonl"), _Log(self.folder / f"{self.name}-scores.jsonl")
         if len(told.rows) < len(questions) or len(scored.rows) < len(questions):
-            model = load_model(self.place.model, adapter=self.place.adapter)
+            model = load_model(self.place.model, adapter=self.place.adapter, trust=self.place.trust)
             self._ask(model, questions, told, settings, seed, reporter)
             self._score(model, questions, scored, settings)
         return {
-            question.id: Said(**told.rows[question.id], **scored.rows[question.id])
+            question.id: Said(**self._parted(told.rows[question.id]), **scored.rows[question.id])
             for question in questions
             if scored.rows[question.id]
         }
+
+    def _parted(self, told: dict[str, Any]) -> dict[str, Any]:
+        thought, said = parted(told["text"], opened=self.template.opens_thinking)
+        return {**told, "text": said, "thinking": thought}
 
     def _ask(
         self, model: Any, questions: Sequence[Question], told: "_Log", settings: Compare, seed: int, reporter: Reporter

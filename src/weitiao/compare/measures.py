@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from sacrebleu.metrics.chrf import CHRF
 
+from weitiao.record import parted
+
 Verdict = Literal["win", "loss", "tie"]
 MEASURES = ("likelihood", "overlap", "stopped", "tokens", "characters")
 JUDGED = ("likelihood", "overlap")  # higher is better, and each pair gets a verdict by it
@@ -28,13 +30,14 @@ class Said:
     stopped: bool
     loss: float  # of the reference, summed over its tokens, in nats
     loss_tokens: int
+    thinking: str = ""  # what it thought before; no part of the answer, but of its tokens
 
     def measured(self, reference: str, by_token: bool) -> dict[str, float]:
         """Return the value of each of `MEASURES`; the likelihood is per token, or per character of the reference."""
         size = self.loss_tokens if by_token else len(reference)
         return {
             "likelihood": -self.loss / max(1, size),
-            "overlap": overlap(self.text, reference),
+            "overlap": overlap(self.text, parted(reference)[1]),
             "stopped": float(self.stopped),
             "tokens": float(self.tokens),
             "characters": float(len(self.text)),

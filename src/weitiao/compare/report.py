@@ -113,6 +113,13 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
     return page.render(**facts, names=NAMES, limits=limits(facts), learned=learning(facts), _=say)
 
 
+def card(facts: Mapping[str, Any], language: str, text: str) -> str:
+    """Return the model card `text` with the figures of this comparison added."""
+    page = _environment(autoescape=False).get_template("card.md.j2")
+    say = lambda message, **values: translate(language, message, **values)  # noqa: E731
+    return page.render(**facts, card=text, names=NAMES, limits=limits(facts), _=say)
+
+
 def picked(rows: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
     """Return three pairs to look at first, numbered: the greatest gain, the middle one, the greatest loss."""
     order = sorted(enumerate(rows, start=1), key=lambda item: -item[1]["change"]["likelihood"])
@@ -178,6 +185,8 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             ("chat template", train["template"]),
             ("training loss, first and last step", _pair(train["loss"])),
         ]
+        if train.get("remote_code"):
+            rows.append(("code of the model's own that ran", ", ".join(train["remote_code"])))
         held = [("held-out loss, before and after", _pair(train["held_out_loss"]))] if "held_out_loss" in train else []
         made.append(("Training", rows + held))
     if merge:
@@ -186,6 +195,9 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             ("largest difference of two logits", f"{merge['difference']:.1e}"),
             ("number format", merge["dtype"]),
         ]
+        if on := merge.get("trained_on"):
+            told = f"{count(on['same'])} / {count(merge['prompts'])}, {on['divergence']:.1e}"
+            rows.append(("answers as on the base in few bits; nats a token apart", told))
         made.append(("Merge check", rows))
     return made
 

@@ -87,22 +87,27 @@ def _questions(job: Job, settings: Compare) -> list[Question]:
 
 
 def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
-    folder = job.recipe.folder
+    folder, trust = job.recipe.folder, job.recipe.project.trust_remote_code
     train, merge = (job.inputs[name].folder if name in job.inputs else None for name in ("train", "merge"))
     if settings.before is not None:
-        before = pair.named(settings.before, folder)
+        before = pair.named(settings.before, folder, trust=trust)
     else:
-        before = pair.before(job.recipe.project.model, folder, train)
-    after = pair.after(train, merge) if settings.after is None else pair.named(settings.after, folder, before.model)
+        before = pair.before(job.recipe.project.model, folder, train, trust=trust)
+    if settings.after is None:
+        after = pair.after(train, merge, trust=trust)
+    else:
+        after = pair.named(settings.after, folder, before.model, trust=trust)
     if on := after.trained_on:
         job.reporter.say(
             t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits)
         )
-    scratch, name = job.draft.scratch("answers"), job.recipe.project.template
-    return (
-        Side("before", before, pair.template(before, name if pair.speaks(before, name) else AUTO), scratch),
-        Side("after", after, pair.template(after, name), scratch),
-    )
+    scratch, project = job.draft.scratch("answers"), job.recipe.project
+
+    def side(name: str, place: pair.Place, spoken: str) -> Side:
+        return Side(name, place, pair.template(place, spoken, project.thinking), scratch)
+
+    known = pair.speaks(before, project.template)
+    return side("before", before, project.template if known else AUTO), side("after", after, project.template)
 
 
 def _named(job: Job, settings: Compare, before: Side, after: Side) -> dict[str, dict[str, str]]:
@@ -150,6 +155,11 @@ def _write(job: Job, facts: Mapping[str, Any], settings: Compare) -> None:
     tongue = language() if settings.language == "auto" else settings.language
     write_whole(job.folder / "report.json", orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     write_whole(job.folder / "report.md", report.markdown(facts, tongue).encode())
+    merged = job.inputs["merge"].folder / "model" / "README.md" if "merge" in job.inputs else None
+    if merged and merged.is_file() and settings.after is None:
+        text = report.card(facts, tongue, merged.read_text(encoding="utf-8"))
+        write_whole(job.folder / "card.md", text.encode())
+        job.reporter.say(t("compare/card.md is the model card with these figures: hand it on as the model's README.md"))
     write_whole(job.folder / "report.html", report.html(facts, tongue).encode())
 
 

@@ -29,5 +29,5 @@ STAGE = Stage(
     "Merged: {same} of {prompts} answers the same, logits differ by {difference} at most",
     reads=("export", "train"),
     needs=("train",),
-    project=("seed", "model", "template"),
+    project=("seed", "model", "template", "trust_remote_code", "thinking"),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 import weitiao
+from weitiao.model.hub import MODELSCOPE
 from weitiao.record import Record
 from weitiao.talk import t
 
@@ -27,7 +28,7 @@ class Card:
         """Return the card; `licence` is the base model's, `merged` what the check of the merged model found."""
         front: dict[str, Any] = {"license": licence or "unknown"}
         if self.base != "tiny":
-            front["base_model"] = self.base
+            front["base_model"] = self.base.removeprefix(MODELSCOPE)
         front |= {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["weitiao", "lora"]}
         parts = [
             f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n",

@@ -4,7 +4,7 @@ What full fine-tuning made is one model already; it is written anew and checked 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from weitiao.merge import Merge
 from weitiao.merge.card import Card, licence_of
 from weitiao.model import pair
 from weitiao.model.generate import Sampling, answer
-from weitiao.model.load import load_model, load_tokenizer, resolve
-from weitiao.model.quantise import noted
+from weitiao.model.hub import own_code
+from weitiao.model.load import load_model, load_tokenizer
 from weitiao.model.save import stored_dtype, write
 from weitiao.model.template import Messages, Template
 from weitiao.record import to_records
@@ -69,12 +69,13 @@ def run(job: Job) -> Outcome:
     prompts = _questions(job, settings.prompts)
     if (train / "model").is_dir():
         job.reporter.say(t("There is no adapter: the whole model was trained. It is written anew and checked"))
-        place = pair.Place(str(train / "model"))
+        place = pair.Place(str(train / "model"), trust=job.recipe.project.trust_remote_code)
     else:
-        tiny = job.recipe.project.model == "tiny"
-        base = str(train / "base") if tiny else resolve(job.recipe.project.model, job.recipe.folder)
-        place = pair.Place(base, str(train / "adapter"))
-    template = pair.template(place, job.recipe.project.template)
+        trust = job.recipe.project.trust_remote_code
+        place = replace(
+            pair.before(job.recipe.project.model, job.recipe.folder, train, trust=trust), adapter=str(train / "adapter")
+        )
+    template = pair.template(place, job.recipe.project.template, job.recipe.project.thinking)
     found = merge(place, job.folder / "model", settings, prompts, template)
     _describe(_card(job), Path(place.model), job.folder / "model", found)
     tell(found, job.reporter)
@@ -93,15 +94,15 @@ def merge(
     base, adapter = place.model, place.adapter
     template = template or pair.template(place)
     dtype = stored_dtype(base) if settings.dtype == "auto" else settings.dtype
-    model = load_model(base, adapter=adapter, dtype=dtype)
+    model = load_model(base, adapter=adapter, dtype=dtype, trust=place.trust)
     before = _say(model, template, prompts, settings.tokens)
     if adapter is not None:
         model = model.merge_and_unload()
     stops = write(model, template, Path(base), out, settings.max_shard_size, layout=settings.layout)
     kind, parameters = model.dtype, model.num_parameters()
     del model
-    again = Template(load_tokenizer(str(out)))
-    after = _say(load_model(str(out), dtype=dtype), again, prompts, settings.tokens, before)
+    again = Template(load_tokenizer(str(out), trust=place.trust))
+    after = _say(load_model(str(out), dtype=dtype, trust=place.trust), again, prompts, settings.tokens, before)
     same, difference = _compared(before, after)
     return Merged(
         prompts=len(prompts),
@@ -112,7 +113,7 @@ def merge(
         parameters=parameters,
         stop_ids=stops,
         files=sorted(path.name for path in out.iterdir()),
-        trained_on=None if adapter is None else _trained_on(base, adapter, template, prompts, after, settings.tokens),
+        trained_on=_trained_on(place, template, prompts, after, settings.tokens),
     )
 
 
@@ -122,7 +123,15 @@ def describe(base: str, name: str, out: Path, found: Merged) -> None:
 
 
 def _describe(card: Card, base: Path, out: Path, found: Merged) -> None:
-    checked = {"parameters": found.parameters, "dtype": found.dtype, "merge_same": f"{found.same}/{found.prompts}"}
+    checked: dict[str, Any] = {
+        "parameters": found.parameters,
+        "dtype": found.dtype,
+        "merge_same": f"{found.same}/{found.prompts}",
+    }
+    if on := found.trained_on:
+        checked["trained_on"] = f"{on.bits} bits, {on.same}/{found.prompts}, {on.divergence:.2g} nats"
+    if files := own_code(str(base), trust=True):  # it was loaded: the user had said so
+        checked["remote_code"] = list(files)
     (out / "README.md").write_text(card.text(licence_of(base), checked), encoding="utf-8")
 
 
@@ -154,12 +163,12 @@ def _compared(one: _Said, other: _Said) -> tuple[int, float]:
 
 
 def _trained_on(
-    base: str, adapter: str, template: Template, prompts: Sequence[Messages], merged: _Said, tokens: int
+    place: pair.Place, template: Template, prompts: Sequence[Messages], merged: _Said, tokens: int
 ) -> Trained | None:
-    quantised = noted(Path(adapter))
+    quantised = place.trained_on
     if quantised is None:
         return None
-    model = load_model(base, adapter=adapter, quantised=quantised)
+    model = load_model(place.model, adapter=place.adapter, quantised=quantised, trust=place.trust)
     found = _say(model, template, prompts, tokens, merged)
     p, q = (torch.cat(one.logits).log_softmax(-1) for one in (found, merged))
     return Trained(quantised.bits, *_compared(found, merged), divergence=(p.exp() * (p - q)).sum(-1).mean().item())

@@ -7,14 +7,13 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from peft import PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
 from weitiao.errors import UserError
 from weitiao.model import internlm2, tokens
+from weitiao.model.hub import own_code
 from weitiao.model.pieces import load_pieces
 from weitiao.model.quantise import Quantised, hold
 from weitiao.talk import t
@@ -25,43 +24,19 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 # Below this a model is kept in float32: it is fast enough, and bfloat16 would only blur it.
 _SMALL = 200 * 2**20
-_TEXTS = ["*.json", "*.model", "*.txt", "*.jinja"]
 
 
-def resolve(name: str, folder: Path) -> str:
-    """Return the local folder of a model: a folder relative to `folder`, else a hub name from the cache or the hub.
+def load_tokenizer(path: str, *, trust: bool = False) -> PreTrainedTokenizerBase:
+    """Load the tokenizer in the folder `path`; it gets a token to pad with where it has none, never a new one.
 
-    Raises UserError where there is neither.
+    A tokenizer's own code runs only if the model's does: where the user said to `trust` it, and nothing else will do.
     """
-    local = (folder / Path(name).expanduser()).resolve()
-    if (local / "config.json").is_file():
-        return str(local)
-    if local.exists():
-        raise UserError(
-            t("{path} is not a model: it has no config.json", path=local),
-            t("Give the folder that holds config.json, the weights and the tokenizer"),
-        )
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError(t("No model at {path}", path=local), t("Give a model's folder or its name on the hub"))
-    try:
-        found = snapshot_download(name, allow_patterns=[*_TEXTS, "*.safetensors"])
-        if not list(Path(found).glob("*.safetensors")):
-            found = snapshot_download(name, allow_patterns=[*_TEXTS, "*.bin"])
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-        raise UserError(
-            t("No model `{name}`: {path} is no folder, and the hub did not give it", name=name, path=local),
-            t("Download it on a machine with network and give its folder; {error}", error=str(error).split("\n")[0]),
-        ) from None
-    return found
-
-
-def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
-    """Load the tokenizer in the folder `path`; it gets a token to pad with where it has none, never a new one."""
+    code = bool(own_code(path, trust))
     try:
         if _is_internlm2(path) and (Path(path) / "tokenizer.model").exists():
             tokenizer: Any = load_pieces(Path(path))
         else:
-            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=code, local_files_only=True)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(t("Cannot load the tokenizer of {path}: {error}", path=path, error=error)) from None
     if tokenizer.pad_token is None:
@@ -70,11 +45,12 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_config(path: str) -> Any:
-    """Load the configuration of the model in the folder `path`; UserError if it needs code of its own."""
+def load_config(path: str, *, trust: bool = False) -> Any:
+    """Load the configuration of the model in the folder `path`; UserError if it needs code that nobody trusts."""
     internlm2.register()
+    code = bool(own_code(path, trust))
     try:
-        return AutoConfig.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        return AutoConfig.from_pretrained(path, trust_remote_code=code, local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(t("Cannot load the model {path}: {error}", path=path, error=error)) from None
 
@@ -86,20 +62,22 @@ def load_model(
     dtype: str = "auto",
     device: str | None = None,
     quantised: Quantised | None = None,
+    trust: bool = False,
 ) -> Any:
     """Load the model in the folder `path`, with the PEFT adapter in the folder `adapter` on top, ready to answer.
 
-    `device` None takes the GPU where there is one. Raises UserError if the files are not a model that needs no code
-    of its own.
+    `device` None takes the GPU where there is one. Raises UserError if the files are no model, or one that needs code
+    of its own which the user did not say to `trust`.
     """
     internlm2.register()
+    code = bool(own_code(path, trust))
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     kind = pick_dtype(dtype, path, device)
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             path,
             dtype=kind,
-            trust_remote_code=False,
+            trust_remote_code=code,
             local_files_only=True,
             quantization_config=quantised and quantised.config(kind),
             device_map=quantised and {"": device},

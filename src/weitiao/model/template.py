@@ -18,6 +18,7 @@ from weitiao.talk import t
 Messages = Sequence[tuple[str, str]]
 
 Turns = Literal["all", "last"]
+Thinking = Literal["keep", "strip"]
 AUTO = "auto"
 _BATCH = 1000
 _PROBE = (("user", "1"), ("assistant", "2"))
@@ -32,6 +33,12 @@ PLAIN = (
 )
 _MARK = re.compile(r"<\|\w+\|>|<\w+>")
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+# How a model is asked not to think: the variable that templates look at (Qwen3, SmolLM3, GLM-4.5), and a prompt that
+# ends in an opened `<think>` ends before it (DeepSeek-R1). Put into the template itself, it holds wherever that goes.
+_NO_THINKING = "{%- set enable_thinking = false -%}"
+_OPENED = re.compile(r"<think>(?:\\n|\n)*(?=['\"]\s*-?\}\})")
+_SENTINEL = "weitiao6f1"
 
 
 @dataclass(frozen=True)
@@ -67,18 +74,30 @@ def missing(tokenizer: Any, name: str) -> list[str]:
 class Template:
     """Turns conversations into tokens the way the tokenizer's own chat template says."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str = AUTO) -> None:
-        """`name` is one of `names()`, or `auto`: the tokenizer's own template, else the plain one."""
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str = AUTO, thinking: Thinking = "keep") -> None:
+        """`name` is one of `names()`, or `auto`: the tokenizer's own template, else the plain one.
+
+        With `thinking` strip its prompts ask for answers without.
+        """
         self.tokenizer: Any = tokenizer
         if not self.tokenizer.is_fast:
             raise UserError(t("{kind} cannot say where a token stands in its text", kind=type(tokenizer).__name__))
         self.name, self.jinja = self._chosen(name)
+        if thinking == "strip" and not self.jinja.startswith(_NO_THINKING):
+            self.jinja = _NO_THINKING + _OPENED.sub("", self.jinja)
         self._marked = bool(_GENERATION.search(self.jinja))
         added = self.tokenizer.added_tokens_decoder.items()
         self._special = {*self.tokenizer.all_special_ids, *(index for index, token in added if token.special)}
+        self._heard = {"user", "assistant"}
         self._closing: int | None = None
         self._heads = True  # a `generation` block may begin with the head of the turn, as SmolLM3's does
-        probe = self.encode(_PROBE)
+        self.opens_thinking = self.text(_PROBE[:1], generate=True).rstrip().endswith("<think>")
+        try:
+            probe = self.encode(_PROBE)
+        except UserError:  # DeepSeek-R1's can be chatted with, but not trained
+            if not self.opens_thinking:
+                raise
+            probe = Template(tokenizer, name, "strip").encode(_PROBE)
         if not probe.stops:
             self._closing = self._close()
             probe = self.encode(_PROBE)
@@ -121,12 +140,18 @@ class Template:
             return None
         return more.ids[len(more.mask) - 1 - more.mask[::-1].index(True)] if more.stops else None
 
+    def like(self, other: "Template") -> bool:
+        """Tell whether a conversation looks the same in both."""
+        chat = [*_PROBE, ("user", "3")]
+        return self.text(chat, generate=True) == other.text(chat, generate=True)
+
     def text(self, messages: Messages, generate: bool) -> str:
         """Render a conversation; with `generate`, up to where the assistant's next answer begins."""
         return self._render(messages, generate, spans=False)[0]
 
     def prompt(self, messages: Messages) -> list[int]:
         """Return the tokens after which the assistant's next answer begins."""
+        self._hear(messages)
         ids: list[int] = self._tokens([self.text(messages, generate=True)])["input_ids"][0]
         return ids
 
@@ -162,6 +187,17 @@ class Template:
                 if encoded[index].ids not in (ids, [*ids, self._closing]):
                     yield index, ids
 
+    def _hear(self, messages: Messages) -> None:
+        """Hold that the template passes on what each role says: many pass over roles that they do not know."""
+        for role in {role for role, _ in messages} - self._heard:
+            marked = [(other, _SENTINEL if other == role else content) for other, content in messages]
+            if _SENTINEL not in self._render(marked, False, spans=False)[0]:
+                raise UserError(
+                    t("The chat template leaves out what the role `{role}` says", role=role),
+                    t("Take those conversations out, or name a template that knows the role"),
+                )
+            self._heard.add(role)
+
     def _tokens(self, texts: list[str]) -> Any:
         return self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
 
@@ -184,6 +220,7 @@ class Template:
 
     def _spans(self, messages: Messages, wanted: Turns = "all") -> tuple[str, list["_Span"]]:
         """Return the text and where in it each assistant turn stands, from its first character to its stop token."""
+        self._hear(messages)
         turns = [index for index, (role, _) in enumerate(messages) if role == "assistant"]
         text, found = self._render(messages, False, spans=self._marked)
         if self._marked and len(found) != len(turns):
@@ -216,6 +253,11 @@ class Template:
         so_far = self.text(messages[: index + 1], generate=False)
         pairs = enumerate(zip(text, so_far, strict=False))
         end = next((place for place, (a, b) in pairs if a != b), min(len(text), len(so_far)))
+        # `<|user|>` and `<|endoftext|>` begin alike: what follows begins where its token does.
+        for token in self.tokenizer.all_special_tokens:
+            place = so_far.rfind(token, 0, end + len(token) - 1)
+            if len(prompt) <= place < end < place + len(token):
+                end = place
         if end < len(prompt):
             raise _unlike(prompt, text[:end])
         return len(prompt), end
@@ -278,5 +320,8 @@ def _ends(said: str, content: str) -> bool:
 def _unlike(one: str, other: str) -> UserError:
     return UserError(
         t("The chat template changes what was said: {one} became {other}", one=repr(one), other=repr(other)),
-        t("Train on the last answer of each record (turns: last), or name a template that keeps every turn"),
+        t(
+            "Train on the last answer of each record (turns: last), or without thinking (thinking: strip), or name "
+            "a template that keeps every turn"
+        ),
     )

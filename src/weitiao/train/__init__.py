@@ -154,6 +154,6 @@ STAGE = Stage(
     "Trained on {kept} of {total} records",
     reads=("export",),
     needs=("export",),
-    project=("seed", "model", "template"),
+    project=("seed", "model", "template", "trust_remote_code", "thinking"),
     outside=outside,
 )

@@ -89,11 +89,11 @@ class Memory:
         return self.weights + self.trained + self.activations + self.working + LIBRARIES
 
 
-def shape(config: PretrainedConfig) -> Shape:
-    """Return the shape of the model that this configuration describes; no weight is made."""
+def shape(config: PretrainedConfig, *, code: bool = False) -> Shape:
+    """Return the shape of the model that this configuration describes, by its own code or not; no weight is made."""
     internlm2.register()
     with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(config)
+        model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=code)
     text = config.get_text_config()
     head = model.get_output_embeddings()
     linears = [

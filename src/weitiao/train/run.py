@@ -14,7 +14,8 @@ import torch
 from weitiao import ledger
 from weitiao.errors import UserError
 from weitiao.model import save, tiny, tokens
-from weitiao.model.load import DTYPES, base_of, load_config, load_model, load_tokenizer, pick_dtype, resolve
+from weitiao.model.hub import own_code, resolve
+from weitiao.model.load import DTYPES, base_of, load_config, load_model, load_tokenizer, pick_dtype
 from weitiao.model.loss import deviation
 from weitiao.model.quantise import Quantised
 from weitiao.model.score import losses
@@ -76,7 +77,9 @@ def _base(job: Job, records: list[Record]) -> tuple[str, dict[str, Any]]:
     """Return the folder of the base model, made on the spot if it is `tiny`, and what is to be noted about it."""
     name = job.recipe.project.model
     if name != "tiny":
-        return resolve(name, job.recipe.folder), {"base": name}
+        trust = job.recipe.project.trust_remote_code
+        path = resolve(name, job.recipe.folder, code=trust)
+        return path, {"base": name, "remote_code": own_code(path, trust)}
     folder, facts = job.folder / "base", job.folder / "tiny.json"
     if not folder.exists():
         job.reporter.say(t("Making the model `tiny` from the training texts: it shows the way, it knows nothing"))
@@ -112,18 +115,19 @@ def _check_held_out(settings: Train, data: rows.Rows) -> None:
 
 def _template(job: Job, base: str) -> tuple[Template, list[Token]]:
     """Return the chat template, its tokenizer with the tokens that training adds, and those tokens."""
-    name, tokenizer = job.recipe.project.template, load_tokenizer(base)
-    added = tokens.add(tokenizer, job.settings(Train).new_tokens, jinja_of(tokenizer, name))
+    project = job.recipe.project
+    tokenizer = load_tokenizer(base, trust=project.trust_remote_code)
+    added = tokens.add(tokenizer, job.settings(Train).new_tokens, jinja_of(tokenizer, project.template))
     for token in added:
         said = "{token}: row {row} is new, and trained" if token.pieces else "{token}: row {row} is trained"
         job.reporter.say(t(said, token=token.text, row=token.id))
-    return Template(tokenizer, name), added
+    return Template(tokenizer, project.template, project.thinking), added
 
 
 def _model(base: str, settings: Chosen, job: Job, added: list[Token]) -> Any:
     quantised = Quantised(settings.bits, settings.double_quant) if settings.bits else None
     dtype = "float32" if settings.method == "full" and settings.dtype == "auto" else settings.dtype
-    model = load_model(base, dtype=dtype, quantised=quantised)
+    model = load_model(base, dtype=dtype, quantised=quantised, trust=job.recipe.project.trust_remote_code)
     if settings.gradient_checkpointing:
         checkpoint_activations(model)
     name = "base" if job.recipe.project.model == "tiny" else job.recipe.project.model
@@ -134,7 +138,8 @@ def _chosen(job: Job, base: str, lengths: list[int]) -> Chosen:
     """Return the settings with a choice where they say auto: made once, so that a try resumed takes the same."""
     settings, path = job.settings(Train), job.draft.scratch("chosen") / "auto.json"
     if not path.exists():
-        shape = fit.shape(load_config(base))
+        trust = job.recipe.project.trust_remote_code
+        shape = fit.shape(load_config(base, trust=trust), code=bool(own_code(base, trust)))
         choices = defaults.choose(settings, shape.parameters, lengths)
         for choice in choices:
             job.reporter.say(

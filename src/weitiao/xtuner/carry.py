@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.errors import UserError
+from weitiao.model.named import names as template_names
 from weitiao.pipeline import SETTINGS
 from weitiao.recipe import bind
 from weitiao.talk import t
@@ -47,8 +48,8 @@ def import_config(path: Path) -> Imported:
     _lora(carrying)
     _hooks(carrying, steps)
     found = carrying.recipe
-    recipe = {
-        **{key: found[key] for key in ("model", "seed", "source")},
+    recipe: dict[str, Any] = {
+        **{key: found[key] for key in ("model", "template", "seed", "source") if key in found},
         "export": {},
         "train": {key: found["train"][key] for key in Train.model_fields if key in found["train"]},
         "merge": {},
@@ -166,8 +167,8 @@ def _inputs(carrying: Carrying, part: Node) -> list[str]:
 def _shape(carrying: Carrying, part: Node) -> str:
     """Return what the rows of a data set are, told by its map function; `auto` where that is not known."""
     template = carrying.find("template_map_fn.template", "template_map_fn", under=part)
-    if template is not None and template.word():
-        carrying.changed(template, t("the model's own chat template is used, for training and for chat"))
+    if template is not None and (word := template.word()):
+        _template(carrying, template, word)
     mapping = carrying.find("dataset_map_fn", under=part)
     if mapping is None or mapping.value is None:
         return "xtuner"
@@ -178,6 +179,16 @@ def _shape(carrying: Carrying, part: Node) -> str:
     if word == "alpaca_map_fn":
         carrying.changed(mapping, t("no line break ends a question without input; `<nooutput>` is not dropped"))
     return SHAPES[word]
+
+
+def _template(carrying: Carrying, node: Node, word: str) -> None:
+    """Carry the chat template: the recipe has one, for training and for chat."""
+    if word not in template_names() or carrying.recipe.setdefault("template", word) != word:
+        carrying.lost(node, t("the model's own chat template is used, or the one named as `template`"))
+        return
+    carrying.lines[("template",)] = f"{carrying.config.path}:{node.line}"
+    if word == "default":
+        carrying.changed(node, t("also for chat; it is for base models: a chat model's own is `template: auto`"))
 
 
 def _optimizer(carrying: Carrying) -> float:

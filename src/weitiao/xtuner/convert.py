@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from weitiao.errors import UserError
 from weitiao.model.adapters import Heads, Tensors, from_xtuner, to_llama
-from weitiao.model.load import resolve
+from weitiao.model.hub import resolve
 from weitiao.model.pth import read_pth
 from weitiao.recipe import Recipe
 from weitiao.store import write_whole
@@ -46,7 +46,8 @@ def pth_to_hf(recipe: Recipe, checkpoint: Path, out: Path, layout: Layout = "lla
     _check_rank(adapter, settings.r, checkpoint)
     tied = False
     if any(".attention.wqkv." in name for name in adapter):
-        base = orjson.loads((Path(resolve(recipe.project.model, recipe.folder)) / "config.json").read_bytes())
+        folder = Path(resolve(recipe.project.model, recipe.folder, weights=False))
+        base = orjson.loads((folder / "config.json").read_bytes())
         heads = _heads(base, adapter, checkpoint)
         tied = bool(base.get("tie_word_embeddings")) and any(".output." in name for name in adapter)
         if layout == "llama":

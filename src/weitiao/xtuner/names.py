@@ -14,6 +14,9 @@ _TABLES: dict[str, Any] = tomllib.loads((Path(__file__).parent / "tables.toml").
 # XTuner's map functions and the shapes that their rows have here.
 SHAPES: dict[str, str] = _TABLES["shapes"]
 
+# What `--system-template NAME` stands for in XTuner.
+SYSTEMS: dict[str, str] = _TABLES["systems"]
+
 
 def names(pattern: str = "") -> list[str]:
     """Return the names that hold `pattern`, in any case."""
@@ -32,12 +35,24 @@ def generate(name: str) -> dict[str, Any]:
     settings = {"epochs": rows["epochs"], **_TABLES["train"], **_TABLES["methods"][method]}
     return {
         "model": _TABLES["models"][model],
+        # A base model's special tokens are untrained: XTuner's rule is `default` for it, and a chat model's own.
+        **({} if "chat" in model or "instruct" in model else {"template": "default"}),
         "seed": 42,
         "source": {"inputs": list(rows["inputs"]), "shape": SHAPES[rows["map"]]},
         "export": {},
         "train": {key: settings[key] for key in Train.model_fields if key in settings},
         "merge": {},
     }
+
+
+def system(name: str) -> str:
+    """Return the system message that XTuner calls `name`; raises UserError for one that there is not."""
+    if name not in SYSTEMS:
+        raise UserError(
+            t("There is no system message `{name}`", name=name),
+            t("There are {names}; any other text goes in with --system", names=", ".join(SYSTEMS)),
+        )
+    return SYSTEMS[name]
 
 
 def not_carried(name: str) -> list[str]:

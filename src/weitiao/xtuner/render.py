@@ -13,6 +13,7 @@ from weitiao.talk import t
 # What each key is called in XTuner's configs.
 _THERE = {
     "model": "pretrained_model_name_or_path",
+    "template": "prompt_template",
     "seed": "randomness.seed",
     "source.inputs": "alpaca_en_path, data_path, data_files",
     "source.shape": "dataset_map_fn",
