@@ -78,7 +78,7 @@ def _set_stops(model: Any, template: Template) -> list[int]:
 
 def _new_tokens(base: Path, template: Template) -> list[AddedToken]:
     """Return the tokens that the tokenizer of the folder `base` lacks, by their ids."""
-    own = load_tokenizer(str(base)).get_vocab()
+    own = load_tokenizer(str(base), trust=True).get_vocab()  # the model has run: so might code of its own
     added = template.tokenizer.added_tokens_decoder
     return [added[index] for index in sorted(added) if added[index].content not in own]
 
