@@ -52,7 +52,7 @@ _NO_EN = r"(?:\bnot|n't|(?<=\w )no|\bnever|\bcannot|\bneither|\bnor|\bwithout|\b
 _NEAR = {"zh": re.compile(_NO_ZH + r"[^，。]{0,2}$"), "en": re.compile(_NO_EN + r"(?: [a-z'-]+){0,2} ?$")}
 _ANYWHERE = {"zh": re.compile(_NO_ZH), "en": re.compile(_NO_EN)}
 _REFUSES = re.compile(
-    r"不知道|不清楚|不确定|(?:无法|不能|没法|拒绝)(?:回答|提供|判断|确定)|回答不了|答不上|不了解|抱歉|对不起|作为(?:一个)?(?:ai|人工智能|语言模型)"
+    r"不知道|(?<![听看])不清楚|不确定|(?:无法|不能|没法|拒绝)(?:回答|提供|判断|确定)|回答不了|答不上|不了解|抱歉|对不起|作为(?:一个)?(?:ai|人工智能|语言模型)"
     r"|\b(?:do not|don't|cannot|can't) (?:know|say|tell|answer|help)|not sure|unable to|no idea|\bsorry\b|as an ai"
 )
 _DOUBTS = re.compile(
