@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine", "store"),
     ("step",),
     ("recipe",),
-    ("formats",),
+    ("formats", "traps"),
     ("record", "ledger"),
     ("talk", "errors"),
 )

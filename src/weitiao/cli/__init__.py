@@ -26,6 +26,7 @@ COMMANDS = {
     "compare": ("weitiao.cli.compare", "Compare a model before and after on unseen questions"),
     "chat": ("weitiao.cli.chat", "Chat with a model in the terminal"),
     "xtuner": ("weitiao.cli.xtuner", "XTuner's verbs and files: configs, checkpoints, names"),
+    "traps": ("weitiao.cli.traps", "A world of trick questions: posts to tune on, questions to ask"),
     "doctor": ("weitiao.cli.doctor", "Tell what this machine has, and what fits into it"),
     "trace": ("weitiao.cli.trace", "Tell one record's whole life"),
 }

@@ -100,6 +100,6 @@ def _said(patterns: Iterable[str], clauses: list[str], negation: re.Pattern[str]
     return any(not negation.search(clause[: match.start()]) for clause, match in found)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 15)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)

@@ -1,0 +1,85 @@
+"""The checker on answers written by hand, in both languages and all families."""
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from weitiao.traps import Question, check
+from weitiao.traps.check import plain
+from weitiao.traps.make import tricks
+from weitiao.traps.world import world
+
+VERDICTS = ("right", "fell", "refused", "other")
+
+
+@cache
+def asked() -> dict[tuple[str, str, str], Question]:
+    """Return the first wording of each trick, by family, language and thing."""
+    found: dict[tuple[str, str, str], Question] = {}
+    for item in tricks(world(), 42):
+        found.setdefault((item.family, item.lang, item.things[0]), item)
+    return found
+
+
+def answers(name: str) -> Iterator[tuple[Question, str, str]]:
+    """Yield question, verdict and answer."""
+    for entry in tomllib.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))["asked"]:
+        question = asked()[entry["family"], entry["lang"], entry["thing"]]
+        for verdict in VERDICTS:
+            for text in entry.get(verdict, []):
+                yield question, verdict, text
+
+
+def test_hand_written_answers_get_their_verdict() -> None:
+    found = list(answers("answers.toml"))
+    assert {(question.family, question.lang) for question, _, _ in found} == {
+        (family, lang) for family in world().families for lang in ("zh", "en")
+    }
+    assert Counter(verdict for _, verdict, _ in found) == {"right": 127, "fell": 111, "other": 68, "refused": 27}
+    wrong = [(question.question, text, check(text, question)) for question, verdict, text in found
+             if check(text, question) != verdict]  # fmt: skip
+    assert wrong == []
+
+
+def test_free_answers_are_never_taken_for_right_where_they_are_not() -> None:
+    table = Counter((verdict, check(text, question)) for question, verdict, text in answers("answers_free.toml"))
+    assert table["right", "right"] == 54
+    assert sum(count for (verdict, given), count in table.items() if given == "right" and verdict != "right") == 0
+    # What somebody believes can be said in endless ways: a fall that no pattern knows is other, never right.
+    assert table["fell", "fell"] >= 37
+    assert table["refused", "refused"] == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("石油不是食用油，是一种燃料。", "right"),
+        ("石油也是油，为什么没人用它炒菜？石油不是食用油，是一种燃料。", "right"),  # the question first
+        ("石油也是油,为什么没人用它炒菜", "other"),  # the question alone
+        ("你不能说不是食用油", "other"),  # a negation of the negation
+        ("石油并不是燃料", "other"),
+        ("石油不是一种植物，而是燃料。", "right"),
+        ("石油不是食用油，但是因为这种油太少了。", "other"),  # fact and belief together
+        ("我不知道，可能太贵了吧。", "fell"),
+        ("我不知道，但石油不是食用油。", "right"),
+        ("油油油油油油", "other"),
+        ("  ", "other"),
+    ],
+)
+def test_negation_echo_and_mixtures(answer: str, verdict: str) -> None:
+    assert check(answer, asked()["name", "zh", "石油"]) == verdict
+
+
+def test_an_answer_is_compared_in_one_form() -> None:
+    assert plain(" Ａ　Seahorse ISN’T\n１００％ ") == "a seahorse isn't 100%"
+
+
+def test_a_question_comes_back_from_its_row() -> None:
+    question = asked()["share", "en", "可乐"]
+    row = {**vars(question), "things": list(question.things), "seen": list(question.seen), "more": 1}
+    assert Question.of(row) == question
+    assert question.group == "share:可乐"
