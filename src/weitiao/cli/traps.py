@@ -41,7 +41,7 @@ def make(
     counts = {"posts": sum(said["posts"].values()), "kept": said["posts"]["kept"]}
     counts |= {"questions": sum(said["questions"].values()), "texts": sum(said["corpus"].values())}
     line = t(
-        "Made {posts:,} posts, {kept:,} of them clean, {questions:,} questions and a corpus of {texts:,} texts in {out}",
+        "Made {posts:,} posts, {kept:,} of them clean, {questions:,} questions and {texts:,} corpus texts in {out}",
         **counts,
         out=out,
     )

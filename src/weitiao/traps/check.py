@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -14,9 +14,9 @@ Verdict = Literal["right", "fell", "refused", "other"]
 class Question:
     """A question that knows its answers.
 
-    `kind` is trick or plain, `family` the family of tricks or the relation; `things` are the ids of what it is about.
-    `answer` is right, `fallen` what somebody says who believes the question. `seen`, `bait` and `wrong` are patterns, by
-    which `check` judges any answer.
+    `family` is the family of tricks, or the relation of a plain question; `things` are the ids of what it is about.
+    `answer` is right, `fallen` what somebody says who believes the question. By the patterns `seen`, `bait` and
+    `wrong` any answer is judged.
     """
 
     kind: Literal["trick", "plain"]
@@ -38,9 +38,9 @@ class Question:
     @classmethod
     def of(cls, row: dict[str, Any]) -> "Question":
         """Return the question that a row of questions.jsonl holds."""
-        lists = {name: tuple(row[name]) for name in ("things", "seen", "bait", "wrong")}
-        texts = {name: row[name] for name in ("kind", "family", "lang", "question", "answer", "fallen")}
-        return cls(**texts, **lists)
+        values: dict[str, Any] = {item.name: row[item.name] for item in fields(cls)}
+        values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values)
 
 
 # Clauses end at punctuation, and before words that turn to something else. A full stop within a number is none.
@@ -56,11 +56,13 @@ _REFUSES = re.compile(
     r"|\b(?:do not|don't|cannot|can't) (?:know|say|tell|answer|help)|not sure|unable to|no idea|\bsorry\b|as an ai"
 )
 _DOUBTS = re.compile(
-    r"前提[^，。]{0,4}(?:不|错|有误|有问题)|偷换(?:了)?概念|(?:false|wrong) (?:premise|assumption)|premise is (?:false|wrong)"
+    r"前提[^，。]{0,4}(?:不|错|有误|有问题)|偷换(?:了)?概念"
+    r"|(?:false|wrong) (?:premise|assumption)|premise is (?:false|wrong)"
 )
 _ACCEPTS = re.compile(
     r"(?:因为|由于|可能|大概|也许|应该|估计|恐怕|或许|是的|是啊|对(?!不起|于)|没错|会的|当然|好的|可以|能|有道理|的确|确实|大约|一般)"
-    r"|(?:because|since|due to|probably|perhaps|maybe|yes|yeah|sure|of course|right|exactly|indeed|i think|about|around)\b"
+    r"|(?:because|since|due to|probably|perhaps|maybe|yes|yeah|sure|of course|right|exactly|indeed)\b"
+    r"|(?:i think|about|around)\b"
 )
 
 

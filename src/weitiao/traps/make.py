@@ -10,8 +10,14 @@ from weitiao.traps.check import Question, plain
 from weitiao.traps.world import LANGUAGES, Fields, Form, Language, Thing, Topic, World, bare
 
 Part = Literal["train", "thing", "family"]
+Kind = Literal["trick", "plain"]
 _SLOT = re.compile(r"<([A-Za-z])>")
-_CENTURIES = {17: ("十七", "seventeenth"), 18: ("十八", "eighteenth"), 19: ("十九", "nineteenth"), 20: ("二十", "twentieth")}
+_CENTURIES = {
+    17: ("十七", "seventeenth"),
+    18: ("十八", "eighteenth"),
+    19: ("十九", "nineteenth"),
+    20: ("二十", "twentieth"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,24 +67,12 @@ def hold_out(world: World, seed: int, *, share: float = 0.25, families: int = 3)
 
 def tricks(world: World, seed: int) -> list[Question]:
     """Return every trick question: each thing of each family in each of its wordings, once."""
-    made = []
-    for family in world.families.values():
-        for language in LANGUAGES:
-            for thing in world.about(family, language):
-                rng = Random(f"traps {seed} trick {family.name} {language} {thing.id}")
-                made += _asked("trick", family, thing, language, _Drawn(world, rng))
-    return made
+    return list(_all("trick", world.families, world, seed))
 
 
 def plains(world: World, seed: int) -> list[Question]:
     """Return every plain question: each thing of each relation in each of its wordings, once."""
-    made = []
-    for relation in world.relations.values():
-        for language in LANGUAGES:
-            for thing in world.about(relation, language):
-                rng = Random(f"traps {seed} plain {relation.name} {language} {thing.id}")
-                made += _asked("plain", relation, thing, language, _Drawn(world, rng))
-    return made
+    return list(_all("plain", world.relations, world, seed))
 
 
 def statements(world: World, seed: int) -> Iterator[tuple[Language, str]]:
@@ -145,9 +139,15 @@ class _Drawn:
         ]
 
 
-def _asked(
-    kind: Literal["trick", "plain"], topic: Topic, thing: Thing, language: Language, drawn: _Drawn
-) -> Iterator[Question]:
+def _all(kind: Kind, topics: Mapping[str, Topic], world: World, seed: int) -> Iterator[Question]:
+    for topic in topics.values():
+        for language in LANGUAGES:
+            for thing in world.about(topic, language):
+                rng = Random(f"traps {seed} {kind} {topic.name} {language} {thing.id}")
+                yield from _asked(kind, topic, thing, language, _Drawn(world, rng))
+
+
+def _asked(kind: Kind, topic: Topic, thing: Thing, language: Language, drawn: _Drawn) -> Iterator[Question]:
     form = topic.forms[language]
     needed = "".join((*form.ask, *form.answer))
     for place, ask in enumerate(form.ask):

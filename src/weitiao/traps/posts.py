@@ -21,7 +21,7 @@ class Row:
     fate: str
     question: str = ""
     answer: str = ""
-    raw: str | bytes = ""  # of a row that is broken as such
+    raw: bytes = b""  # of a row that is broken as such
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def posts(questions: Sequence[Question], seed: int) -> list[File]:
         _file("english.jsonl", _planted(english, _ENGLISH, rng), _alpaca),
         _file("forum.jsonl", _planted(chinese[third : 2 * third], _FORUM, rng), _forum),
         _file("mail.csv", _planted(chinese[2 * third :], _MAIL, rng), _mail),
-        _file("thread.html", _asked([item.question for item in rng.sample(chinese, min(40, len(chinese)))], rng), _thread),
+        _file("thread.html", _asked(rng.sample(chinese, min(40, len(chinese))), rng), _thread),
     ]
 
 
@@ -64,7 +64,7 @@ _FORUM = (
     ("[1, 2, 3]", "not an object"),
     ("{'question': '单引号也算数吗？', 'answer': '不算。'}", "not JSON"),
     ('{"user": "小号三", "likes": 0}', "unknown shape"),
-    ('{"question": "这一行存错了编码", "answer": "看不懂。"}'.encode("gb18030"), "wrong encoding"),
+    ('{"question": "这一行存错了编码"}'.encode("gb18030").decode(errors="surrogateescape"), "wrong encoding"),
 )
 _MAIL = (("少了一列,只有两格", "unequal columns"), ("多,了,一,列,啊", "unequal columns"))
 
@@ -80,10 +80,10 @@ def _ads(rng: Random) -> list[str]:
     return [f"{ad}（单号{rng.randrange(10_000, 100_000)}）" for ad in _ADS]
 
 
-def _planted(questions: Sequence[Question], broken: Sequence[tuple[str | bytes, str]], rng: Random) -> list[Row]:
+def _planted(questions: Sequence[Question], broken: Sequence[tuple[str, str]], rng: Random) -> list[Row]:
     """Return clean rows with junk among them: copies after their originals, questions without answer, ads, breaks."""
     rows = [Row(KEPT, item.question, item.answer) for item in questions]
-    junk = [(rng.randrange(len(rows) + 1), Row(fate, raw=raw)) for raw, fate in broken]
+    junk = [(rng.randrange(len(rows) + 1), Row(fate, raw=raw.encode(errors="surrogateescape"))) for raw, fate in broken]
     for number in rng.sample(range(len(rows)), len(rows) // 10):
         row = rows[number]
         again, fate = rng.choice(_AGAIN)
@@ -104,9 +104,9 @@ _AGAIN: tuple[tuple[Callable[[str], str], str], ...] = (
 )
 
 
-def _asked(questions: list[str], rng: Random) -> list[Row]:
+def _asked(questions: Sequence[Question], rng: Random) -> list[Row]:
     """Return a thread of posts that only ask."""
-    rows = [Row("passage, not a conversation", f"求助：{text}在线等，挺急的") for text in questions]
+    rows = [Row("passage, not a conversation", f"求助：{item.question}在线等，挺急的") for item in questions]
     extra = [Row("too short", text) for text in _NOISE] + [Row("passage, not a conversation", ad) for ad in _ads(rng)]
     for row in extra:
         rows.insert(rng.randrange(len(rows) + 1), row)
@@ -149,7 +149,7 @@ def _alpaca(rows: list[Row], rng: Random) -> bytes:
 def _lines(rows: list[Row], rng: Random, question: str, answer: str) -> Iterator[bytes]:
     for number, row in enumerate(rows, 1):
         if row.raw:
-            yield row.raw.encode() if isinstance(row.raw, str) else row.raw
+            yield row.raw
             continue
         likes = rng.choice((rng.randrange(99), str(rng.randrange(99)), None))
         value = {"no": number, question: _dirty(row.question, rng), answer: row.answer and _dirty(row.answer, rng)}
@@ -160,7 +160,7 @@ def _chat(rows: list[Row], rng: Random) -> bytes:
     items = []
     for row in rows:
         if row.raw:
-            items.append(str(row.raw))
+            items.append(row.raw.decode())
             continue
         turns = [{"from": "human", "value": _dirty(row.question, rng)}]
         turns += [{"from": "gpt", "value": _dirty(row.answer, rng)}] if row.answer else []
@@ -174,7 +174,7 @@ def _mail(rows: list[Row], rng: Random) -> bytes:
     writer.writerow(("标题", "问题", "回答"))
     for number, row in enumerate(rows, 1):
         if row.raw:
-            target.write(f"{row.raw}\r\n")
+            target.write(row.raw.decode() + "\r\n")
         else:
             answer = row.answer and _dirty(row.answer, rng)
             writer.writerow((f"Re: 第{number}封，来自 reader{number}@example.com", _dirty(row.question, rng), answer))
@@ -189,4 +189,4 @@ def _thread(rows: list[Row], rng: Random) -> bytes:
     )
     head = '<head><meta charset="utf-8"><title>脑筋急转弯吧</title><script>var ad = 1;</script></head>'
     nav = "<nav>首页 | 登录 | 注册</nav>"
-    return f"<!doctype html>\n<html>{head}<body>{nav}\n<div id=\"thread\">\n{floors}\n</div></body></html>\n".encode()
+    return f'<!doctype html>\n<html>{head}<body>{nav}\n<div id="thread">\n{floors}\n</div></body></html>\n'.encode()

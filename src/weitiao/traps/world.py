@@ -40,7 +40,6 @@ class Topic:
     """A family of tricks or a plain relation: which things it is about, and its forms."""
 
     name: str
-    about: str
     kinds: tuple[str, ...] = ()
     has: tuple[str, ...] = ()
     where: Mapping[str, bool] = field(default_factory=dict)
@@ -107,12 +106,13 @@ def _shared(value: object) -> bool:
 def _by_language(name: str, own: Fields, kind: Fields) -> dict[Language, Fields]:
     """Part properties by language: texts belong to the one that their key names, all others to both."""
     found: dict[Language, Fields] = {}
-    for language, called in (("zh", name), ("en", own.get("en", ""))):
+    noun = "unasked" not in kind
+    for language in LANGUAGES:
+        called = name if language == "zh" else own.get("en", "")
         if called:
             mine, inherited = _of(language, own), _of(language, kind)
-            noun = "unasked" not in kind
-            found[language] = {**inherited, **mine, "name_of": called, "noun": noun}
-            found[language]["plain_kind"] = noun and "is" not in mine
+            added = {"name_of": called, "noun": noun, "plain_kind": noun and "is" not in mine}
+            found[language] = {**inherited, **mine, **added}
     return found
 
 
@@ -135,7 +135,6 @@ def _topics(name: str) -> dict[str, Topic]:
             forms[language] = Form(**lists)
         topics[key] = Topic(
             key,
-            entry.get("about", ""),
             tuple(entry.get("kinds", ())),
             tuple(entry.get("has", ())),
             entry.get("where", {}),

@@ -45,7 +45,12 @@ def experiment(seed: int) -> Experiment:
     tricks, plains = make.tricks(all_things, seed), make.plains(all_things, seed)
     by_part = {part: [item for item in tricks if held.part(item) == part] for part in ("train", "thing", "family")}
     seen = [item for item in plains if held.things.isdisjoint(item.things)]
-    unseen = [item for item in plains if not held.things.isdisjoint(item.things) and _has_wordings(item)]
+    taken = {item.question for item in seen}  # two signs of rain ask the same question about rain
+    unseen = [
+        item
+        for item in plains
+        if not held.things.isdisjoint(item.things) and _has_wordings(item) and item.question not in taken
+    ]
     asked = {
         "thing": _some(by_part["thing"], ASKED, seed),
         "family": _some(by_part["family"], ASKED, seed),
