@@ -106,8 +106,9 @@ _AGAIN: tuple[tuple[Callable[[str], str], str], ...] = (
 
 def _asked(questions: Sequence[Question], rng: Random) -> list[Row]:
     """Return a thread of posts that only ask."""
-    rows = [Row("passage, not a conversation", f"求助：{item.question}在线等，挺急的") for item in questions]
-    extra = [Row("too short", text) for text in _NOISE] + [Row("passage, not a conversation", ad) for ad in _ads(rng)]
+    said = [f"求助第{number}次：{item.question}在线等" for number, item in enumerate(questions, 1)]
+    rows = [Row("passage, not a conversation", text) for text in (*said, *_ads(rng))]
+    extra = [Row("too short", text) for text in _NOISE]
     for row in extra:
         rows.insert(rng.randrange(len(rows) + 1), row)
     return rows

@@ -56,7 +56,8 @@ def experiment(seed: int) -> Experiment:
         "family": _some(by_part["family"], ASKED, seed),
         "plain": _some(unseen, PLAIN, seed),
     }
-    tuned = (*_some(by_part["train"], TRAINED, seed), *_some(seen, REPLAYED, seed))
+    drawn = (*_some(by_part["train"], TRAINED, seed), *_some(seen, REPLAYED, seed))
+    tuned = tuple({item.question: item for item in drawn}.values())
     texts = {item.question for item in asked["plain"]}
     known = [item for item in plains if item.question not in texts]
     corpus = _corpus(seed, known, _some(by_part["train"], FALLEN, seed))
