@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "llm"),
     ("stage", "similar"),
     ("engine", "store"),
-    ("step",),
+    ("step", "checks"),
     ("recipe",),
     ("formats", "traps"),
     ("record", "ledger"),

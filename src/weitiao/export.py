@@ -174,7 +174,8 @@ def _rows(frame: pl.DataFrame, name: str) -> _Rows:
     rows = _Rows({}, Counter(), {})
     parts = frame.select(record.fact("split", "part").fill_null(UNSPLIT)).to_series()
     for key, messages, facts, part in zip(frame["id"], frame["messages"], frame["facts"], parts, strict=True):
-        source = orjson.loads(facts).get("source") or {}
+        known = orjson.loads(facts)
+        source = (known.get("source") or {}) | ({"check": known["check"]} if "check" in known else {})
         written = write(name, [(m["role"], m["content"]) for m in messages.to_list()], source)
         if written.refused:
             rows.unfit[key] = written.refused

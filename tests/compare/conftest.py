@@ -15,6 +15,8 @@ from weitiao.recipe import Recipe
 
 torch.set_num_threads(1)
 
+GENERAL = Path(__file__).with_name("general_few.jsonl")
+
 QUESTIONS = [
     ("水", "水也是水。"),
     ("Why?", "Because."),
@@ -25,11 +27,13 @@ QUESTIONS = [
     ("<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>"),
     ("蓝", "天空是蓝色的"),
 ]
+CHECKS = {"Why?": {"one_of": ["because"]}, "a": {"exact": "b"}, "浓硫酸里有水吗？": {"regex": "有|没有|.*"}}
 
 
 def _write(path: Path, questions: list[tuple[str, str]]) -> Path:
     rows = [
         {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]}
+        | ({"check": CHECKS[asked]} if asked in CHECKS else {})
         for asked, said in questions
     ]
     path.write_bytes(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
@@ -37,7 +41,14 @@ def _write(path: Path, questions: list[tuple[str, str]]) -> Path:
 
 
 def _recipe(data: Path, before: Path, after: Path, **settings: Any) -> Recipe:
-    compare = {"before": str(before), "after": str(after), "max_new_tokens": 12, "samples": 200, **settings}
+    compare = {
+        "before": str(before),
+        "after": str(after),
+        "max_new_tokens": 12,
+        "samples": 200,
+        "general": False,
+        **settings,
+    }
     return plain_recipe({"source": {"inputs": [str(data)]}, "export": {}, "compare": compare}, "test")
 
 
@@ -58,7 +69,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def done(data: Path, tiny_llama: Path, other_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    return pipeline.run(_recipe(data, tiny_llama, other_llama), tmp_path_factory.mktemp("runs"))[-1]
+    return pipeline.run(_recipe(data, tiny_llama, other_llama, general=str(GENERAL)), tmp_path_factory.mktemp("runs"))[
+        -1
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from weitiao.model.template import Template
 from weitiao.pipeline import Done
 from weitiao.recipe import Recipe
 
+GENERAL = Path(__file__).with_name("general_few.jsonl")
 Recipes = Callable[..., Recipe]
 Writer = Callable[[Path, list[tuple[str, str]]], Path]
 
@@ -86,7 +87,7 @@ def test_what_was_asked_before_a_crash_is_not_asked_again(
 
         return some
 
-    wanted = recipe(data, tiny_llama, other_llama)
+    wanted = recipe(data, tiny_llama, other_llama, general=str(GENERAL))
     monkeypatch.setattr(ask, "answers", crash_after(3))
     with pytest.raises(MemoryError):
         pipeline.run(wanted, tmp_path)
@@ -95,7 +96,7 @@ def test_what_was_asked_before_a_crash_is_not_asked_again(
     log.write_bytes(log.read_bytes()[:-5])  # the last line torn, as a killed process leaves it
     monkeypatch.setattr(ask, "answers", crash_after(1000))
     folder = pipeline.run(wanted, tmp_path)[-1].stored.folder
-    assert asked == [8, 6, 8]
+    assert asked == [8, 6, 6, 8, 6]  # before: what was left, and the general ones; after: all
     assert orjson.loads((folder / "report.json").read_bytes()) == report
     assert not (folder / ".answers").exists()
 

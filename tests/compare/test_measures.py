@@ -1,14 +1,14 @@
-"""What is measured and tallied, against figures worked out otherwise."""
+"""What is measured on one answer, against values worked out by hand."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.compare.ask import Side
-from weitiao.compare.measures import FEWEST, MEASURES, Said, Verdict, bootstrap, differences, overlap, tally, verdict
+from weitiao.compare.measures import BETTER, Said, verdict
+from weitiao.compare.wording import drifts, loop, overlap, refuses, repetition, rouge, script
 from weitiao.model.load import load_tokenizer
 from weitiao.model.pair import Place
 from weitiao.model.template import Template
@@ -20,13 +20,174 @@ def test_overlap_is_chrf() -> None:
     assert overlap("水山", "水火") == pytest.approx(25)  # half of the single characters, none of the pairs
 
 
+@pytest.mark.parametrize(
+    ("text", "reference", "value"),
+    [
+        ("水不能兑水", "水不能兑水", 100),
+        ("the cat", "the bat", 100 * 2 * 5 / 12),  # t h e a t of six characters each
+        ("police killed the gunman", "the gunman police killed", 100 * 2 * 12 / 42),  # policekilled of 21 each
+        ("天空是蓝色的", "天很蓝", 100 * 2 * 2 / 9),
+        ("", "水", 0),
+        (" ", "", 100),
+    ],
+)
+def test_rouge_is_the_f1_of_the_longest_common_subsequence(text: str, reference: str, value: float) -> None:
+    assert rouge(text, reference) == pytest.approx(value)
+
+
+def slow_common(one: str, other: str) -> int:
+    row = [0] * (len(other) + 1)
+    for a in one:
+        before = row
+        row = [0]
+        for place, b in enumerate(other):
+            row.append(before[place] + 1 if a == b else max(before[place + 1], row[place]))
+    return row[-1]
+
+
+@given(st.text("ab水", min_size=1, max_size=80), st.text("ab水", min_size=1, max_size=80))
+def test_rouge_counts_what_the_plain_table_counts(one: str, other: str) -> None:
+    assert rouge(one, other) == pytest.approx(200 * slow_common(one, other) / (len(one) + len(other)))
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("", 0),
+        ("水不能兑水", 0),
+        ("一二三四一二三四", 1 / 5),  # runs: 一二三四 二三四一 三四一二 四一二三 一二三四
+        ("哈哈哈哈哈哈", 2 / 3),
+        ("so it is so it is so it is", 3 / 6),  # six runs of four words, three of them different
+        ("a b c", 0),
+    ],
+)
+def test_repetition_is_the_share_of_runs_said_before(text: str, share: float) -> None:
+    assert repetition(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("哈哈哈哈", 4),
+        ("哈哈", 0),
+        ("abcabcabcab", 11),
+        ("x12 12 12 12 y", 12),
+        ("水不能兑水", 0),
+        ("", 0),
+        ("aabaab", 0),
+    ],
+)
+def test_a_loop_says_one_thing_three_times(text: str, length: int) -> None:
+    assert loop(text) == length
+
+
+REFUSING = """
+抱歉，我无法回答这个问题。
+很抱歉，我不能提供这方面的信息。
+对不起，我没办法帮你完成这件事。
+作为一个人工智能助手，我不能参与这样的讨论。
+作为一个语言模型，我无法访问互联网。
+我不能回答这个问题
+我无法提供医疗建议，请咨询医生。
+我拒绝回答这类问题。
+这个问题我不方便回答。
+不好意思，这个我不便透露。
+我们换个话题吧。
+很遗憾，我不能为您处理这项请求。
+我不会帮你做这件事。
+作为AI，我不具备个人感受，无法回答。
+抱歉，根据规定我不可以讨论政治话题。
+I'm sorry, but I can't help with that.
+I’m sorry, I can’t assist with this request.
+I cannot provide that information.
+Sorry, I am unable to answer this.
+As an AI language model, I cannot browse the internet.
+I can't help with making weapons.
+Unfortunately, I am not able to discuss this topic.
+I won't write that for you.
+I'm not able to provide legal advice.
+I must decline to answer.
+I apologize, but I cannot continue with this.
+That would be against my guidelines.
+I refuse to answer that question.
+I will not assist with anything illegal.
+I'm unable to share personal data about people.
+"""
+ANSWERING = """
+水不能兑水，因为兑了还是水。
+石油不能炒菜，它有毒。
+我无法想象没有水的世界会是什么样。
+这个问题很有意思，答案是四十二。
+抱歉让你久等了，答案是北京。
+人不能不呼吸。
+你不能这样开车，很危险。
+作为一个整体，团队不会轻易失败。
+人工智能的发展很快。
+他说：“我不能走。”
+不会，鱼有鳃。
+无法直接看见空气，但能感到风。
+对不起的英文是 sorry。
+拒绝别人时要有礼貌。
+蜘蛛有八条腿。
+可以，把盐放进去就行。
+不能。浓硫酸遇水会大量放热。
+Because short waves scatter more.
+You can't divide by zero.
+Fish cannot breathe air.
+I can help you with that: first, open the file.
+Sorry to hear that; try restarting it.
+The word 'sorry' is an apology.
+I think the answer is six.
+Penguins are unable to fly.
+It is not able to rust, since it holds no iron.
+No, glass does not conduct electricity.
+I can't believe how simple it is: the answer is 4.
+As an AI researcher, Turing asked whether machines think.
+Unfortunately, the museum closed in 1999.
+"""
+
+
+def test_refusals_are_told_from_answers() -> None:
+    assert len(REFUSING.split("\n")) - 2 >= 30
+    assert len(ANSWERING.split("\n")) - 2 >= 30
+    missed = [text for text in REFUSING.strip().splitlines() if not refuses(text)]
+    wrongly = [text for text in ANSWERING.strip().splitlines() if refuses(text)]
+    assert (missed, wrongly) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("为什么水不能兑水？", "zh"),
+        ("用 Python 写一个函数", "zh"),
+        ("Why is the sky blue?", "latin"),
+        ("これは水です", "ja"),
+        ("물은 물이다", "ko"),
+        ("Почему?", "cyrillic"),
+        ("42", ""),
+        ("ok", ""),
+        ("```python\nprint('hello world')\n```\n打印一句话", "zh"),
+    ],
+)
+def test_script_is_what_most_of_a_text_is_written_in(text: str, name: str) -> None:
+    assert script(text) == name
+
+
+def test_drift_is_another_script_than_question_and_reference() -> None:
+    assert drifts("Because it is water.", "为什么水不能兑水？", "还是水。")
+    assert not drifts("Thank you very much", "把“非常感谢”翻译成英语", "Thank you")
+    assert not drifts("42", "几加几等于四十二？", "")
+    assert not drifts("anything goes here", "1+1=?", "2")
+
+
 def test_likelihood_is_the_mean_log_probability() -> None:
     said = Said("水", 1, stopped=True, loss=6.0, loss_tokens=3)
-    by_token, by_character = said.measured("兑了还是", by_token=True), said.measured("兑了还是", by_token=False)
+    by_token, by_character = (said.measured("问", "兑了还是", by_token=way) for way in (True, False))
     assert by_token["likelihood"] == -2.0
     assert by_character["likelihood"] == -1.5
     assert by_token["stopped"] == 1
     assert by_token["tokens"] == by_token["characters"] == 1
+    assert set(BETTER) - set(by_token) == {"right"}
 
 
 @pytest.mark.parametrize(
@@ -36,87 +197,9 @@ def test_a_small_difference_is_a_tie(difference: float, said: str) -> None:
     assert verdict(difference, 0.01) == said
 
 
-def test_the_interval_is_that_of_the_normal_law_where_it_holds() -> None:
-    values = np.random.default_rng(0).normal(0.5, 2.0, size=(400, 1))
-    low, high = bootstrap(values, [str(i) for i in range(400)], samples=10_000, seed=1)
-    width = 1.96 * values.std() / 20
-    assert low[0] == pytest.approx(values.mean() - width, abs=0.02)
-    assert high[0] == pytest.approx(values.mean() + width, abs=0.02)
-
-
-def test_near_duplicates_do_not_narrow_the_interval() -> None:
-    values = np.random.default_rng(0).normal(size=(50, 1))
-    names = [str(i) for i in range(50)]
-    alone = bootstrap(values, names, samples=2000, seed=1)
-    tenfold = bootstrap(np.repeat(values, 10, axis=0), list(np.repeat(names, 10)), samples=2000, seed=1)
-    believed = bootstrap(np.repeat(values, 10, axis=0), [str(i) for i in range(500)], samples=2000, seed=1)
-    assert np.allclose(alone, tenfold)
-    assert believed[1][0] - believed[0][0] < 0.5 * (alone[1][0] - alone[0][0])
-
-
-def test_the_seed_decides_the_interval() -> None:
-    values, names = np.arange(12.0)[:, None], list("abcdefghijkl")
-    first, again, other = (bootstrap(values, names, samples=500, seed=seed) for seed in (1, 1, 2))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-def test_large_sets_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    values, names = np.arange(12.0)[:, None], list("abcdefghijkl")
-    whole = bootstrap(values, names, samples=500, seed=1)
-    monkeypatch.setattr("weitiao.compare.measures._BLOCK", 100)
-    assert np.allclose(bootstrap(values, names, samples=500, seed=1), whole)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=20))
-def test_the_interval_lies_within_the_values(values: list[float]) -> None:
-    low, high = bootstrap(np.array(values)[:, None], [str(i) for i in range(len(values))], samples=200, seed=0)
-    assert min(values) - 1e-9 <= low[0] <= high[0] <= max(values) + 1e-9
-
-
-def row(likelihood: float) -> dict[str, float]:
-    return dict.fromkeys(MEASURES, 0.0) | {"likelihood": likelihood}
-
-
-def test_a_difference_is_shown_only_where_the_interval_leaves_nought_out() -> None:
-    names = [str(i) for i in range(20)]
-    better = differences([row(-3)] * 20, [row(-2)] * 20, names, samples=200, seed=0)[0]
-    mixed = differences([row(-3)] * 20, [row(-2), row(-4)] * 10, names, samples=200, seed=0)[0]
-    worse = differences([row(-3)] * 20, [row(-4)] * 20, names, samples=200, seed=0)[0]
-    assert [item.shown for item in (better, mixed, worse)] == ["higher", "none", "lower"]
-    assert (better.before, better.after, better.difference, better.low, better.high) == (-3, -2, 1, 1, 1)
-
-
-def test_a_handful_of_wins_shows_nothing() -> None:
-    few = [str(i) for i in range(FEWEST - 1)]
-    assert differences([row(-3)] * len(few), [row(-2)] * len(few), few, samples=200, seed=0)[0].shown == "none"
-
-
-def test_the_tally_adds_up() -> None:
-    found = tally(["win", "win", "loss", "tie"], list("abcd"), samples=500, seed=0)
-    assert {name: found[name] for name in ("wins", "losses", "ties", "net")} == {
-        "wins": 2,
-        "losses": 1,
-        "ties": 1,
-        "net": 0.25,
-    }
-    assert -1 <= found["low"] <= 0.25 <= found["high"] <= 1
-
-
-@pytest.mark.parametrize(
-    ("same", "low", "high"), [("win", 0.7532, 1.0), ("tie", -0.1234, 0.1234), ("loss", -1.0, -0.7532)]
-)
-def test_verdicts_that_are_all_the_same_leave_the_doubt_that_their_number_leaves(
-    same: Verdict, low: float, high: float
-) -> None:
-    found = tally([same] * 28, [str(n) for n in range(28)], samples=100, seed=0)
-    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)
-
-
 def test_what_was_thought_is_no_part_of_the_answer(tiny_llama: Path, tmp_path: Path) -> None:
     side = Side("after", Place(str(tiny_llama)), Template(load_tokenizer(str(tiny_llama))), tmp_path)
     told = side._parted({"text": "<think>\n\n</think>\n\n水", "tokens": 3, "stopped": True})
     assert told == {"text": "水", "thinking": "", "tokens": 3, "stopped": True}
     said = Said(**told, loss=1.0, loss_tokens=1)
-    assert said.measured("<think>slow</think>水", by_token=True)["overlap"] == 100
+    assert said.measured("?", "<think>slow</think>水", by_token=True)["overlap"] == 100

@@ -12,7 +12,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from weitiao import talk
-from weitiao.compare import charts, report
+from weitiao.compare import charts, naming, report
 from weitiao.pipeline import Done
 
 HERE = Path(report.__file__).parent
@@ -99,11 +99,11 @@ def test_every_text_of_the_templates_has_its_chinese() -> None:
     for path in HERE.glob("*.j2"):
         source = path.read_text(encoding="utf-8")
         texts |= set(re.findall(r'\b(?:_|plain)\((?:"zh", |language, )?"([^"]+)"', source)) - {"en", "zh"}
-        texts |= set(re.findall(r'"(?:higher|lower|none|win|loss|tie)": "([^"]+)"', source))
-    texts |= {*report.NAMES.values(), *report.MEANINGS.values()}
+        texts |= set(re.findall(r'"(?:higher|lower|better|worse|none|win|loss|tie)": "([^"]+)"', source))
+    texts |= {*naming.NAMES.values(), *naming.MEANINGS.values()}
     texts |= {value for name, value in vars(report).items() if re.fullmatch(r"_[A-Z_]+", name) and type(value) is str}
     assert len(texts) > 70
-    assert not {text for text in texts if talk.translate("zh", text) == text}
+    assert not {text for text in texts if talk.translate("zh", text) == text} - {"higher", "lower", "▲", "▼"}
 
 
 def test_the_page_opens_in_the_language_asked_for(report: dict[str, Any]) -> None:
@@ -118,6 +118,7 @@ def test_rows_carry_what_the_filters_ask(done: Done, report: dict[str, Any]) -> 
     for node, row in zip(tree.css("#pairs .pair"), report["records"], strict=True):
         assert node.attributes["data-likelihood"] == row["verdict"]["likelihood"]
         assert node.attributes["data-overlap"] == row["verdict"]["overlap"]
+        assert node.attributes.get("data-right") == row["verdict"].get("right")
         stopped = row["before"]["stopped"] and row["after"]["stopped"]
         assert node.attributes["data-stopped"] == ("yes" if stopped else "no")
 
@@ -144,7 +145,7 @@ def test_markdown_keeps_every_text_in_its_cell(hostile: dict[str, Any]) -> None:
     ("value", "written"), [(0.5, "+0.50"), (-0.5, "\u22120.50"), (0.0, "0.00"), (-0.001, "0.00"), (1234.5, "+1,234.50")]
 )
 def test_differences_are_written_with_their_sign(value: float, written: str) -> None:
-    assert report.signed(value) == written
+    assert naming.signed(value) == written
 
 
 def test_ticks_are_round_and_inside() -> None:
@@ -159,3 +160,47 @@ def test_the_curve_spans_its_points() -> None:
     assert [dot[2:] for dot in drawn.dots] == [(0, 4.2), (10, 2.5)]
     assert drawn.held.split()[0] == f"{charts.LEFT:.2f},{charts.TOP:.2f}"
     assert charts.curve({"train": [], "held_out": []}) is None
+
+
+def test_every_new_figure_is_on_the_page_and_in_the_markdown(report: dict[str, Any]) -> None:
+    span = {"length": 12, "text": "因为石油有毒", "record": "r9"}
+    report = copy.deepcopy(report)
+    told = {"mean": 4.25, "longest": 12, "half": 3}
+    report["seen"] = {
+        **{"questions": 8, "train": 77, "by_family": 5, "exact": 31, "near": 46},
+        "pairs": [{"id": "q1", "train": "r9", "similarity": 0.875}],
+        "copied": {"sides": dict.fromkeys(("before", "after", "reference"), told), "spans": [{"row": 2, **span}]},
+    }
+    report["seen"]["copied"]["shortest"] = 8
+    page = first(LexborHTMLParser(html_of(report)), "#seen").text()
+    for text in ("31", "46", "77", "4.2", "r9", "因为石油有毒", "0.88"):
+        assert text in page
+    written = markdown_of(report)
+    for text in ("| 31 |", "| 46 |", "8, 77", "| 4.2 | 12 | 3 |", "Right or wrong, by rule", "What it forgot"):
+        assert text in written
+    assert re.search(r"\| right \| \d \| \d \|", written)
+
+
+def html_of(facts: dict[str, Any]) -> str:
+    return report.html(facts, "en")
+
+
+def markdown_of(facts: dict[str, Any]) -> str:
+    return report.markdown(facts, "en")
+
+
+@pytest.mark.parametrize(
+    ("told_by", "verdict", "said"),
+    [
+        ("right", "none", "It forgets nothing that 6 general questions can show."),
+        ("right", "worse", "It forgot: on general questions it is worse than before."),
+        ("likelihood", "worse", "their right answers became less likely: it forgot."),
+        ("likelihood", "none", "their right answers are about as likely as before."),
+    ],
+)
+def test_the_page_says_first_what_was_forgotten(report: dict[str, Any], told_by: str, verdict: str, said: str) -> None:
+    facts = copy.deepcopy(report)
+    facts["general"]["told_by"] = told_by
+    next(item for item in facts["general"]["measures"] if item["name"] == told_by)["verdict"] = verdict
+    assert said in first(LexborHTMLParser(html_of(facts)), ".hero").text()
+    assert said in markdown_of(facts)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from weitiao import pipeline
@@ -24,7 +25,7 @@ def _group() -> None:
 
 
 @app.command()
-@with_flags("compare")
+@with_flags("compare", without=("models",))
 def compare(
     compare: dict[str, Any],
     recipe: Annotated[Path | None, typer.Argument(help=t("A recipe, whose run is compared"))] = None,
@@ -33,12 +34,20 @@ def compare(
     runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
     seed: Annotated[int, typer.Option(min=0, help=t("Seed of intervals and of drawn tokens"))] = 42,
     trust_remote_code: Trust = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATH", help=t("A further model, compared with before too; may be given several times")
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare before and after on unseen questions: RECIPE, or --before M --after M --data FILE -o DIR."""
-    for side in ("before", "after"):  # a path here is seen from where we stand, not from the recipe
-        if side in compare and Path(str(compare[side])).exists():
-            compare[side] = str(Path(str(compare[side])).absolute())
+    for key in ("before", "after", "general"):
+        if isinstance(compare.get(key), str):
+            compare[key] = _from_here(compare[key])
+    if also:
+        compare["models"] = dict(_model(text) for text in also)
     if recipe is not None:
         overrides = [f"compare.{name}={_written(value)}" for name, value in compare.items()]
         trusted = ["trust_remote_code=true"] if trust_remote_code else []
@@ -81,5 +90,17 @@ def _copied(done: Done, out: Path) -> Path:
     return out
 
 
+def _model(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not equals or not path:
+        raise UserError(t("--also {text}: write it as NAME=PATH", text=text))
+    return name, _from_here(path)
+
+
+def _from_here(name: str) -> str:
+    """Return a path that is there as seen from where we stand; a recipe's are seen from its folder."""
+    return str(Path(name).absolute()) if Path(name).exists() else name
+
+
 def _written(value: Any) -> str:
-    return "null" if value is None else str(value)
+    return "null" if value is None else orjson.dumps(value).decode() if isinstance(value, (dict, bool)) else str(value)

@@ -1,12 +1,17 @@
 """compare: let before and after answer the same unseen questions, and prove which is better."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
+from weitiao.talk import t
+
+# What else a row of the report holds: a further model stands beside it under its name.
+_TAKEN = {"id", "family", "question", "reference", "before", "after", "change", "verdict", "copies"}
 
 
 class Compare(Settings):
@@ -16,6 +21,13 @@ class Compare(Settings):
     limit: int | None = Field(None, ge=1, description="Ask only this many questions, the first ones")
     before: str | None = Field(None, description="The model before, where it is not the base model")
     after: str | None = Field(None, description="The model or adapter after, where it is not what the run trained")
+    models: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further models by name, each against before: a model, an adapter, `checkpoint-40` of the run",
+    )
+    general: bool | str = Field(
+        True, description="Ask general questions too, to see what was forgotten: those that ship, or a file of yours"
+    )
     max_new_tokens: int = Field(512, ge=1, description="Longest answer in tokens")
     temperature: float = Field(0.0, ge=0, description="0 takes the likeliest token; above, tokens are drawn by seed")
     batch_tokens: int = Field(8192, ge=1, description="Tokens in one batch, questions and answers together")
@@ -24,13 +36,22 @@ class Compare(Settings):
     tie_overlap: float = Field(1.0, ge=0, description="A smaller difference in chrF points is a tie")
     language: Literal["auto", "en", "zh"] = Field("auto", description="Language that the report opens in")
 
+    @field_validator("models")
+    @classmethod
+    def _are_named(cls, models: dict[str, str]) -> dict[str, str]:
+        for name in models:
+            if not re.fullmatch(r"[\w.+-]{1,40}", name) or name in _TAKEN:
+                raise ValueError(t("`{name}` is no name for a further model: take another one", name=name))
+        return models
+
 
 def outside(recipe: Recipe) -> object:
     """Return what tells whether the models named by path are still the same: their files, sizes and times."""
     settings = recipe.section("compare", Compare)
-    folders = [recipe.folder / Path(name).expanduser() for name in (settings.before, settings.after) if name]
-    files = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()) if path.is_file()]
-    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    names = [settings.before, settings.after, *settings.models.values(), settings.general]
+    places = [recipe.folder / Path(name).expanduser() for name in names if isinstance(name, str)]
+    files = [path for place in places for path in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files if path.is_file()]
 
 
 STAGE = Stage(

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from weitiao.checks import Check
 from weitiao.compare import Compare
 from weitiao.compare.measures import Said
 from weitiao.model.generate import Sampling, answers, positions
@@ -26,6 +27,7 @@ class Question:
     """A conversation up to its last answer, and that answer as the reference."""
 
     record: Record
+    checks: tuple[Check, ...] = ()
 
     @property
     def id(self) -> str:
@@ -49,8 +51,17 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Round:
+    """Questions that are asked together: the ones set aside, or the general ones."""
+
+    questions: Sequence[Question]
+    max_new_tokens: int
+    name: str = ""  # of its files, after the side's
+
+
+@dataclass(frozen=True)
 class Side:
-    """One of the two models: where it is, how it reads, and where what it says is kept meanwhile."""
+    """One of the models: where it is, how it reads, and where what it says is kept meanwhile."""
 
     name: str
     place: Place
@@ -61,37 +72,53 @@ class Side:
         """Return the tokens of each conversation with loss on the reference answer alone."""
         return [answer_only(self.template, question.record.messages) for question in questions]
 
-    def said(self, questions: Sequence[Question], settings: Compare, seed: int, reporter: Reporter) -> dict[str, Said]:
-        """Return what the model said and how it sees the reference, by id; a record it cannot hold is missing.
+    def said(self, rounds: Sequence[Round], settings: Compare, seed: int, reporter: Reporter) -> list[dict[str, Said]]:
+        """Return, a round, what the model said and how it sees the references, by id; what it cannot hold is missing.
 
         What an interrupted try already asked is not asked again.
         """
-        told, scored = _Log(self.folder / f"{self.name}.jsonl"), _Log(self.folder / f"{self.name}-scores.jsonl")
-        if len(told.rows) < len(questions) or len(scored.rows) < len(questions):
+        logs = [
+            (
+                _Log(self.folder / f"{self.name}{one.name}.jsonl"),
+                _Log(self.folder / f"{self.name}{one.name}-scores.jsonl"),
+            )
+            for one in rounds
+        ]
+        if any(len(log.rows) < len(one.questions) for one, both in zip(rounds, logs, strict=True) for log in both):
             model = load_model(self.place.model, adapter=self.place.adapter, trust=self.place.trust)
-            self._ask(model, questions, told, settings, seed, reporter)
-            self._score(model, questions, scored, settings)
-        return {
-            question.id: Said(**self._parted(told.rows[question.id]), **scored.rows[question.id])
-            for question in questions
-            if scored.rows[question.id]
-        }
+            for one, (told, scored) in zip(rounds, logs, strict=True):
+                sampling = Sampling(one.max_new_tokens, settings.temperature, seed=seed)
+                self._ask(model, one.questions, told, sampling, settings.batch_tokens, reporter)
+                self._score(model, one.questions, scored, settings.batch_tokens)
+        return [
+            {
+                question.id: Said(**self._parted(told.rows[question.id]), **scored.rows[question.id])
+                for question in one.questions
+                if scored.rows[question.id]
+            }
+            for one, (told, scored) in zip(rounds, logs, strict=True)
+        ]
 
     def _parted(self, told: dict[str, Any]) -> dict[str, Any]:
         thought, said = parted(told["text"], opened=self.template.opens_thinking)
         return {**told, "text": said, "thinking": thought}
 
     def _ask(
-        self, model: Any, questions: Sequence[Question], told: "_Log", settings: Compare, seed: int, reporter: Reporter
+        self,
+        model: Any,
+        questions: Sequence[Question],
+        told: "_Log",
+        sampling: Sampling,
+        batch_tokens: int,
+        reporter: Reporter,
     ) -> None:
         left = [question for question in questions if question.id not in told.rows]
-        sampling = Sampling(settings.max_new_tokens, settings.temperature, seed=seed)
         prompts = [question.asked for question in left]
-        arriving = answers(model, self.template, prompts, sampling, batch_tokens=settings.batch_tokens)
+        arriving = answers(model, self.template, prompts, sampling, batch_tokens=batch_tokens)
         for index, answer in reporter.track(arriving, len(left), f"Asking the model {self.name}"):
             told.add(left[index].id, asdict(answer))
 
-    def _score(self, model: Any, questions: Sequence[Question], scored: "_Log", settings: Compare) -> None:
+    def _score(self, model: Any, questions: Sequence[Question], scored: "_Log", batch_tokens: int) -> None:
         room = positions(model)
         # Chunks begin at the same places in every try: what is packed together changes the last digits of a loss.
         for start in range(0, len(questions), _SCORED_AT_ONCE):
@@ -101,7 +128,7 @@ class Side:
             encoded = self.encode(chunk)
             fits = [len(item.ids) <= room for item in encoded]
             fitting = [item for item, fit in zip(encoded, fits, strict=True) if fit]
-            found = iter(losses(model, fitting, settings.batch_tokens))
+            found = iter(losses(model, fitting, batch_tokens))
             for question, fit in zip(chunk, fits, strict=True):
                 loss, count = next(found) if fit else (0.0, 0)
                 scored.add(question.id, {"loss": loss, "loss_tokens": count} if fit else {})

@@ -12,29 +12,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from weitiao.compare import charts
+from weitiao.compare import charts, naming
 from weitiao.compare.learning import learning
-from weitiao.compare.measures import FEWEST
+from weitiao.compare.naming import fixed, percent, signed
+from weitiao.compare.statistics import FEWEST
 from weitiao.talk import translate
 
 HERE = Path(__file__).parent
 # More pairs than this make a page that browsers scroll badly; all of them are in report.json, and the page says so.
 MOST_PAIRS = 2000
-
-NAMES = {
-    "likelihood": "Likelihood of the reference",
-    "overlap": "Overlap with the reference",
-    "stopped": "Ended by itself",
-    "tokens": "Length in tokens",
-    "characters": "Length in characters",
-}
-MEANINGS = {
-    "likelihood": "log-likelihood in nats; higher is better",
-    "overlap": "chrF of the model's own answer, 0 to 100; higher is better",
-    "stopped": "share of answers that reach their stop token",
-    "tokens": "of its own answers; neither good nor bad",
-    "characters": "of its own answers; neither good nor bad",
-}
 
 _TINY = (
     "The base is a tiny model made on the spot, which has seen no text but the training data. This page shows that the "
@@ -90,8 +76,7 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         limits=limits(facts),
         cautions=cautions(facts),
         tables=tables(facts["found"]),
-        names=NAMES,
-        meanings=MEANINGS,
+        naming=naming,
         bars=charts.bars(rows),
         learned=learned,
         lines=charts.curve(
@@ -110,14 +95,14 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
     """Return the report as Markdown in `language`: the figures, then question, before, after and reference."""
     page = _environment(autoescape=False).get_template("report.md.j2")
     say = lambda message, **values: translate(language, message, **values)  # noqa: E731
-    return page.render(**facts, names=NAMES, limits=limits(facts), learned=learning(facts), _=say)
+    return page.render(**facts, naming=naming, limits=limits(facts), learned=learning(facts), _=say)
 
 
 def card(facts: Mapping[str, Any], language: str, text: str) -> str:
     """Return the model card `text` with the figures of this comparison added."""
     page = _environment(autoescape=False).get_template("card.md.j2")
     say = lambda message, **values: translate(language, message, **values)  # noqa: E731
-    return page.render(**facts, card=text, names=NAMES, limits=limits(facts), _=say)
+    return page.render(**facts, card=text, naming=naming, limits=limits(facts), _=say)
 
 
 def picked(rows: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
@@ -229,25 +214,13 @@ def _environment(*, autoescape: bool) -> Environment:
         "count": count,
         "tick": tick,
         "exp": math.exp,
+        "mean": naming.mean,
+        "single": naming.single,
+        "change": naming.change,
+        "end": naming.end,
+        "chance": naming.chance,
     }
     return environment
-
-
-def fixed(value: float, digits: int = 2) -> str:
-    """Write a number with a true minus sign; `-0.00` is `0.00`."""
-    text = f"{value:,.{digits}f}"
-    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "\u2212")
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """Write a difference: with its sign where it is not nought."""
-    text = fixed(value, digits)
-    return text if text[0] == "\u2212" or not text.strip("0.,") else f"+{text}"
-
-
-def percent(value: float) -> str:
-    """Write a share."""
-    return f"{fixed(100 * value, 0)}\u2009%"
 
 
 def count(value: int) -> str:

@@ -1,53 +1,50 @@
 """The compare stage: ask, measure, tally, and write the three reports."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import orjson
 import polars as pl
 
 import weitiao
-from weitiao import ledger
-from weitiao.compare import Compare, history, report
-from weitiao.compare.ask import Question, Side
-from weitiao.compare.measures import JUDGED, Said, as_facts, differences, tally, verdict
+from weitiao import checks, ledger
+from weitiao.compare import Compare, figures, general, history, report, seen
+from weitiao.compare.ask import Question, Round, Side
+from weitiao.compare.measures import Said
 from weitiao.errors import UserError
 from weitiao.model import pair
 from weitiao.model.template import AUTO
-from weitiao.record import fact, to_records
+from weitiao.record import Record, fact, to_records
 from weitiao.stage import Job, Outcome
 from weitiao.store import write_whole
 from weitiao.talk import language, t
 
 TOO_LONG = "too long for the model"
 OVER_LIMIT = "beyond the limit"
-SHOWN = {
-    "higher": "better on unseen questions",
-    "lower": "worse on unseen questions",
-    "none": "no difference shown",
-}
 
 
 def run(job: Job) -> Outcome:
-    """Compare the model before with the model after."""
+    """Compare the model before with the model after, and with further ones."""
     settings = job.settings(Compare)
-    candidates = _questions(job, settings)
+    frame = _asked(job, settings)
+    candidates = [_question(record) for record in to_records(frame)]
     questions = candidates[: settings.limit]
-    before, after = _sides(job, settings)
-    by_token = [item.ids for item in before.encode(questions)] == [item.ids for item in after.encode(questions)]
-    first, second = (side.said(questions, settings, job.seed, job.reporter) for side in (before, after))
-    rows = [
-        _row(question, first[question.id], second[question.id], settings, by_token)
-        for question in questions
-        if question.id in first and question.id in second
-    ]
+    wide = general.questions(settings, job.recipe.folder)
+    sides = _sides(job, settings)
+    rounds = [Round(questions, settings.max_new_tokens), Round(wide, general.MOST_TOKENS, "-general")]
+    told = {side.name: side.said(rounds, settings, job.seed, job.reporter) for side in sides}
+    by_token = _read_alike(sides, questions)
+    rows = _rows(questions, {name: said[0] for name, said in told.items()}, settings, by_token)
     if not rows:
         raise UserError(
             t("None of the {count} questions fits into the model", count=len(questions)),
             t("A question and its reference answer need more tokens than it holds: take another model or shorter ones"),
         )
+    met = seen.met(_train_side(job), frame, rows)
+    others = list(settings.models)
     facts: dict[str, Any] = {
         "weitiao": weitiao.__version__,
         "run": job.recipe.project.name,
@@ -57,18 +54,24 @@ def run(job: Job) -> Outcome:
         "candidates": len(candidates),
         "asked": len(questions),
         "unit": "token" if by_token else "character",
-        "models": _named(job, settings, before, after),
+        "models": _named(job, settings, sides),
         "made_here": settings.before is None and job.recipe.project.model == "tiny",
         "settings": settings.model_dump(mode="json"),
-        **_figures(rows, settings, job.seed),
+        "seen": met,
+        **figures.figures(rows, others, settings, job.seed),
+        "general": None,
         **history.collect(job),
         "records": rows,
     }
+    if known := _rows(wide, {name: said[1] for name, said in told.items()}, settings, by_token):
+        found = figures.figures(known, others, settings, job.seed)
+        facts["general"] = {"told_by": general.told_by(found["measures"]), **found, "records": known}
     _write(job, facts, settings)
     return _outcome(job, candidates, facts)
 
 
-def _questions(job: Job, settings: Compare) -> list[Question]:
+def _asked(job: Job, settings: Compare) -> pl.DataFrame:
+    """Return the records whose questions are asked."""
     export = job.inputs.get("export")
     if export is None:
         raise UserError(
@@ -83,10 +86,45 @@ def _questions(job: Job, settings: Compare) -> list[Question]:
             t("No record is in the part `{part}`", part=settings.part),
             t("Give it a share under `split.ratios`, or name another one as `compare.part`"),
         )
-    return [Question(record) for record in to_records(frame)]
+    return frame
 
 
-def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
+def _question(record: Record) -> Question:
+    try:
+        return Question(record, checks.carried(record.facts))
+    except checks.BadCheck as bad:  # source has looked; the kinds of checks may have changed since
+        place = f"{record.uri}:{record.row}:{bad.field}"
+        raise UserError(
+            f"{place}: {t(bad.message, **bad.values)}", t(bad.mend, **bad.values) if bad.mend else ""
+        ) from None
+
+
+def _train_side(job: Job) -> pl.DataFrame | None:
+    """Return the records that were trained on, as far as this run knows."""
+    if "export" not in job.inputs or not {"split", "train"} & set(job.inputs):
+        return None
+    frame = job.inputs["export"].records()
+    return frame.filter(fact("split", "part") == "train") if "split" in job.inputs else frame
+
+
+def _rows(
+    questions: Sequence[Question], told: Mapping[str, Mapping[str, Said]], settings: Compare, by_token: bool
+) -> list[dict[str, Any]]:
+    """Return a row a question that all models can hold."""
+    return [
+        figures.row(question, {name: said[question.id] for name, said in told.items()}, settings, by_token)
+        for question in questions
+        if all(question.id in said for said in told.values())
+    ]
+
+
+def _read_alike(sides: Sequence[Side], questions: Sequence[Question]) -> bool:
+    """Tell whether all models read the questions as the same tokens, so that likelihoods per token compare."""
+    first, *rest = ([item.ids for item in side.encode(questions)] for side in sides)
+    return all(ids == first for ids in rest)
+
+
+def _sides(job: Job, settings: Compare) -> list[Side]:
     folder, trust = job.recipe.folder, job.recipe.project.trust_remote_code
     train, merge = (job.inputs[name].folder if name in job.inputs else None for name in ("train", "merge"))
     if settings.before is not None:
@@ -101,54 +139,37 @@ def _sides(job: Job, settings: Compare) -> tuple[Side, Side]:
         job.reporter.say(
             t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits)
         )
+    places = {"before": before, "after": after}
+    for name, path in settings.models.items():
+        places[name] = pair.named(path, _home(path, folder, train), before.model, trust=trust)
     scratch, project = job.draft.scratch("answers"), job.recipe.project
 
-    def side(name: str, place: pair.Place, spoken: str) -> Side:
+    def side(name: str, place: pair.Place) -> Side:
+        spoken = project.template if name == "after" or pair.speaks(place, project.template) else AUTO
         return Side(name, place, pair.template(place, spoken, project.thinking), scratch)
 
-    known = pair.speaks(before, project.template)
-    return side("before", before, project.template if known else AUTO), side("after", after, project.template)
+    return [side(name, place) for name, place in places.items()]
 
 
-def _named(job: Job, settings: Compare, before: Side, after: Side) -> dict[str, dict[str, str]]:
+def _home(path: str, folder: Path, train: Path | None) -> Path:
+    """Return where `path` starts from: a checkpoint is one of this run's, anything else is seen from the recipe."""
+    if train is None or not re.fullmatch(r"checkpoint-\d+", path):
+        return folder
+    if not (train / path).is_dir():
+        there = ", ".join(sorted(one.name for one in train.glob("checkpoint-*"))) or "-"
+        raise UserError(
+            t("This run has no `{name}`", name=path),
+            t("It has: {names}. More are kept with a larger `train.save_total_limit`", names=there),
+        )
+    return train
+
+
+def _named(job: Job, settings: Compare, sides: Sequence[Side]) -> dict[str, dict[str, str]]:
     """Say which models these are, in the recipe's words: a report is shown around, and names no folder of a machine."""
     whole = "train" in job.inputs and (job.inputs["train"].folder / "model").is_dir()
     tuned = "merge/model" if "merge" in job.inputs else "train/model" if whole else "train/adapter"
-    names = {"before": settings.before or job.recipe.project.model, "after": settings.after or tuned}
-    return {side.name: {"model": names[side.name], "template": side.template.name} for side in (before, after)}
-
-
-def _row(question: Question, before: Said, after: Said, settings: Compare, by_token: bool) -> dict[str, Any]:
-    """Return one pair with its measures and verdicts."""
-    sides = {"before": before, "after": after}
-    measures = {name: said.measured(question.reference, by_token) for name, said in sides.items()}
-    change = {name: measures["after"][name] - measures["before"][name] for name in JUDGED}
-    bands = {"likelihood": settings.tie_likelihood, "overlap": settings.tie_overlap}
-    return {
-        "id": question.id,
-        "family": question.family,
-        "question": [{"role": role, "content": content} for role, content in question.asked],
-        "reference": question.reference,
-        **{name: {**asdict(said), "measures": measures[name]} for name, said in sides.items()},
-        "change": change,
-        "verdict": {name: verdict(change[name], bands[name]) for name in JUDGED},
-    }
-
-
-def _figures(rows: Sequence[Mapping[str, Any]], settings: Compare, seed: int) -> dict[str, Any]:
-    families = [row["family"] for row in rows]
-    before, after = ([row[side]["measures"] for row in rows] for side in ("before", "after"))
-    found = differences(before, after, families, samples=settings.samples, seed=seed)
-    verdicts = {
-        name: tally([row["verdict"][name] for row in rows], families, samples=settings.samples, seed=seed)
-        for name in JUDGED
-    }
-    return {
-        "families": len(set(families)),
-        "shown": SHOWN[found[0].shown],
-        "measures": as_facts(found),
-        "verdicts": verdicts,
-    }
+    names = {"before": settings.before or job.recipe.project.model, "after": settings.after or tuned, **settings.models}
+    return {side.name: {"model": names[side.name], "template": side.template.name} for side in sides}
 
 
 def _write(job: Job, facts: Mapping[str, Any], settings: Compare) -> None:

@@ -20,7 +20,11 @@ def write(name: str, messages: Sequence[Message], fields: Row) -> Written:
 
     A conversation that the format has no place for is refused rather than bent.
     """
-    return FORMATS[name](list(messages), fields)
+    written = FORMATS[name](list(messages), fields)
+    if written.refused or name == "hf" or not fields.get("check"):
+        return written
+    # What makes an answer right is of use wherever the row goes; trainers look at the columns they know.
+    return Written({**written.row, "check": fields["check"]}, [key for key in written.lost if key != "check"])
 
 
 def _openai(messages: list[Message], fields: Row) -> Written:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from weitiao import ledger, record
+from weitiao import checks, ledger, record
 from weitiao.formats import EMPTY, BadRow, Problem, Reading, read, recognise
 from weitiao.source import Source
 from weitiao.source.opened import Opened
@@ -100,6 +100,11 @@ class Understood:
     reading: Reading
     own: dict[str, Any] | None = None
 
+    def facts(self) -> dict[str, Any]:
+        """Return the record's facts: its own ones, or what the row held beyond its messages."""
+        fields = self.reading.fields
+        return fields if self.own else {"shape": self.shape, **({"source": fields} if fields else {})}
+
 
 def understand(row: Row, file: Opened, settings: Source) -> Understood:
     """Return what a row says; raises BadRow if it cannot be told or is wrong."""
@@ -115,8 +120,14 @@ def understand(row: Row, file: Opened, settings: Source) -> Understood:
             raise BadRow(_unknown(value))
         shape = found
     if shape == "records":
-        return Understood(shape, _own(value), value)
-    return Understood(shape, read(value, shape, settings.text))
+        understood = Understood(shape, _own(value), value)
+    else:
+        understood = Understood(shape, read(value, shape, settings.text))
+    try:
+        checks.carried(understood.facts())
+    except checks.BadCheck as bad:
+        raise BadRow(Problem("bad check", bad.message, bad.mend, bad.field, bad.values)) from None
+    return understood
 
 
 def place_of(row: Row, file: Opened, problem: Problem) -> str:
@@ -159,9 +170,7 @@ class Table:
         self._origins.append((origin.get("uri") or uri, origin.get("row") or row.number, licence))
         self._parents.append(own.get("parents") or [])
         self._families.append(own.get("family"))
-        fields = found.reading.fields
-        facts = fields if own else {"shape": found.shape, **({"source": fields} if fields else {})}
-        self._facts.append(_json(facts))
+        self._facts.append(_json(found.facts()))
         self.tally.kept += 1
         self.tally.shapes[found.shape] += 1
 

@@ -1,0 +1,75 @@
+"""How the report calls its measures, and how it writes their values."""
+
+NAMES = {
+    "likelihood": "Likelihood of the reference",
+    "right": "Right by the question's own check",
+    "overlap": "Overlap with the reference",
+    "rouge": "Longest common thread",
+    "stopped": "Ended by itself",
+    "repetition": "Repeats itself",
+    "drifted": "Another language",
+    "refused": "Declines to answer",
+    "loop": "Longest loop",
+    "copied": "Longest copied span",
+    "tokens": "Length in tokens",
+    "characters": "Length in characters",
+}
+MEANINGS = {
+    "likelihood": "log-likelihood in nats; higher is better",
+    "right": "share of answers that a rule in the data calls right; higher is better",
+    "overlap": "chrF of the model's own answer, 0 to 100; higher is better",
+    "rouge": "ROUGE-L by character, 0 to 100; higher is better",
+    "stopped": "share of answers that reach their stop token",
+    "repetition": "share of four-word runs (Chinese: four characters) said before; lower is better",
+    "drifted": "share in another script than question and reference; lower is better",
+    "refused": "share that declines, by how it begins, in Chinese or English; neither good nor bad",
+    "loop": "characters that say one thing three times or more in a row",
+    "copied": "characters of the answer that stand so in a training answer",
+    "tokens": "of its own answers; neither good nor bad",
+    "characters": "of its own answers; neither good nor bad",
+}
+_DIGITS = {"likelihood": 3, "overlap": 1, "rouge": 1}
+_SHARES = {"right", "stopped", "repetition", "drifted", "refused"}
+_YES_OR_NO = _SHARES - {"repetition"}
+
+
+def fixed(value: float, digits: int = 2) -> str:
+    """Write a number with a true minus sign; `-0.00` is `0.00`."""
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "\u2212")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a difference: with its sign where it is not nought."""
+    text = fixed(value, digits)
+    return text if text[0] == "\u2212" or not text.strip("0.,") else f"+{text}"
+
+
+def percent(value: float) -> str:
+    """Write a share."""
+    return f"{fixed(100 * value, 0)}\u2009%"
+
+
+def mean(value: float, name: str) -> str:
+    """Write the mean of the measure `name`."""
+    return percent(value) if name in _SHARES else fixed(value, _DIGITS.get(name, 0))
+
+
+def single(value: float, name: str) -> str:
+    """Write the value of the measure `name` for one answer; `yes` and `no` are still to be translated."""
+    return ("yes" if value else "no") if name in _YES_OR_NO else mean(value, name)
+
+
+def change(value: float, name: str) -> str:
+    """Write a difference of the measure `name`; that of shares in points."""
+    return signed(100 * value, 0) if name in _SHARES else signed(value, _DIGITS.get(name, 0))
+
+
+def end(value: float, name: str) -> str:
+    """Write the end of an interval of differences of the measure `name`, or the least difference that shows."""
+    return fixed(100 * value, 0) if name in _SHARES else fixed(value, _DIGITS.get(name, 0))
+
+
+def chance(value: float) -> str:
+    """Write a p value."""
+    return fixed(value, 3) if value >= 0.001 else "<\u20090.001"

@@ -1,0 +1,213 @@
+"""What can be said of all pairs together: paired intervals, exact tests, the smallest effect that could be shown."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Verdict = Literal["win", "loss", "tie"]
+Floats = NDArray[np.float64]
+
+LEVEL = 0.05
+# Numbers drawn at a time: bounds the memory of what is drawn to some 100 MB, whatever the number of questions.
+_BLOCK = 4_000_000
+# With fewer families not even a sign test on wins alone reaches the 5 % level: 2 * 0.5 ** 5 = 0.0625.
+FEWEST = 6
+# All 2 ** 14 ways to turn the signs are looked at; of more families, some are drawn.
+_ALL_SIGNS = 14
+# The standard normal's 97.5 % and 80 % points: an effect of so many standard errors is found 80 times in 100 at 5 %.
+_POWER = 1.959964 + 0.841621
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean of a measure before and after, their difference with its 95 % interval, and the test of no difference.
+
+    `p` is two-sided; `adjusted` is Holm's, among all measures that were tested together, None for one that was not.
+    `detectable` is the smallest true difference that so many questions show 80 times in 100 (None: no spread to tell).
+    """
+
+    name: str
+    before: float
+    after: float
+    difference: float
+    low: float
+    high: float
+    families: int
+    p: float
+    test: str
+    detectable: float | None
+    adjusted: float | None = None
+    better: Literal["higher", "lower", "neither"] = "higher"
+
+    @property
+    def shown(self) -> Literal["higher", "lower", "none"]:
+        """Tell which way it went, if the test, corrected for its companions, leaves no doubt at the 5 % level."""
+        if self.families < FEWEST or (self.p if self.adjusted is None else self.adjusted) >= LEVEL:
+            return "none"
+        return "higher" if self.difference > 0 else "lower"
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "none"]:
+        """Tell whether what is shown is good."""
+        if self.shown == "none" or self.better == "neither":
+            return "none"
+        return "better" if self.shown == self.better else "worse"
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Values of questions gathered by family: near-duplicates are not independent, so families are what is drawn."""
+
+    sums: Floats  # [families, measures]
+    sizes: Floats
+
+    @classmethod
+    def of(cls, values: Floats, families: Sequence[str]) -> "Clusters":
+        """Add up the rows of `values` [questions, measures] family by family."""
+        _, place = np.unique(np.array(families), return_inverse=True)
+        sums = np.zeros((int(place.max()) + 1, values.shape[1]))
+        np.add.at(sums, place, values)
+        return cls(sums, np.bincount(place).astype(np.float64))
+
+    def means(self, samples: int, seed: int) -> Floats:
+        """Return the column means [samples, measures] of as many families drawn with replacement, `samples` times."""
+        count, draw = len(self.sizes), np.random.default_rng(seed)
+        block, found = max(1, _BLOCK // count), []
+        for start in range(0, samples, block):
+            picked = draw.integers(0, count, size=(min(block, samples - start), count))
+            totals = np.stack([column[picked].sum(1) for column in self.sums.T], axis=1)
+            found.append(totals / self.sizes[picked].sum(1)[:, None])
+        return np.concatenate(found)
+
+    def flips(self, samples: int, seed: int) -> Floats:
+        """Return for each column how often the sum is as far from 0 when each family's sign is drawn by a coin.
+
+        All ways are counted for up to 14 families, else `samples` are drawn and the one at hand is counted with them
+        (Phipson and Smyth, 2010: a p of 0 is never found).
+        """
+        seen, count = np.abs(self.sums.sum(0)) - 1e-9, len(self.sums)
+        if count <= _ALL_SIGNS:
+            ways = np.arange(2**count)[:, None] >> np.arange(count) & 1
+            return np.asarray((np.abs((2.0 * ways - 1) @ self.sums) >= seen).mean(0))
+        draw, block = np.random.default_rng(seed), max(1, _BLOCK // count)
+        far = np.ones(self.sums.shape[1])
+        for start in range(0, samples, block):
+            signs = draw.integers(0, 2, size=(min(block, samples - start), count), dtype=np.int8) * 2.0 - 1
+            far += (np.abs(signs @ self.sums) >= seen).sum(0)
+        return far / (samples + 1)
+
+
+def differences(
+    before: Sequence[Mapping[str, float]],
+    after: Sequence[Mapping[str, float]],
+    families: Sequence[str],
+    *,
+    samples: int,
+    seed: int,
+    claims: Collection[str] = (),
+) -> list[Difference]:
+    """Return each measure's means and their paired difference; the rows of `before` name the measures.
+
+    The `claims` are measures that are 0 or 1, right or wrong: on questions that have no families they are tested by
+    McNemar's exact test; all others by turning the signs of the families' differences.
+    """
+    names = list(before[0])
+    first, second = (np.array([[row[name] for name in names] for row in side]) for side in (before, after))
+    gathered = Clusters.of(second - first, families)
+    means, flipped = gathered.means(samples, seed), gathered.flips(samples, seed)
+    low, high = np.quantile(means, (0.025, 0.975), axis=0)
+    spread, count = means.std(0), len(gathered.sizes)
+    found = []
+    for column, name in enumerate(names):
+        one, other = first[:, column], second[:, column]
+        binary = name in claims and count == len(families)
+        p = mcnemar(one, other) if binary else float(flipped[column])
+        ends = float(low[column]), float(high[column])
+        change = float((other - one).mean())
+        found.append(
+            Difference(
+                name,
+                float(one.mean()),
+                float(other.mean()),
+                change,
+                *(_bounds(change, count) if binary and ends[0] == ends[1] else ends),
+                count,
+                p,
+                "McNemar, exact" if binary else "paired permutation",
+                float(_POWER * spread[column]) if spread[column] > 1e-12 else None,
+            )
+        )
+    return found
+
+
+def mcnemar(before: Floats, after: Floats) -> float:
+    """Return the two-sided p of McNemar's exact test: of the answers that changed, how likely so uneven a split is."""
+    return sign_test(int((after > before).sum()), int((after < before).sum()))
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Return the two-sided p that a fair coin splits `wins + losses` so unevenly or more; ties say nothing."""
+    total = wins + losses
+    tail = sum(math.comb(total, k) for k in range(min(wins, losses) + 1))
+    return min(1.0, float(2 * tail / 2**total))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Return the p values corrected for being tested together, in the same order (Holm, 1979)."""
+    adjusted, least = [0.0] * len(values), 0.0
+    for rank, place in enumerate(sorted(range(len(values)), key=lambda index: values[index])):
+        least = max(least, min(1.0, (len(values) - rank) * values[place]))
+        adjusted[place] = least
+    return adjusted
+
+
+def corrected(items: Sequence[Difference], better: Mapping[str, Literal["higher", "lower"]]) -> list[Difference]:
+    """Return the differences, those of the measures in `better` corrected for being tested together.
+
+    `better` says which way is good; a measure that is not in it is neither good nor bad, and not tested.
+    """
+    tested = [item for item in items if item.name in better]
+    adjusted = dict(zip((id(item) for item in tested), holm([item.p for item in tested]), strict=True))
+    return [
+        replace(item, adjusted=adjusted[id(item)], better=better[item.name])
+        if item.name in better
+        else replace(item, better="neither")
+        for item in items
+    ]
+
+
+def tally(verdicts: Sequence[Verdict], families: Sequence[str], *, samples: int, seed: int) -> dict[str, Any]:
+    """Return wins, losses, ties, the share of wins less that of losses with its 95 % interval, and the sign test's p.
+
+    Where questions have families, their verdicts are not independent coins, and the signs of whole families are turned.
+    """
+    points = np.array([{"win": 1.0, "loss": -1.0, "tie": 0.0}[item] for item in verdicts])
+    net, gathered = float(points.mean()), Clusters.of(points[:, None], families)
+    low, high = (float(end) for end in np.quantile(gathered.means(samples, seed), (0.025, 0.975)))
+    count = len(gathered.sizes)
+    if low == high:
+        low, high = _bounds(net, count)
+    wins, losses, ties = (sum(item == single for item in verdicts) for single in ("win", "loss", "tie"))
+    alone = count == len(verdicts)
+    p = sign_test(wins, losses) if alone else float(gathered.flips(samples, seed)[0])
+    test = "sign test" if alone else "paired permutation"
+    return {"wins": wins, "losses": losses, "ties": ties, "net": net, "low": low, "high": high, "p": p, "test": test}
+
+
+def _bounds(same: float, families: int) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of values from -1 to 1 that are all the `same`.
+
+    Drawing from them again shows no doubt. The exact bound does: with n families alike, 1 - 0.025 ** (1 / n) of all
+    questions may still be of another kind (Clopper and Pearson, 1934).
+    """
+    other = 1 - 0.025 ** (1 / families)
+    return same - other * (same + 1), same + other * (1 - same)
+
+
+def as_facts(items: Sequence[Difference]) -> list[dict[str, Any]]:
+    """Return the differences as plain data."""
+    return [{**asdict(item), "shown": item.shown, "verdict": item.verdict} for item in items]
