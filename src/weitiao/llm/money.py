@@ -42,10 +42,7 @@ class Purse:
         if teacher.budget is not None and teacher.price is None and teacher.endpoint is not None:
             raise UserError(
                 t("The budget cannot be kept: no price is known for {model}", model=teacher.model),
-                t(
-                    "Write it into `prices`, with `input` and `output` for a million tokens",
-                    model=teacher.model,
-                ),
+                t("Write it into `prices`, with `input` and `output` for a million tokens"),
             )
         self.teacher, self.cache, self.step = teacher, cache, step
         self.spent = cache.spent(step).cost
