@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 import anyio
-import httpx2
 import orjson
 from anyio.from_thread import start_blocking_portal
 
@@ -104,6 +106,7 @@ class _Asking:
     def __init__(self, teacher: Teacher, cache: Cache, step: str, patience: Patience) -> None:
         self.teacher, self.cache, self.step, self.patience = teacher, cache, step, patience
         self.secret = secret(teacher)
+        self.url = f"{teacher.endpoint}/chat/completions"
         self.dialect = Dialect(teacher)
         self.out: SimpleQueue[tuple[Key, Outcome] | str | None] = SimpleQueue()
         self.stopped: UserError | None = None
@@ -115,9 +118,13 @@ class _Asking:
         headers = {"Content-Type": "application/json"}
         if self.secret:
             headers["Authorization"] = f"Bearer {self.secret}"
-        room = httpx2.Limits(max_connections=None, max_keepalive_connections=self.teacher.concurrency)
         async with (
-            httpx2.AsyncClient(headers=headers, limits=room, timeout=None) as self.http,
+            aiohttp.ClientSession(
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(),
+                connector=aiohttp.TCPConnector(limit=0),
+                proxy=_proxy(self.url),
+            ) as self.http,
             anyio.create_task_group() as tasks,
         ):
             left = iter(todo)
@@ -204,15 +211,15 @@ class _Asking:
     async def _post(self, content: bytes) -> Said | Trouble:
         try:
             with anyio.fail_after(self.teacher.timeout):
-                response = await self.http.post(f"{self.teacher.endpoint}/chat/completions", content=content)
+                async with self.http.post(self.url, data=content, allow_redirects=False) as response:
+                    # Servers like to repeat a wrong key in what they say about it.
+                    return read(response.status, response.headers, self._hide(await response.read()))
         except TimeoutError:
             return Trouble(Kind.FAULT, Reason.TIMEOUT, f"{self.teacher.timeout:g} s", lost=True)
-        except httpx2.ConnectError as error:
+        except aiohttp.ClientConnectorError as error:
             return Trouble(Kind.FAULT, Reason.NO_SERVER, str(error))
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
+        except aiohttp.ClientError as error:
             return Trouble(Kind.FAULT, Reason.BROKEN, str(error), lost=True)
-        # Servers like to repeat a wrong key in what they say about it.
-        return read(response.status_code, response.headers, self._hide(response.content))
 
     def _stop(self, met: Trouble) -> None:
         """End the asking for everybody; calls under way may still arrive."""
@@ -231,6 +238,12 @@ class _Asking:
 
     def _hide(self, content: bytes) -> bytes:
         return content.replace(self.secret.encode(), b"***") if len(self.secret) >= _SECRET else content
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names; aiohttp's own look would also take passwords from .netrc."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def secret(teacher: Teacher) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import anyio
 
-_START = 8
+_START = 16
 
 
 @dataclass(frozen=True)
