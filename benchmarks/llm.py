@@ -2,7 +2,7 @@
 
     python benchmarks/llm.py [--calls 4000] [--latency 0.2] [--places 50] [--rate 100]
 
-The server runs in a process of its own (tests/llm/server.py). Three ways of limiting: as many calls at once as we
+The server runs in a process of its own (tests/llm_server.py). Three ways of limiting: as many calls at once as we
 choose; 429 without Retry-After beyond so many places, which the client has to find out; 429 with Retry-After beyond so
 many calls a second. The rate counts everything from the first call to the last answer: start, 429, retries, cache.
 """
@@ -15,13 +15,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
+
+import orjson
 
 from weitiao.llm import Teacher
 from weitiao.llm.cache import Cache
 from weitiao.llm.call import Reply, Request
 from weitiao.llm.client import ask_all
 
-SERVER = Path(__file__).parents[1] / "tests" / "llm" / "server.py"
+SERVER = Path(__file__).parents[1] / "tests" / "llm_server.py"
 
 
 @contextmanager
@@ -49,11 +52,15 @@ def main() -> None:
     for what, flags, concurrency, allowed in (
         ("chosen", (), given.places, given.places / given.latency),
         ("places", ("--slots", str(given.places)), 4 * given.places, given.places / given.latency),
-        ("rate", ("--rate", str(given.rate)), given.places, given.rate),
+        ("rate", ("--rate", str(given.rate)), 4 * given.places, given.rate),
     ):
         with tempfile.TemporaryDirectory() as folder, serving(Path(folder), *latency, *flags) as address:
             rate = measure(address, Path(folder), given.calls, concurrency)
-        print(f"{what:8} {rate:7.1f} answers/s of {allowed:.0f} allowed: {rate / allowed:.1%}", flush=True)
+            held = orjson.loads(urlopen(f"{address.removesuffix('/v1')}/counts").read())["used"] / given.calls
+        print(f"{what:8} {rate:7.1f} answers/s of {allowed:.0f} allowed: {rate / allowed:.1%}", end="")
+        print(
+            f"; the server took {held * 1000:.1f} ms: {rate * max(held / given.latency, 1) / allowed:.1%}", flush=True
+        )
 
 
 def measure(address: str, folder: Path, calls: int, concurrency: int) -> float:

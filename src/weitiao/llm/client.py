@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
@@ -198,10 +199,11 @@ class _Asking:
         charge = None if self.stopped else await self.purse.take(content)
         if charge is None:
             return None
+        began = time.monotonic()
         met = await self._post(content)
         if isinstance(met, Said):
             self.purse.settle(charge, met.usage)
-            self.pace.answered()
+            self.pace.answered(time.monotonic() - began)
         elif met.lost:
             self.purse.lose(charge)
         else:

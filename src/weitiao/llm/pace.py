@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import anyio
 
 _START = 16
+# A pause that the server asks for may take a twentieth of the time.
+_RARE = 20
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,11 @@ class Patience:
 
 
 class Pace:
-    """Turns for calls. An answer allows one more at once, up to `most`; a refusal takes one away.
+    """Turns for calls, as many at once as the server takes, up to `most`.
 
-    So a server with 50 places that refuses 14 of 64 is asked by 50 at once in the next round. After a refusal there is
-    no growth for a while, which doubles with each refusal that follows growth: a pause that the server asks for after
-    a probe must stay rare.
+    A refusal takes one turn away, so a server with 50 places that refuses 14 of 64 calls gets 50 in the next round.
+    Answers give turns: one more in the round after a refusal, then two, four, … as long as none is refused. Where the
+    server names a time to wait, nobody calls before it is over, and growth rests much longer: a pause stays rare.
     """
 
     def __init__(self, most: int, patience: Patience) -> None:
@@ -36,16 +38,24 @@ class Pace:
         self.heard = time.monotonic()  # when the server last answered
         self.end = anyio.Event()  # set when nobody need wait any longer
         self._turns = anyio.CapacityLimiter(int(self.limit))
+        self._step = self.limit  # turns that this round adds
+        self._round = 0  # answers in this round
         self._clear = 0.0  # until when the server wants no calls
         self._steady = 0.0  # until when there is no growth
-        self._hold = 0.5
-        self._refused = False
+        self._hold = 0.0  # seconds that growth rests
+        self._seconds = 0.0  # that an answer takes
+        self._next = 0.0  # before which no call starts
 
     async def __aenter__(self) -> None:
         await self._turns.acquire()
         while (pause := self._clear - time.monotonic()) > 0 and not self.end.is_set():
             # Not all at the same instant.
             await self.rest(pause + random.uniform(0, min(1.0, pause / 10)))
+        # Calls that start together end together, and then wait for each other: a round is spread over half its time.
+        now = time.monotonic()
+        self._next = max(now, self._next + self._seconds / self.limit / 2)
+        if self._next > now:
+            await self.rest(self._next - now)
 
     async def __aexit__(self, *_: object) -> None:
         self._turns.release()
@@ -55,26 +65,27 @@ class Pace:
         with anyio.move_on_after(seconds):
             await self.end.wait()
 
-    def answered(self) -> None:
-        """Note an answer: the server could take more."""
+    def answered(self, seconds: float) -> None:
+        """Note an answer and how long it took: the server could take more."""
         self.heard = now = time.monotonic()
-        if now < self._steady or self.limit >= self.most:
+        self._seconds += (seconds - self._seconds) / 8
+        if now < self._steady:
             return
-        before = int(self.limit)
-        # Twice as many in each round until the first refusal, then one more in each round.
-        self._set(self.limit + (1 / self.limit if self._refused else 1))
-        if int(self.limit) > before:
-            self._hold = max(0.5, self._hold / 2)
+        self._round += 1
+        self._set(self.limit + self._step / self.limit)
+        if self._round >= self.limit:
+            self._round, self._step = 0, min(2 * self._step, self.limit)
 
     def refused(self, wait: float | None = None) -> None:
         """Note a refusal, with the seconds that the server asks to wait."""
         now = time.monotonic()
-        if now >= self._steady:
-            self._hold = min(60.0, self._hold * 4)
-        self._steady = now + self._hold + (wait or 0)
-        self._refused = True
+        self._round, self._step = 0, 1.0
         self._set(self.limit - 1)
-        self._clear = max(self._clear, now + (wait or 0))
+        if wait:
+            if now >= self._clear:  # not one that came with the last
+                self._hold = min(_RARE * wait, 2 * self._hold + wait)
+            self._clear = max(self._clear, now + wait)
+            self._steady = self._clear + self._hold
 
     def weary(self, wait: float | None) -> bool:
         """Tell whether there is no point in waiting any longer."""

@@ -1,9 +1,9 @@
 """A teacher for tests: an OpenAI-compatible server on a real socket that answers, miscounts, trickles and hangs up.
 
-    python tests/llm/server.py PORT_FILE [--latency 0.02] [--slots N] [--rate R] [--faults]
+    python tests/llm_server.py PORT_FILE [--latency 0.02] [--slots N] [--rate R]
 
-What it does to a request is decided by the fault that the last message names in brackets, such as `[500 twice] …`;
-`script` gives the faults by name. It counts what it was asked and what it answered, with the instant of each answer.
+What it does to a request is decided by the fault that the first message names in brackets, such as `[500] question`.
+It counts what it was asked and what it answered, with the instant of each answer.
 """
 
 import argparse
@@ -18,16 +18,56 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FAULTS = (
-    "429", "429 later", "429 date", "500", "500 always", "hang up", "hang up always", "trickle", "not json", "empty",
-    "cut", "filter", "filter 400", "refused", "prose", "shape", "shape always", "bad data", "thinking", "null body",
-    "error in 200", "declined",
-)  # fmt: skip
+LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT"
+PROSE = "Certainly! Here it is:\n```json\n{'score': 3, 'why': \"他说\"好\"\",}\n```\nAnything else?"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens instead of an answer; a request ends with `plain`, or with `shaped` where it asks for data."""
+
+    plain: str = ""  # a reason, empty where there is an answer in the end
+    shaped: str = "as plain"
+    once: bool = False  # only the first time
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    text: str | None = None
+    finish: str = "stop"
+    act: str = ""
+
+
+FAULTS = {
+    "429": Fault(once=True, status=429, body={"error": {"message": "slow down"}}),
+    "429 later": Fault(once=True, status=429, headers={"retry-after-ms": "50"}, body={"error": "slow down"}),
+    "429 date": Fault(once=True, status=429, headers={"Retry-After": LONG_AGO}, body={"message": "slow down"}),
+    "500": Fault(once=True, status=500, body={"error": {"message": "boom"}}),
+    "500 always": Fault("error in the server", status=500, body={"error": {"message": "boom"}}),
+    "hang up": Fault(once=True, act="hang up"),
+    "hang up always": Fault("connection broken off", act="hang up"),
+    "trickle": Fault("no whole answer in time", act="trickle"),
+    "not json": Fault("not a chat answer", body="<html>Bad gateway</html>"),
+    "null body": Fault("not a chat answer", body={"choices": None}),
+    "error in 200": Fault("request refused by the server", body={"error": {"code": 400, "message": "too long"}}),
+    "refused": Fault("request refused by the server", status=400, body={"error": {"message": "context too long"}}),
+    "filter": Fault("stopped by the content filter", finish="content_filter"),
+    "filter 400": Fault(
+        "stopped by the content filter", status=400, body={"error": {"message": "Content Exists Risk"}}
+    ),
+    "declined": Fault("declined by the model", act="decline"),
+    "empty": Fault("empty answer", text=" \n"),
+    "cut": Fault("answer cut at the token limit", finish="length"),
+    "prose": Fault(text=PROSE),
+    "shape": Fault(once=True, text='{"score": "three"}'),
+    "shape always": Fault(shaped="answer is JSON of another shape", text='{"score": "three"}'),
+    "bad data": Fault(shaped="answer is not JSON", text="I would give it a three"),
+    "thinking": Fault(act="think"),
+}
 
 
 @dataclass
 class Teacher:
-    """The server's state. `slots`: calls at once, more get 429; `rate`: calls a second, more get 429 with Retry-After."""
+    """The server: `slots` calls at once, more get 429; `rate` calls a second, more get 429 with Retry-After."""
 
     latency: float = 0.0
     slots: int | None = None
@@ -61,7 +101,7 @@ class Teacher:
                 fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
                 content = await reader.readexactly(int(fields.get("content-length", 0)))
                 if head.startswith("GET /counts"):
-                    await self.send(writer, 200, {"asked": self.asked, "answered": self.answered})
+                    await self.send(writer, 200, {"asked": self.asked, "answered": self.answered, "used": self.used})
                 elif not await self.chat(json.loads(content), fields, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -93,9 +133,7 @@ class Teacher:
         finally:
             self.busy -= 1
             self.used += time.monotonic() - began
-        name = question[1 : question.index("]")] if question.startswith("[") else ""
-        going = await self.fault(name, question, body, writer)
-        return going
+        return await self.answer(question, body, writer)
 
     def unknown(self, body: dict[str, Any]) -> str:
         form = body.get("response_format", {}).get("type")
@@ -116,62 +154,23 @@ class Teacher:
         self.tokens -= 1
         return True
 
-    async def fault(self, name: str, question: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
-        first = self.asked[question] == 1
-        data = json.dumps({"score": 3, "why": question})
-        text = data if "response_format" in body or "JSON" in str(body["messages"]) else f"answer to {question}"
-        finish = "stop"
-        match name:
-            case "429" | "429 later" | "429 date" if first:
-                when = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 1))
-                after = {"429": {}, "429 later": {"retry-after-ms": "50"}, "429 date": {"Retry-After": when}}[name]
-                return await self.send(writer, 429, {"error": {"message": "slow down"}}, after)
-            case "500" if first:
-                return await self.send(writer, 500, {"error": {"message": "boom"}})
-            case "500 always":
-                return await self.send(writer, 500, {"error": {"message": "boom"}})
-            case "hang up" if first:
-                return await self.hang_up(writer)
-            case "hang up always":
-                return await self.hang_up(writer)
-            case "trickle":
-                return await self.trickle(writer)
-            case "not json":
-                return await self.send(writer, 200, "<html>Bad gateway</html>")
-            case "null body":
-                return await self.send(writer, 200, {"choices": None})
-            case "error in 200":
-                return await self.send(writer, 200, {"error": {"code": 400, "message": "context too long"}})
-            case "empty":
-                text = " \n"
-            case "cut":
-                finish = "length"
-            case "filter":
-                finish = "content_filter"
-            case "filter 400":
-                error = {"message": "Content Exists Risk", "code": "invalid_request_error"}
-                return await self.send(writer, 400, {"error": error})
-            case "refused":
-                return await self.send(writer, 400, {"error": {"message": "context too long"}})
-            case "prose":
-                text = "Certainly! Here it is:\n```json\n{'score': 3, 'why': \"他说\"好\"\",}\n```\nAnything else?"
-            case "shape":
-                text = '{"score": "three"}' if first else data
-            case "shape always":
-                text = '{"score": "three"}'
-            case "bad data":
-                text = "I would give it a three"
-            case "thinking":
-                text = f"<think>\nhm, {{3}}?\n</think>\n\n{text}"
-            case "declined":
-                return await self.say(writer, question, {"content": None, "refusal": "I cannot do that"}, "stop")
-        return await self.say(writer, question, {"content": text}, finish)
-
-    async def say(
-        self, writer: asyncio.StreamWriter, question: str, message: dict[str, Any], finish: str | None
-    ) -> bool:
+    async def answer(self, question: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
+        fault = FAULTS.get(question[1 : question.find("]")], Fault())
+        if fault.once and self.asked[question] > 1:
+            fault = Fault()
+        if fault.act in ("hang up", "trickle"):
+            return await self.break_off(writer, fault.act)
+        if fault.body is not None:
+            return await self.send(writer, fault.status, fault.body, fault.headers)
+        shaped = "response_format" in body or "JSON" in str(body["messages"])
+        text = json.dumps({"score": 3, "why": question}) if shaped else f"answer to {question}"
+        message: dict[str, Any] = {"content": text if fault.text is None else fault.text}
+        if fault.act == "think":
+            message = {"content": f"<think>\nhm, {{3}}?\n</think>\n\n{text}"}
+        elif fault.act == "decline":
+            message = {"content": None, "refusal": "I cannot do that"}
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4}}
-        choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+        choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": fault.finish}
         going = await self.send(writer, 200, {"id": "x", "choices": [choice], "usage": usage})
         self.answered.setdefault(question, []).append(time.time())
         return going
@@ -186,14 +185,10 @@ class Teacher:
         await writer.drain()
         return True
 
-    async def hang_up(self, writer: asyncio.StreamWriter) -> bool:
-        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"choices": [{"mess')
+    async def break_off(self, writer: asyncio.StreamWriter, act: str) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + b'{"choices": [{"mess')
         await writer.drain()
-        return False
-
-    async def trickle(self, writer: asyncio.StreamWriter) -> bool:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
-        for _ in range(500):
+        for _ in range(400 if act == "trickle" else 0):
             writer.write(b" ")
             await writer.drain()
             await asyncio.sleep(0.02)
