@@ -2,8 +2,8 @@
 
     python tests/kill_teacher.py [--calls 10000] [--kills 20] [--seed 0] [--latency 0.02] [--places 64]
 
-A faulty server (tests/llm_server.py) in a process of its own counts what it was asked and when it had answered. One row
-in four meets a fault; one in two asks for data. After the kills the work runs to its end: each row must have ended as
+A faulty server (tests/llm_server.py) in a process of its own counts what it was asked and what surely arrived. One row
+in ten meets a fault; one in two asks for data. After the kills the work runs to its end: each row must have ended as
 its fault says. Then one row is added to those that were answered: the server must see one call.
 """
 
@@ -19,8 +19,8 @@ from typing import Any
 from urllib.request import urlopen
 
 import orjson
+from llm_ask import Verdict
 from llm_server import FAULTS
-from pydantic import BaseModel
 
 from weitiao.llm import Teacher
 from weitiao.llm.cache import Cache, keys
@@ -29,15 +29,6 @@ from weitiao.llm.client import ask_all
 from weitiao.llm.pace import Patience
 
 SERVER = Path(__file__).parent / "llm_server.py"
-# An answer that was sent this long before the kill has arrived, unless the machine stood still.
-ARRIVES = 0.1
-
-
-class Verdict(BaseModel):
-    """The data that some rows ask for."""
-
-    score: int
-    why: str
 
 
 def rows(count: int) -> list[tuple[Request, str]]:
@@ -45,8 +36,8 @@ def rows(count: int) -> list[tuple[Request, str]]:
     made = []
     names = list(FAULTS)
     for number in range(count):
-        fault = names[number // 4 % len(names)] if number % 4 == 0 else ""
-        schema = Verdict if number % 8 < 4 else None
+        fault = names[number // 10 % len(names)] if number % 10 == 0 else ""
+        schema = Verdict if number // 7 % 2 else None
         ends = FAULTS[fault] if fault else None
         reason = "" if ends is None else ends.plain if schema is None or ends.shaped == "as plain" else ends.shaped
         made.append((Request((("user", f"[{fault}] {number}"),), schema=schema), reason))
@@ -70,18 +61,6 @@ def counts(address: str) -> dict[str, Any]:
     """Return what the server has counted."""
     found: dict[str, Any] = orjson.loads(urlopen(f"{address.removesuffix('/v1')}/counts").read())
     return found
-
-
-def again(answered: dict[str, list[float]], kills: list[float]) -> tuple[int, int]:
-    """Return how many answers were asked for again that had arrived, and how many that were under way."""
-    wrong = wire = 0
-    for question, times in answered.items():
-        if question.startswith("[]"):
-            for instant in times[:-1]:
-                # A killed process may lose what was sent within the last moment; all else it has kept.
-                lost = any(kill - ARRIVES < instant < kill + 0.5 for kill in kills)
-                wire, wrong = wire + lost, wrong + (not lost)
-    return wrong, wire
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -114,7 +93,6 @@ def main(arguments: list[str] | None = None) -> None:
 def prove(address: str, cache: Path, given: argparse.Namespace) -> None:
     """Kill the work, finish it, check what came of it."""
     draw = random.Random(given.seed)
-    kills = []
     command = [sys.executable, __file__, "--calls", str(given.calls), "--work", address, str(cache)]
     for number in range(given.kills):
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -125,7 +103,6 @@ def prove(address: str, cache: Path, given: argparse.Namespace) -> None:
             state = "had ended"
         except subprocess.TimeoutExpired:
             state = "killed"
-        kills.append(time.time())
         process.kill()
         process.communicate()
         print(f"{number + 1:3} {state}, {len(counts(address)['answered']):,} questions answered so far", flush=True)
@@ -141,8 +118,10 @@ def prove(address: str, cache: Path, given: argparse.Namespace) -> None:
     wanted = {index: reason for index, (_, reason) in enumerate(rows(given.calls))}
     differ = [index for index in wanted if found.get(index) != wanted[index]]
     print(f"    {len(found):,} rows ended: {dict(Counter(reason or 'answered' for reason in found.values()))}")
-    wrong, wire = again(counts(address)["answered"], kills)
-    print(f"    asked again though the answer had arrived: {wrong}; under way at a kill: {wire}")
+    seen = counts(address)
+    wrong = sum(times for question, times in seen["again"].items() if question.startswith("[]"))
+    twice = sum(times - 1 for question, times in seen["answered"].items() if question.startswith("[]"))
+    print(f"    asked again though the answer had arrived: {wrong}; lost on their way at a kill: {twice}")
     known = [row for index, row in enumerate(asked) if not found[index]]
     calls = sum(counts(address)["asked"].values())
     with Cache(cache) as kept:

@@ -1,9 +1,10 @@
-"""A teacher for tests: an OpenAI-compatible server on a real socket that answers, miscounts, trickles and hangs up.
+"""A teacher for tests: an OpenAI-compatible server on a real socket that answers, refuses, trickles and hangs up.
 
     python tests/llm_server.py PORT_FILE [--latency 0.02] [--slots N] [--rate R]
 
 What it does to a request is decided by the fault that the first message names in brackets, such as `[500] question`.
-It counts what it was asked and what it answered, with the instant of each answer.
+It counts what it was asked and what it answered. An answer has arrived for sure when its connection carries another
+request; `again` counts the requests for what had so arrived.
 """
 
 import argparse
@@ -66,7 +67,7 @@ FAULTS = {
 
 
 @dataclass
-class Teacher:
+class Server:
     """The server: `slots` calls at once, more get 429; `rate` calls a second, more get 429 with Retry-After."""
 
     latency: float = 0.0
@@ -79,7 +80,9 @@ class Teacher:
     status: int = 0  # every request gets this
     message: str = "no"
     asked: Counter[str] = field(default_factory=Counter)
-    answered: dict[str, list[float]] = field(default_factory=dict)
+    answered: Counter[str] = field(default_factory=Counter)
+    arrived: set[str] = field(default_factory=set)
+    again: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keep_bodies: bool = True
     refused: int = 0
@@ -95,14 +98,23 @@ class Teacher:
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        before: set[str] = set()
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
                 content = await reader.readexactly(int(fields.get("content-length", 0)))
+                self.arrived |= before
                 if head.startswith("GET /counts"):
-                    await self.send(writer, 200, {"asked": self.asked, "answered": self.answered, "used": self.used})
-                elif not await self.chat(json.loads(content), fields, writer):
+                    await self.send(
+                        writer,
+                        200,
+                        {"asked": self.asked, "answered": self.answered, "again": self.again, "used": self.used},
+                    )
+                    continue
+                body = json.loads(content)
+                before = {str(body["messages"][0]["content"])}
+                if not await self.chat(body, fields, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -112,6 +124,7 @@ class Teacher:
     async def chat(self, body: dict[str, Any], fields: dict[str, str], writer: asyncio.StreamWriter) -> bool:
         question = str(body["messages"][0]["content"])
         self.asked[question] += 1
+        self.again[question] += question in self.arrived
         if self.keep_bodies:
             self.bodies.append(body)
         if self.status:
@@ -172,7 +185,7 @@ class Teacher:
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4}}
         choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": fault.finish}
         going = await self.send(writer, 200, {"id": "x", "choices": [choice], "usage": usage})
-        self.answered.setdefault(question, []).append(time.time())
+        self.answered[question] += 1
         return going
 
     async def send(
@@ -209,16 +222,16 @@ class Teacher:
 
 
 @contextmanager
-def serving(teacher: Teacher) -> Iterator[Teacher]:
+def serving(server: Server) -> Iterator[Server]:
     """Serve in a thread meanwhile."""
     started = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(teacher.serve(started)))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(started)))
     thread.start()
     started.wait()
     try:
-        yield teacher
+        yield server
     finally:
-        teacher.loop.call_soon_threadsafe(teacher.stop.set)
+        server.loop.call_soon_threadsafe(server.stop.set)
         thread.join()
 
 
@@ -229,15 +242,15 @@ def main() -> None:
     parser.add_argument("--slots", type=int)
     parser.add_argument("--rate", type=float)
     given = parser.parse_args()
-    teacher = Teacher(given.latency, given.slots, given.rate, keep_bodies=False)
+    server = Server(given.latency, given.slots, given.rate, keep_bodies=False)
 
     async def run() -> None:
         started = threading.Event()
-        serving = asyncio.create_task(teacher.serve(started))
+        serving = asyncio.create_task(server.serve(started))
         while not started.is_set():
             await asyncio.sleep(0.01)
         aside = given.port_file.with_suffix(".part")
-        aside.write_text(str(teacher.port))
+        aside.write_text(str(server.port))
         aside.replace(given.port_file)
         await serving
 

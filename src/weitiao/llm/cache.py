@@ -1,8 +1,7 @@
 """The cache of answers and the book of charges: one SQLite file, written the moment something is known."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -148,7 +147,8 @@ class Cache:
         asked = (key.digest, key.family, key.model, key.messages, key.sampling, key.schema, key.sample)
         used = (outcome.usage.prompt, outcome.usage.completion, outcome.usage.cached)
         row = (*asked, outcome.text, outcome.reasoning, outcome.finish, *used, step)
-        with self.together():
+        with self._base:
+            self._base.execute("BEGIN IMMEDIATE")
             self._base.execute(f"INSERT OR REPLACE INTO answers VALUES ({'?, ' * len(row)}{_NOW})", row)
             self._base.execute("DELETE FROM failures WHERE key = ?", (key.digest,))
 
@@ -193,17 +193,6 @@ class Cache:
             "SELECT avg(completion) FROM charges WHERE step = ? AND model = ? AND known", (step, model)
         ).fetchone()
         return None if row[0] is None else float(row[0])
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Write what is inside as a whole or not at all."""
-        self._base.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._base.execute("ROLLBACK")
-            raise
-        self._base.execute("COMMIT")
 
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"

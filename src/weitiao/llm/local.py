@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from weitiao.llm import Teacher
 from weitiao.llm.answer import again, judge
@@ -46,7 +45,7 @@ def _messages(request: Request) -> Messages:
 
 
 def _said(
-    model: torch.nn.Module, template: Template, asked: Sequence[tuple[Messages, int]], teacher: Teacher
+    model: Any, template: Template, asked: Sequence[tuple[Messages, int]], teacher: Teacher
 ) -> Iterator[tuple[int, Said]]:
     for sample in sorted({sample for _, sample in asked}):
         places = [place for place, (_, number) in enumerate(asked) if number == sample]
