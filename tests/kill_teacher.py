@@ -53,7 +53,7 @@ def work(address: str, cache: Path, count: int) -> None:
     """Ask everything; the process that is killed."""
     with Cache(cache) as kept:
         print("go", flush=True)
-        for _ in ask_all([row for row, _ in rows(count)], teacher(address), kept, "kill", patience=Patience(0.05)):
+        for _ in ask_all([row for row, _ in rows(count)], teacher(address), kept, "kill", patience=Patience(0.05, 0.5)):
             pass
 
 
@@ -112,7 +112,7 @@ def prove(address: str, cache: Path, given: argparse.Namespace) -> None:
         before = sum(
             kept.find(key, row) is not None for key, row in zip(keys(teacher(address), asked), asked, strict=True)
         )
-        ended = dict(ask_all(asked, teacher(address), kept, "kill", patience=Patience(0.05)))
+        ended = dict(ask_all(asked, teacher(address), kept, "kill", patience=Patience(0.05, 0.5)))
     print(f"    ran to the end in {time.monotonic() - began:.1f} s with {before:,} answers from the cache", flush=True)
     found = {index: str(outcome.reason) if isinstance(outcome, Failure) else "" for index, outcome in ended.items()}
     wanted = {index: reason for index, (_, reason) in enumerate(rows(given.calls))}

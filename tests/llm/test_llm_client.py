@@ -129,6 +129,13 @@ def test_a_server_that_refuses_everything_is_given_up(server: Server, ask: Ask) 
         ask(asking("a"), quiet=0.2)
 
 
+def test_a_request_that_alone_is_refused_fails_alone(server: Server, ask: Ask) -> None:
+    ended = ask(asking("a", "[429 always] b", "c"), attempts=1)
+    assert ended[1] == Failure(Reason.BUSY, detail="too large")
+    assert isinstance(ended[0], Reply)
+    assert isinstance(ended[2], Reply)
+
+
 def test_a_wait_of_a_day_is_not_waited(server: Server, ask: Ask) -> None:
     server.rate, server.retry_after = 0.0001, "86400"
     began = time.monotonic()

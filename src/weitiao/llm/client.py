@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
@@ -30,6 +31,10 @@ Outcome = Reply | Failure
 Todo = Sequence[tuple[Key, Request]]
 # Below this a key is a word such as EMPTY that servers without keys are given, and answers may hold it.
 _SECRET = 8
+# Seconds until a server that does not answer a knock is taken for absent.
+_CONNECT = 30
+# A request may be refused for being too many this many times as often as it may meet a fault.
+_REFUSALS = 5
 
 
 def ask_all(
@@ -122,7 +127,7 @@ class _Asking:
         async with (
             aiohttp.ClientSession(
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(),
+                timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT),
                 connector=aiohttp.TCPConnector(limit=0),
                 proxy=_proxy(self.url),
             ) as self.http,
@@ -159,30 +164,33 @@ class _Asking:
 
     async def _said(self, request: Request, messages: Messages) -> Said | Failure | None:
         """Return what the model said, trying as often as there is sense in it; None where the asking has ended."""
-        faults = busy = 0
+        tries: Counter[Kind] = Counter()
         while not self.stopped:
             body = self.dialect.body(request, messages)
             async with self.pace:
                 met = await self._call(orjson.dumps(body))
             if met is None or isinstance(met, Said):
                 return met
-            if met.kind is Kind.ALL:
-                self._stop(met)
-            elif met.kind is Kind.ROW:
-                if not self._learnt(met, body, self.dialect.body(request, messages)):
-                    return Failure(met.reason, detail=met.message)
-            else:
-                faults += met.kind is Kind.FAULT
-                busy += met.kind is Kind.BUSY
-                if met.kind is Kind.BUSY or met.reason is Reason.TIMEOUT:
-                    self.pace.refused(met.wait)
-                tried = faults >= self.teacher.attempts
-                if (tried and met.reason is Reason.NO_SERVER) or (busy and self.pace.weary(met.wait)):
-                    self._stop(met)
-                elif tried:
-                    return Failure(met.reason, met.raw, met.message)
-                elif met.wait is None:
-                    await self.pace.rest(self.patience.backoff(faults + busy))
+            if met.kind is not Kind.ROW:
+                tries[met.kind] += 1
+                if failure := await self._wait(met, tries):
+                    return failure
+            elif not self._learnt(met, body, self.dialect.body(request, messages)):
+                return Failure(met.reason, detail=met.message)
+        return None
+
+    async def _wait(self, met: Trouble, tries: Counter[Kind]) -> Failure | None:
+        """Wait for the next try; returns the failure where there is to be none."""
+        faults, busy = tries[Kind.FAULT], tries[Kind.BUSY]
+        if met.kind is Kind.BUSY or met.reason is Reason.TIMEOUT:
+            self.pace.refused(met.wait)
+        tried = faults >= self.teacher.attempts
+        if met.kind is Kind.ALL or (tried and met.reason is Reason.NO_SERVER) or (busy and self.pace.weary(met.wait)):
+            self._stop(met)
+        elif tried or busy >= _REFUSALS * self.teacher.attempts:  # others are answered meanwhile
+            return Failure(met.reason, met.raw, met.message)
+        elif not met.wait:
+            await self.pace.rest(self.patience.backoff(faults + busy))
         return None
 
     def _learnt(self, met: Trouble, body: dict[str, Any], now: dict[str, Any]) -> bool:
@@ -216,12 +224,12 @@ class _Asking:
                 async with self.http.post(self.url, data=content, allow_redirects=False) as response:
                     # Servers like to repeat a wrong key in what they say about it.
                     return read(response.status, response.headers, self._hide(await response.read()))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return Trouble(Kind.FAULT, Reason.NO_SERVER, str(error))
         except TimeoutError:
             return Trouble(Kind.FAULT, Reason.TIMEOUT, f"{self.teacher.timeout:g} s", lost=True)
-        except aiohttp.ClientConnectorError as error:
-            return Trouble(Kind.FAULT, Reason.NO_SERVER, str(error))
         except aiohttp.ClientError as error:
-            return Trouble(Kind.FAULT, Reason.BROKEN, str(error), lost=True)
+            return Trouble(Kind.FAULT, Reason.BROKEN, self._hide(str(error).encode()).decode(), lost=True)
 
     def _stop(self, met: Trouble) -> None:
         """End the asking for everybody; calls under way may still arrive."""
