@@ -42,7 +42,7 @@ FAULTS = {
     "429": Fault(once=True, status=429, body={"error": {"message": "slow down"}}),
     "429 later": Fault(once=True, status=429, headers={"retry-after-ms": "50"}, body={"error": "slow down"}),
     "429 date": Fault(once=True, status=429, headers={"Retry-After": LONG_AGO}, body={"message": "slow down"}),
-    "429 always": Fault("server too busy", status=429, body={"error": {"message": "too large"}}),
+    "429 always": Fault("server too busy", status=429, body={"error": {"message": "not you"}}),
     "500": Fault(once=True, status=500, body={"error": {"message": "boom"}}),
     "500 always": Fault("error in the server", status=500, body={"error": {"message": "boom"}}),
     "hang up": Fault(once=True, act="hang up"),

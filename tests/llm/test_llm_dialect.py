@@ -42,6 +42,7 @@ def test_reasoning_and_usage_under_their_several_names() -> None:
         (429, {"error": {"code": "insufficient_quota", "message": "x"}}, Kind.ALL, Reason.REFUSED),
         (402, {"error": {"message": "Insufficient Balance"}}, Kind.ALL, Reason.REFUSED),
         (429, {"error": "slow down"}, Kind.BUSY, Reason.BUSY),
+        (429, {"error": {"message": "Request too large: limit 30000, requested 40000"}}, Kind.ROW, Reason.REFUSED),
         (503, "<html>", Kind.BUSY, Reason.BUSY),
         (529, {}, Kind.BUSY, Reason.BUSY),
         (408, {}, Kind.FAULT, Reason.SERVER),

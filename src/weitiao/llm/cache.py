@@ -112,7 +112,7 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         make_folder(path.absolute().parent)
-        # The caller reads while the thread that asks writes; SQLite itself takes them in turns.
+        # The caller reads while threads that ask write: every call below is one statement, and SQLite takes turns.
         self._base = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
         try:
             self._base.execute("PRAGMA journal_mode=WAL")
@@ -147,14 +147,14 @@ class Cache:
         asked = (key.digest, key.family, key.model, key.messages, key.sampling, key.schema, key.sample)
         used = (outcome.usage.prompt, outcome.usage.completion, outcome.usage.cached)
         row = (*asked, outcome.text, outcome.reasoning, outcome.finish, *used, step)
-        with self._base:
-            self._base.execute("BEGIN IMMEDIATE")
-            self._base.execute(f"INSERT OR REPLACE INTO answers VALUES ({'?, ' * len(row)}{_NOW})", row)
-            self._base.execute("DELETE FROM failures WHERE key = ?", (key.digest,))
+        self._base.execute(f"INSERT OR REPLACE INTO answers VALUES ({'?, ' * len(row)}{_NOW})", row)
 
     def failure(self, key: Key) -> Failure | None:
         """Return how the request failed when it was last asked, if there has been no answer since."""
-        row = self._base.execute("SELECT reason, raw, detail FROM failures WHERE key = ?", (key.digest,)).fetchone()
+        row = self._base.execute(
+            "SELECT reason, raw, detail FROM failures WHERE key = ? AND key NOT IN (SELECT key FROM answers)",
+            (key.digest,),
+        ).fetchone()
         return Failure(Reason(row[0]), row[1], row[2]) if row else None
 
     def charge(self, step: str, model: str, usage: Usage, cost: float, *, known: bool) -> int:
@@ -162,10 +162,10 @@ class Cache:
         row = (step, model, known, usage.prompt, usage.completion, usage.cached, cost)
         written = self._base.execute(
             "INSERT INTO charges (step, model, known, prompt, completion, cached, cost, at)"
-            f" VALUES (?, ?, ?, ?, ?, ?, ?, {_NOW})",
+            f" VALUES (?, ?, ?, ?, ?, ?, ?, {_NOW}) RETURNING id",
             row,
         )
-        return written.lastrowid or 0
+        return int(written.fetchall()[0][0])
 
     def settle(self, charge: int, usage: Usage, cost: float) -> None:
         """Replace a charge by what the call really cost."""

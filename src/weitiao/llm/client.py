@@ -183,7 +183,7 @@ class _Asking:
         """Wait for the next try; returns the failure where there is to be none."""
         faults, busy = tries[Kind.FAULT], tries[Kind.BUSY]
         if met.kind is Kind.BUSY or met.reason is Reason.TIMEOUT:
-            self.pace.refused(met.wait)
+            self.pace.refused(met.wait, again=tries[met.kind] > 1)
         tried = faults >= self.teacher.attempts
         if met.kind is Kind.ALL or (tried and met.reason is Reason.NO_SERVER) or (busy and self.pace.weary(met.wait)):
             self._stop(met)

@@ -129,7 +129,7 @@ def _refusal(status: int, headers: Mapping[str, str], error: "_Error") -> Troubl
         return Trouble(Kind.ROW, Reason.FILTER, message)
     if status in (401, 402, 403, 404, 405) or status < 400 or any(word in named for word in _NO_MONEY):
         return Trouble(Kind.ALL, Reason.REFUSED, f"{status} {message}".strip())
-    if status in (429, 503, 529):
+    if status in (429, 503, 529) and "too large" not in named:  # for the quota of a minute: waiting helps nothing
         return Trouble(Kind.BUSY, Reason.BUSY, message, wait=wait_named(headers))
     if status in (408, 409, 425) or status >= 500:
         return Trouble(Kind.FAULT, Reason.SERVER, f"{status} {message}".strip())

@@ -76,11 +76,15 @@ class Pace:
         if self._round >= self.limit:
             self._round, self._step = 0, min(2 * self._step, self.limit)
 
-    def refused(self, wait: float | None = None) -> None:
-        """Note a refusal, with the seconds that the server asks to wait."""
+    def refused(self, wait: float | None = None, *, again: bool = False) -> None:
+        """Note a refusal, with the seconds that the server asks to wait.
+
+        One that hits the same call `again` tells of that call, not of how many are under way.
+        """
         now = time.monotonic()
-        self._round, self._step = 0, 1.0
-        self._set(self.limit - 1)
+        if not again:
+            self._round, self._step = 0, 1.0
+            self._set(self.limit - 1)
         if wait:
             if now >= self._clear:  # not one that came with the last
                 self._hold = min(_RARE * wait, 2 * self._hold + wait)
