@@ -79,6 +79,8 @@ def _outcomes(
             left.append((key, request))
     if not left:
         return
+    # What failed before waits, so that a row that never answers does not stand before those that were never asked.
+    left.sort(key=lambda item: cache.failure(item[0]) is not None)
     if teacher.endpoint is None:
         from weitiao.llm.local import answers  # loads torch
 

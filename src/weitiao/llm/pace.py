@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import anyio
 
 _START = 16
+# Turns that the first round after a refusal adds: a refused call costs little, but not nothing.
+_PROBE = 0.25
 # A pause that the server asks for may take a twentieth of the time.
 _RARE = 20
 
@@ -28,8 +30,8 @@ class Pace:
     """Turns for calls, as many at once as the server takes, up to `most`.
 
     A refusal takes one turn away, so a server with 50 places that refuses 14 of 64 calls gets 50 in the next round.
-    Answers give turns: one more in the round after a refusal, then two, four, … as long as none is refused. Where the
-    server names a time to wait, nobody calls before it is over, and growth rests much longer: a pause stays rare.
+    Answers give turns: a quarter in the round after a refusal, then half, one, two, … as long as none is refused. Where
+    the server names a time to wait, nobody calls before it is over, and growth rests much longer: a pause stays rare.
     """
 
     def __init__(self, most: int, patience: Patience) -> None:
@@ -83,7 +85,7 @@ class Pace:
         """
         now = time.monotonic()
         if not again:
-            self._round, self._step = 0, 1.0
+            self._round, self._step = 0, _PROBE
             self._set(self.limit - 1)
         if wait:
             if now >= self._clear:  # not one that came with the last
