@@ -24,6 +24,7 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev  ## Run the benchmarks (minutes)
 	$(BIN)/python benchmarks/train.py
 	$(BIN)/python benchmarks/generate.py
+	$(BIN)/python benchmarks/llm.py
 
 $(VENV)/.train: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "weitiao needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12" >&2; exit 2; }

@@ -19,7 +19,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("serve",),
     ("pipeline", "trace", "check", "xtuner"),
     STAGES,
-    ("model", "llm"),
+    ("llm",),
+    ("model",),
     ("stage", "similar"),
     ("engine", "store"),
     ("step", "checks"),
@@ -49,8 +50,12 @@ HOMES = {
     "rich": ("cli",),
     "typer": ("cli",),
     "openpyxl": ("source",),
+    "aiohttp": ("llm",),
+    "anyio": ("llm",),
+    "json_repair": ("llm",),
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
+HEAVY |= {"aiohttp", "anyio", "json_repair"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
@@ -148,4 +153,10 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_a_recipe_is_checked_without_the_training_libraries() -> None:
     modules = {name.partition(".")[0] for name in loaded("import weitiao.pipeline\n")}
-    assert not modules & {"torch", "transformers", "peft", "accelerate", "sacrebleu"}
+    assert not modules & {"torch", "transformers", "peft", "accelerate", "sacrebleu", "aiohttp"}
+
+
+def test_a_teacher_over_http_needs_no_torch() -> None:
+    modules = {name.partition(".")[0] for name in loaded("import weitiao.llm.client, weitiao.llm.batch\n")}
+    assert "aiohttp" in modules
+    assert not modules & {"torch", "transformers"}
