@@ -1,8 +1,10 @@
 """Several processes: started here, or by torchrun or accelerate launch; the first runs the line, all of them train."""
 
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -113,6 +115,7 @@ def _worker(rank: int, work: Work, job: Job, talk: str) -> None:
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # DeepSpeed talks on stdout, which is for data
     set_language(talk)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     notes = job.draft.scratch("processes")
     state = connect()
     try:
@@ -123,6 +126,14 @@ def _worker(rank: int, work: Work, job: Job, talk: str) -> None:
     if rank == 0:
         write_whole(notes / "outcome.json", orjson.dumps(asdict(outcome)))
     state.destroy_process_group()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
 
 
 def _reason(notes: Path, error: ProcessExitedException | ProcessRaisedException) -> Exception:
