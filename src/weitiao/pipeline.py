@@ -159,7 +159,7 @@ class _Line:
         project = self.recipe.project.model_dump(mode="json")
         return {
             "version": weitiao.__version__,
-            "settings": self.recipe.sections[stage.name].model_dump(mode="json"),
+            "settings": self.recipe.sections[stage.name].model_dump(mode="json", exclude=set(stage.beside)),
             "project": {name: project[name] for name in stage.project},
             "inputs": {name: stored.manifest["output"] for name, stored in inputs.items()},
             "outside": stage.outside(self.recipe) if stage.outside else None,

@@ -89,3 +89,4 @@ class Stage:
     gives_records: bool = False
     project: tuple[str, ...] = ()  # keys of the recipe's head that change its result: `seed`, `model`
     outside: Callable[[Recipe], object] | None = None  # digest of what it reads beyond the run: files, a model
+    beside: tuple[str, ...] = ()  # settings that say who works, not what comes of it: with others it is the same stage

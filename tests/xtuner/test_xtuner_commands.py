@@ -118,6 +118,23 @@ def test_the_road_from_train_to_chat(here: Path) -> None:
     assert other.stdout.endswith("\n")
 
 
+@pytest.mark.parametrize(("variables", "arguments", "message"), [
+    ({}, ("--launcher", "pytorch"), "torchrun has not started"),
+    ({}, ("--launcher", "slurm"), "--launcher slurm: let it start one torchrun"),
+    ({"NNODES": "2"}, (), "NNODES is 2"),
+    ({"NPROC_PER_NODE": "0"}, (), r"train\.nproc is 0"),
+    ({}, ("--deepspeed", "zero2"), "it must be a JSON file or one of deepspeed_zero1"),
+    ({}, ("--deepspeed", "ds.json"), "Cannot read the DeepSpeed config"),
+])  # fmt: skip
+def test_how_processes_are_asked_for(
+    here: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], arguments: tuple[str, ...], message: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=message):
+        xtuner("train", "configs/mine.py", *arguments)
+
+
 def test_a_checkpoint_is_converted_with_its_config(here: Path) -> None:
     at = "llm.base_model.model.model.layers.0.attention.wqkv"
     rows = (HEADS + 4) * DIM

@@ -70,12 +70,7 @@ def main() -> None:
     try:
         set_language(_take_language(arguments))
         sys.argv[1:] = arguments
-        app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
-        app.callback(help=t("From raw posts to a fine-tuned chat model, with every sample accounted for"))(_version)
-        status = typer.main.get_command(app).main(args=arguments, prog_name="weitiao", standalone_mode=False)
-        if status == 130:  # typer has turned the interrupt into a status
-            raise KeyboardInterrupt
-        sys.exit(status if isinstance(status, int) else 0)
+        sys.exit(_run(arguments))
     except UserError as error:
         _say(t("error: {message}", message=error.message), error.hint and t("hint: {hint}", hint=error.hint))
         sys.exit(2)
@@ -98,6 +93,24 @@ def main() -> None:
             sys.exit(2)
         traceback.print_exc()
         sys.exit(1)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command and return its status.
+
+    Of the processes that torchrun or accelerate launch started, the first runs it; the others help it to train.
+    """
+    many = importlib.import_module("weitiao.train.run") if "LOCAL_RANK" in os.environ else None
+    if many and many.follow():
+        return 0
+    app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    app.callback(help=t("From raw posts to a fine-tuned chat model, with every sample accounted for"))(_version)
+    status = typer.main.get_command(app).main(args=arguments, prog_name="weitiao", standalone_mode=False)
+    if status == 130:  # typer has turned the interrupt into a status
+        raise KeyboardInterrupt
+    if many:
+        many.dismiss()
+    return status if isinstance(status, int) else 0
 
 
 def _version(

@@ -13,6 +13,7 @@ from weitiao.errors import UserError
 from weitiao.recipe import Recipe, load
 from weitiao.store import write_whole
 from weitiao.talk import t
+from weitiao.train import STAGE as TRAIN
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -46,6 +47,8 @@ def train(
     for name in ("probes", "freeze"):
         if isinstance(train.get(name), str):
             train[name] = [train[name]]
+    if str(train.get("deepspeed")).endswith(".json"):
+        train["deepspeed"] = str(Path(train["deepspeed"]).absolute())
     if recipe:
         flags = [f"train.{name}={orjson.dumps(value).decode()}" for name, value in train.items()]
         seeds = [f"{name}={value}" for name, value in (("seed", seed), ("template", template)) if value is not None]
@@ -77,7 +80,8 @@ def _plain(data: Mapping[str, Any], work_dir: Path | None, resume: bool) -> Reci
         )
     recipe = plain_recipe(data, "")
     note = work_dir / _COMMAND
-    mine = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    lasting = {key: value for key, value in data["train"].items() if key not in TRAIN.beside}
+    mine = orjson.dumps({**data, "train": lasting}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     there = note.read_bytes() if note.exists() else None
     if resume and there is None:
         raise UserError(t("There is nothing to resume in {folder}", folder=work_dir))

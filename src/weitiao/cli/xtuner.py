@@ -1,5 +1,6 @@
 """`weitiao xtuner …`: the verbs and flags of XTuner 0.1, each by way of a command of ours."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -100,8 +101,12 @@ def train(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help=t("Another value for a key of the recipe: train.epochs=3"))
     ] = None,
-    deepspeed: Annotated[str | None, typer.Option(help=t("XTuner's name of a way to use several GPUs"))] = None,
-    launcher: Annotated[str, typer.Option(help=_NO_MEANING)] = "none",
+    deepspeed: Annotated[
+        str | None, typer.Option(help=t("Split by DeepSpeed: deepspeed_zero2 and its like, or a JSON file"))
+    ] = None,
+    launcher: Annotated[
+        Literal["none", "pytorch", "slurm", "mpi"], typer.Option(help=t("pytorch: torchrun has started this process"))
+    ] = "none",
     cfg_options: Annotated[str | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -116,10 +121,10 @@ def train(
     work = work_dir or Path("work_dirs") / Path(config).stem
     if resume and not (work.is_dir() and any(work.iterdir())):
         raise UserError(t("There is nothing to resume in {folder}", folder=work))
-    if deepspeed or launcher != "none":
-        _say(t("One process trains, on one device; {what} changes nothing", what=deepspeed or launcher))
-    seeds = [] if seed is None else [f"seed={seed}"]
-    recipe = load(_recipe_file(config, work), pipeline.SETTINGS, [*(overrides or ()), *seeds])
+    flags = [*_processes(launcher), *([] if seed is None else [f"seed={seed}"])]
+    if deepspeed:
+        flags.append(f"train.deepspeed={Path(deepspeed).absolute() if deepspeed.endswith('.json') else deepspeed}")
+    recipe = load(_recipe_file(config, work), pipeline.SETTINGS, [*(overrides or ()), *flags])
     here = Recipe(recipe.project.model_copy(update={"name": ""}), recipe.sections, recipe.folder)
     done = pipeline.run(here, work, last="train", reporter=Terminal())
     if as_json:
@@ -254,6 +259,22 @@ _elsewhere("list-dataset-format", "weitiao source --help")
 _elsewhere("test", "weitiao compare --help")
 _elsewhere("mmbench", "weitiao compare --help")
 _elsewhere("preprocess", "weitiao prepare --help")
+
+
+def _processes(launcher: str) -> list[str]:
+    """Return what `--launcher` and XTuner's variables NPROC_PER_NODE and NNODES say, as settings of the recipe."""
+    torchrun = "torchrun --nnodes 2 --nproc-per-node 8 -m weitiao xtuner train …"
+    if launcher in ("slurm", "mpi"):
+        raise UserError(t("--launcher {name}: let it start one torchrun on each machine", name=launcher), torchrun)
+    if "LOCAL_RANK" in os.environ:
+        return []
+    if launcher == "pytorch":
+        raise UserError(t("--launcher pytorch, but torchrun has not started this process"), torchrun)
+    if os.environ.get("NNODES", "1") != "1":
+        raise UserError(t("NNODES is {number}: on several machines torchrun starts the processes",
+            number=os.environ["NNODES"]), torchrun)  # fmt: skip
+    count = os.environ.get("NPROC_PER_NODE")
+    return [f"train.nproc={count}"] if count else []
 
 
 def _recipe_file(config: str, work: Path) -> Path:

@@ -17,15 +17,22 @@ def losses(model: Any, encoded: Sequence[Encoded], batch_tokens: int) -> list[tu
     """
     found: list[tuple[float, int]] = [(0.0, 0)] * len(encoded)
     measure = PackedLoss(model)
-    for rows in _rows([len(item.ids) for item in encoded], batch_tokens):
-        item = pack(encoded, rows).to(model.device)
-        with evaluating(model):
-            each = measure(item).double()
-        sums = torch.zeros(len(rows), dtype=torch.float64, device=each.device).index_add_(0, item.owners, each)
-        counts = torch.bincount(item.owners, minlength=len(rows))
-        for index, total, count in zip(rows, sums.tolist(), counts.tolist(), strict=True):
+    for rows in rows_of(encoded, batch_tokens):
+        for index, total, count in row_losses(measure, encoded, rows, model.device):
             found[index] = (total, count)
     return found
+
+
+def row_losses(
+    measure: Any, encoded: Sequence[Encoded], rows: Sequence[int], device: torch.device
+) -> list[tuple[int, float, int]]:
+    """Return (record, loss, supervised tokens) for each of `rows` of `encoded`, packed into one row."""
+    item = pack(encoded, rows).to(device)
+    with evaluating(measure):
+        each = measure(item).double()
+    sums = torch.zeros(len(rows), dtype=torch.float64, device=each.device).index_add_(0, item.owners, each)
+    counts = torch.bincount(item.owners, minlength=len(rows))
+    return list(zip(rows, sums.tolist(), counts.tolist(), strict=True))
 
 
 def answer_only(template: Template, messages: Messages) -> Encoded:
@@ -33,8 +40,9 @@ def answer_only(template: Template, messages: Messages) -> Encoded:
     return template.encode(messages, "last")
 
 
-def _rows(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+def rows_of(encoded: Sequence[Encoded], batch_tokens: int) -> list[list[int]]:
     """Return indices, row by row, the longest first, each row within `batch_tokens` if it holds more than one."""
+    lengths = [len(item.ids) for item in encoded]
     rows: list[list[int]] = []
     room = 0
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

@@ -12,6 +12,16 @@ from weitiao.talk import t
 
 Auto = Literal["auto"]
 
+# XTuner's names of ways to split a training by DeepSpeed: ZeRO's stages, and what rests in the memory of the machine.
+_OFFLOAD = {"device": "cpu"}
+ZERO: dict[str, dict[str, Any]] = {
+    "deepspeed_zero1": {"stage": 1},
+    "deepspeed_zero2": {"stage": 2},
+    "deepspeed_zero2_offload": {"stage": 2, "offload_optimizer": _OFFLOAD},
+    "deepspeed_zero3": {"stage": 3},
+    "deepspeed_zero3_offload": {"stage": 3, "offload_optimizer": _OFFLOAD, "offload_param": _OFFLOAD},
+}
+
 
 class Train(Settings):
     """How to train."""
@@ -95,6 +105,12 @@ class Train(Settings):
         description="Files of general records mixed in, and how many to a training record: {general.jsonl: 0.5}",
     )
     record_losses: bool = Field(True, description="Measure the loss of each training record before and after")
+    nproc: int = Field(1, ge=1, description="Processes on this machine that train together; on a GPU machine, GPUs")
+    fsdp: bool = Field(False, description="Split weights, gradients and moments among the processes (FSDP2)")
+    deepspeed: str | None = Field(
+        None,
+        description="Split by DeepSpeed: deepspeed_zero1, _zero2, _zero2_offload, _zero3, _zero3_offload or a file",
+    )
 
     @field_validator("bits", "freeze", "loraplus_ratio")
     @classmethod
@@ -106,6 +122,15 @@ class Train(Settings):
             raise ValueError(t("method {method} trains nothing but the adapter", method=method))
         if value and info.field_name == "loraplus_ratio" and method == "full":
             raise ValueError(t("method full has no B matrices"))
+        return value
+
+    @field_validator("deepspeed")
+    @classmethod
+    def _is_known(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value not in ZERO and not value.endswith(".json"):
+            raise ValueError(t("it must be a JSON file or one of {names}", names=", ".join(ZERO)))
+        if value is not None and info.data.get("fsdp"):
+            raise ValueError(t("fsdp and deepspeed both split the training: give one of them"))
         return value
 
     @field_validator("mix")
@@ -156,4 +181,5 @@ STAGE = Stage(
     needs=("export",),
     project=("seed", "model", "template", "trust_remote_code", "thinking"),
     outside=outside,
+    beside=("nproc", "fsdp", "deepspeed"),
 )

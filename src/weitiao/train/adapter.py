@@ -5,14 +5,14 @@ what is written is the change against the original base, s(BA - B0A0), an adapte
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import orjson
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from weitiao.errors import UserError
@@ -63,45 +63,61 @@ def lay(model: Any, settings: Train, name: str, seed: int, added: Sequence[Token
     return tuned
 
 
-def save(model: Any, folder: Path) -> None:
-    """Write what is trained into `folder`: the adapter's weights and configuration, or the model's trained weights."""
+def save(model: Any, folder: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
+    """Write what is trained into `folder`: the adapter's weights and configuration, or the model's trained weights.
+
+    `weights` are the trained ones by name; the model's own if not given.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    whole = {name: value.detach().cpu().contiguous() for name, value in (weights or dict(trained(model))).items()}
     if not isinstance(model, PeftModel):
-        save_file({name: value.detach().cpu().contiguous() for name, value in trained(model)}, folder / WHOLE)
+        save_file(whole, folder / WHOLE)
         return
-    found = get_peft_model_state_dict(model, save_embedding_layers=False)  # `auto` asks the hub for the base
+    found = _under_peft(model, whole)
     config = model.peft_config["default"].to_dict()
     config["target_modules"] = sorted(config["target_modules"])  # a set: its order changes from process to process
     config["inference_mode"] = True
     if _is_pissa(model):
         found = {key: _against_start(model, key, value) for key, value in found.items()}
         config |= {"init_lora_weights": True, "r": 2 * config["r"], "lora_alpha": 2 * config["lora_alpha"]}
-    weights = {key: value.detach().cpu().contiguous() for key, value in found.items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    contiguous = {key: value.contiguous() for key, value in found.items()}
+    save_file(contiguous, folder / WEIGHTS, metadata={"format": "pt"})
     # Where there are experts, PEFT holds more sets.
     text = orjson.dumps(config, default=sorted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     write_whole(folder / "adapter_config.json", text)
 
 
-def restore(model: Any, folder: Path) -> None:
-    """Put what `save` wrote into `folder` back."""
+def read(model: Any, folder: Path) -> dict[str, torch.Tensor]:
+    """Return what `save` wrote into `folder`: the trained weights by name."""
     if not isinstance(model, PeftModel):
-        there = load_file(folder / WHOLE)
-        with torch.no_grad():
-            for name, value in trained(model):
-                value.copy_(there[name])
-        return
-    weights = load_file(folder / WEIGHTS)
+        return load_file(folder / WHOLE)
+    there = load_file(folder / WEIGHTS)
     if _is_pissa(model):
         r = model.peft_config["default"].r
         half = {"lora_A": (slice(r),), "lora_B": (slice(None), slice(r))}
-        weights = {key: value[next((half[side] for side in half if side in key), ())] for key, value in weights.items()}
-    set_peft_model_state_dict(model, weights)
+        there = {key: value[next((half[side] for side in half if side in key), ())] for key, value in there.items()}
+    names = [name for name, _ in trained(model)]
+    keys = _under_peft(model, {name: torch.tensor(number) for number, name in enumerate(names)})
+    return {names[int(number)]: there[key] for key, number in keys.items()}
+
+
+def restore(model: Any, folder: Path) -> None:
+    """Put what `save` wrote into `folder` back."""
+    there = read(model, folder)
+    with torch.no_grad():
+        for name, value in trained(model):
+            value.copy_(there[name])
 
 
 def trained(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
     """Return the parameters that are trained, with their names."""
     return [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+
+
+def _under_peft(model: PeftModel, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the adapter's weights under the names that PEFT writes."""
+    found: dict[str, torch.Tensor] = get_peft_model_state_dict(model, weights, save_embedding_layers=False)
+    return found  # `save_embedding_layers` at `auto` would ask the hub for the base
 
 
 def _is_pissa(model: PeftModel) -> bool:
@@ -112,7 +128,7 @@ def _against_start(model: PeftModel, key: str, value: torch.Tensor) -> torch.Ten
     """Return [A; A0] or [B, -B0]: their product is BA - B0A0; rows of tokens stay as they are."""
     if "lora_" not in key:
         return value
-    start = model.get_submodule(key.removesuffix(".weight") + ".default").get_buffer("start")
+    start = model.get_submodule(key.removesuffix(".weight") + ".default").get_buffer("start").cpu()
     return torch.cat([value, start]) if "lora_A" in key else torch.cat([value, -start], 1)
 
 

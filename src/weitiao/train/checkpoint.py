@@ -2,13 +2,16 @@
 
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from weitiao.train import adapter
+from weitiao.train.sharing import Moments
 
 STATE = "state.pt"
 
@@ -29,25 +32,28 @@ class Progress:
 class Checkpoints:
     """The folders `checkpoint-N` of one training, the newest `limit` of them kept, and the best with `keep_best`."""
 
-    def __init__(self, folder: Path, limit: int, journals: list[Path], *, keep_best: bool = False) -> None:
-        """`journals` are files that only grow; a resumed training goes on from where the checkpoint saw them."""
+    def __init__(
+        self, folder: Path, limit: int, journals: list[Path], *, keep_best: bool = False, reads: bool = False
+    ) -> None:
+        """`journals` are files that only grow; a resumed training goes on from where the checkpoint saw them.
+
+        One process writes; the others, which share its work, only have `reads`.
+        """
         self.keep_best = keep_best
         self.folder = folder
         self.limit = limit
-        self.journals = journals
-        for aside in folder.glob(".checkpoint-*"):
+        self.journals = [] if reads else journals
+        for aside in [] if reads else [*folder.glob(".checkpoint-*")]:
             shutil.rmtree(aside)
 
-    def save(self, model: Any, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def save(self, model: Any, weights: Mapping[str, Tensor], moments: Moments, progress: Progress) -> None:
         """Write a checkpoint of this moment and remove the oldest."""
         place = self.of(progress.step)
         aside = self._aside(place)
-        adapter.save(model, aside)
+        adapter.save(model, aside, weights)
         state = {
-            "optimizer": optimizer.state_dict(),
+            "moments": moments,
             "progress": vars(progress),
-            "random": torch.get_rng_state(),
-            "random_gpu": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "journals": {path.name: path.stat().st_size for path in self.journals if path.exists()},
         }
         torch.save(state, aside / STATE)
@@ -58,24 +64,23 @@ class Checkpoints:
             if not (self.keep_best and old == self.of(progress.best_step)):
                 self._remove(old)
 
-    def restore(self, model: Any, optimizer: torch.optim.Optimizer) -> Progress:
-        """Go back to the newest checkpoint, or to the start where there is none; return how far that is."""
+    def restore(self, model: Any) -> tuple[Progress, Moments]:
+        """Go back to the newest checkpoint, or to the start where there is none.
+
+        Return how far that is, and the optimizer's moments there: none at the start.
+        """
         found = [place for place in self._all() if (place / STATE).exists()]
         if not found:
             for path in self.journals:
                 path.unlink(missing_ok=True)
-            return Progress()
+            return Progress(), {}
         state = torch.load(found[-1] / STATE, map_location="cpu", weights_only=True)
         adapter.restore(model, found[-1])
-        optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
-        if state["random_gpu"]:
-            torch.cuda.set_rng_state_all(state["random_gpu"])
         for path in self.journals:
             if path.exists():
                 with path.open("r+b") as file:
                     file.truncate(state["journals"].get(path.name, 0))
-        return Progress(**state["progress"])
+        return Progress(**state["progress"]), state["moments"]
 
     def of(self, step: int) -> Path:
         """Return the folder of the checkpoint at `step`."""

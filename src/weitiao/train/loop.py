@@ -1,29 +1,32 @@
 """The training loop: steps over packs, held-out losses, probes, checkpoints and metrics."""
 
 import math
+import random
 import resource
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from accelerate.utils import DistributedType, gather_object
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.tensorboard import SummaryWriter
 
 from weitiao.errors import UserError
 from weitiao.model.generate import Sampling, answer
-from weitiao.model.loss import Noise, Pack, PackedLoss, pack
-from weitiao.model.score import losses
-from weitiao.model.template import Template
+from weitiao.model.loss import Noise, PackedLoss, pack
+from weitiao.model.score import row_losses, rows_of
+from weitiao.model.template import Encoded, Template
 from weitiao.stage import Reporter
 from weitiao.talk import t
-from weitiao.train import Chosen, adapter
+from weitiao.train import Chosen, adapter, sharing
 from weitiao.train.checkpoint import Checkpoints, Progress
-from weitiao.train.order import Step, rate
+from weitiao.train.order import Step, rate, shares
 from weitiao.train.rows import Rows, places
 
 # However long an epoch is, no more work than this is lost in a crash.
@@ -42,6 +45,7 @@ class Task:
     folder: Path
     seed: int = 0
     autocast: bool = False  # products in bfloat16 where the trained weights are float32
+    shared: Accelerator = field(default_factory=sharing.accelerator)
 
 
 class Loop:
@@ -50,64 +54,77 @@ class Loop:
     def __init__(self, task: Task, reporter: Reporter) -> None:
         self.task = task
         self.reporter = reporter
-        self.accelerator = Accelerator(cpu=task.model.device.type == "cpu")
-        self.parameters = [value for _, value in adapter.trained(task.model)]
-        optimizer = torch.optim.AdamW(
-            groups(task.model, task.settings), lr=task.settings.learning_rate, weight_decay=task.settings.weight_decay
-        )
-        self.loss, self.optimizer = self.accelerator.prepare(PackedLoss(task.model), optimizer)
+        self.shared = task.shared
         self.metrics, self.probes = task.folder / "metrics.jsonl", task.folder / "probes.jsonl"
         best = task.settings.keep == "best"
         journals = [self.metrics, self.probes]
-        self.checkpoints = Checkpoints(task.folder, task.settings.save_total_limit, journals, keep_best=best)
-        self.progress = self.checkpoints.restore(task.model, self.optimizer)
+        self.rank = self.shared.process_index
+        self.first = self.rank == 0  # it writes for all
+        limit, reads = task.settings.save_total_limit, not self.first
+        self.checkpoints = Checkpoints(task.folder, limit, journals, keep_best=best, reads=reads)
         self.encoded = [row.encoded for row in task.rows.train]
+        self.lengths = [len(item.ids) for item in self.encoded]
         self.supervised = [row.supervised for row in task.rows.train]
+        self.progress, moments = self.checkpoints.restore(task.model)
+        optimizer = torch.optim.AdamW(
+            groups(task.model, task.settings), lr=task.settings.learning_rate, weight_decay=task.settings.weight_decay
+        )
+        self.loss, self.optimizer = sharing.prepare(self.shared, PackedLoss(task.model), task.model, optimizer)
+        self.parameters = [value for _, value in adapter.trained(task.model)]
+        if moments:
+            self._take_back(moments)
+        self.overdue = False
 
     def run(self) -> Progress:
         """Train to the last step, or until patience ends; leave the model in the state that is to be kept."""
         progress, steps = self.progress, self.task.steps
-        with SummaryWriter(self.task.folder / "logs", purge_step=progress.step + 1) as self.board:
+        logs = SummaryWriter(self.task.folder / "logs", purge_step=progress.step + 1) if self.first else nullcontext()
+        with logs as self.board:
             if progress.step == 0:
                 self._look(0.0)
             else:
                 self.reporter.say(t("Going on after step {step} of {total}", step=progress.step, total=len(steps)))
-            saved = time.monotonic()
+            self.saved = time.monotonic()
             todo = range(progress.step, progress.step if progress.ended else len(steps))
             for index in self.reporter.track(todo, len(todo), "steps"):
                 start = time.monotonic()
                 measured = self._step(steps[index], rate(index, len(steps), self.task.settings))
                 self._note(steps[index], measured, time.monotonic() - start)
-                if self._to_save() or time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
-                    self.checkpoints.save(self.task.model, self.optimizer, progress)
-                    saved = time.monotonic()
+                if self._to_save() or self.overdue:
+                    self._save()
                 if progress.ended:
                     break
         if self.checkpoints.keep_best:
-            adapter.restore(self.task.model, self.checkpoints.of(progress.best_step))
+            self.shared.wait_for_everyone()
+            best = adapter.read(self.task.model, self.checkpoints.of(progress.best_step))
+            sharing.put_weights(self.shared, self.task.model, best)
         return progress
+
+    def measure(self, encoded: Sequence[Encoded]) -> list[tuple[float, int]]:
+        """Return, a record, the loss summed over its supervised tokens and their number."""
+        return measure(self.task, self.loss, encoded)
 
     def _step(self, step: Step, learning_rate: float) -> dict[str, float]:
         """Take one optimizer step; each supervised token of the step weighs the same, however it is packed."""
+        # What dropout draws depends on the step and on which of how many processes this is, not on what went before.
+        torch.manual_seed(random.Random(f"{self.task.seed}/{self.progress.step}/{self.rank}").getrandbits(63))
         self.loss.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["ratio"]
-        share = sum(self.supervised[index] for records in step.packs for index in records)
-        total, tokens = 0.0, 0
-        alpha = self.task.settings.neftune_alpha
-        noise = Noise(alpha, f"{self.task.seed}/{self.progress.step}") if alpha else None
-        for records in step.packs:
-            item = pack(self.encoded, records).to(self.accelerator.device)
-            with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.task.autocast):
-                each = self.loss(item, noise)
-            loss = each.sum() / share
-            self._check(loss, each, item)
-            self.accelerator.backward(loss)
-            total += loss.item()
-            tokens += item.tokens
-        length = self.accelerator.clip_grad_norm_(self.parameters, self.task.settings.clip).item()
+        rows = [index for records in step.packs for index in records]
+        tokens, share = (sum(sizes[index] for index in rows) for sizes in (self.lengths, self.supervised))
+        mine = shares(step.packs, self.lengths, self.shared.num_processes)[self.rank]
+        filler = [min(rows, key=self.lengths.__getitem__)]
+        total, bad = 0.0, list[int]()
+        for number, records in enumerate(mine, 1):
+            loss, odd = self._pass(records or filler, bool(records) / share, last=number == len(mine))
+            total += loss
+            bad += odd
+        total = self._sum(total)
+        if not math.isfinite(total):
+            raise self._not_finite(t("The loss is not a number"), sorted(gather_object(bad)))
+        length = float(self.shared.clip_grad_norm_(self.parameters, self.task.settings.clip))
         if not math.isfinite(length):
-            rows = [index for records in step.packs for index in records]
             raise self._not_finite(t("The gradient is not a number"), rows)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -115,10 +132,45 @@ class Loop:
         self.progress.tokens += tokens
         return {"loss": total, "lr": learning_rate, "grad_norm": length, "tokens": tokens, "supervised": share}
 
-    def _check(self, loss: Tensor, each: Tensor, item: Pack) -> None:
-        if not torch.isfinite(loss):
-            owners = sorted(set(item.owners[~torch.isfinite(each.detach())].tolist()))
-            raise self._not_finite(t("The loss is not a number"), [item.records[owner] for owner in owners])
+    def _pass(self, records: Sequence[int], weight: float, *, last: bool) -> tuple[float, list[int]]:
+        """Add the gradient of a pack times `weight`; return its loss, and the records whose loss is no number.
+
+        With the `last` pass the gradients of all processes become one: their mean, whence the factor.
+        """
+        alpha, device = self.task.settings.neftune_alpha, self.shared.device
+        noise = Noise(alpha, f"{self.task.seed}/{self.progress.step}") if alpha else None
+        item = pack(self.encoded, records).to(device)
+        self.shared.sync_gradients = last
+        with nullcontext() if last else self.shared.no_sync(self.loss):
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.task.autocast):
+                each = self.loss(item, noise)
+            loss = each.sum() * weight
+            self.shared.backward(loss * self.shared.num_processes)
+        odd = item.owners[~torch.isfinite(each.detach())].tolist() if weight else []
+        return loss.item(), sorted({item.records[owner] for owner in odd})
+
+    def _sum(self, loss: float) -> float:
+        """Return the sum over all processes; let them agree on whether a checkpoint is overdue."""
+        late = self.first and time.monotonic() - self.saved > _SECONDS_BETWEEN_CHECKPOINTS
+        sums = self.shared.reduce(torch.tensor([loss, late], dtype=torch.float64, device=self.shared.device))
+        self.overdue = sums[1].item() > 0
+        return float(sums[0].item())
+
+    def _save(self) -> None:
+        """Write a checkpoint; every process has a part of it."""
+        weights = sharing.weights(self.shared, self.task.model)
+        moments = sharing.moments(self.shared, self.task.model, self.optimizer)
+        if self.first:
+            self.checkpoints.save(self.task.model, weights, moments, self.progress)
+        self.saved = time.monotonic()
+
+    def _take_back(self, moments: sharing.Moments) -> None:
+        """Put the moments of a checkpoint back. DeepSpeed makes room for them in its first step: one of no length."""
+        if self.shared.distributed_type == DistributedType.DEEPSPEED:
+            for group in self.optimizer.param_groups:
+                group["lr"] = 0.0
+            self._pass([0], 0.0, last=True)
+        sharing.put_moments(self.shared, self.task.model, self.optimizer, moments)
 
     def _not_finite(self, what: str, rows: Sequence[int]) -> UserError:
         named = places([self.task.rows.train[index] for index in rows])
@@ -155,7 +207,7 @@ class Loop:
         settings, held = self.task.settings, self.task.rows.validation
         begin = self.progress.step == 0
         if held and (begin or self._due(settings.evaluate_every)):
-            found = losses(self.task.model, held, settings.max_length)
+            found = self.measure(held)
             mean = sum(loss for loss, _ in found) / max(1, sum(count for _, count in found))
             self._line("validation", {"epoch": round(epoch, 4), "loss": mean})
             self.reporter.say(t("Held-out loss {loss:.4f} at step {step}", loss=mean, step=self.progress.step))
@@ -187,16 +239,41 @@ class Loop:
         sampling = Sampling(max_new_tokens=self.task.settings.probe_tokens)
         prompts = [[("user", question)] for question in questions]
         room = self.task.settings.max_length
+        split = self.loss if isinstance(self.loss, FSDPModule) else None
+        if split is not None:
+            split.unshard()  # the parts that belong to no layer: only a pass through the whole would do it
         said = answer(self.task.model, self.task.template, prompts, sampling, batch_tokens=room)
+        if split is not None:
+            split.reshard()
         for question, one in zip(questions, said, strict=True):
-            _append(self.probes, {"step": self.progress.step, "question": question, **vars(one)})
+            self._append(self.probes, {"step": self.progress.step, "question": question, **vars(one)})
         self.reporter.say(f"{questions[0]} → {' '.join(said[0].text.split())}")
 
     def _line(self, kind: str, values: dict[str, float]) -> None:
-        _append(self.metrics, {"kind": kind, "step": self.progress.step, **values})
-        for name, value in values.items():
-            self.board.add_scalar(f"{kind}/{name}", value, self.progress.step)
-        self.board.flush()
+        self._append(self.metrics, {"kind": kind, "step": self.progress.step, **values})
+        if self.board:
+            for name, value in values.items():
+                self.board.add_scalar(f"{kind}/{name}", value, self.progress.step)
+            self.board.flush()
+
+    def _append(self, path: Path, line: dict[str, Any]) -> None:
+        if self.first:
+            with path.open("ab") as file:
+                file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def measure(task: Task, loss: Any, encoded: Sequence[Encoded]) -> list[tuple[float, int]]:
+    """Return, a record, the loss summed over its supervised tokens and their number; the processes share the work.
+
+    Each makes as many passes, the same row twice if need be: where weights are split, every pass needs them all.
+    """
+    rows, count = rows_of(encoded, task.settings.max_length), task.shared.num_processes
+    mine = rows[task.shared.process_index :: count]
+    if len(mine) * count < len(rows):
+        mine.append(rows[0])
+    found = gather_object([one for row in mine for one in row_losses(loss, encoded, row, task.shared.device)])
+    by_record = {index: (total, tokens) for index, total, tokens in found}
+    return [by_record[index] for index in range(len(encoded))]
 
 
 def groups(model: Any, settings: Chosen) -> list[dict[str, Any]]:
@@ -225,8 +302,3 @@ def peak_memory() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
-def _append(path: Path, line: dict[str, Any]) -> None:
-    with path.open("ab") as file:
-        file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -57,6 +57,36 @@ def _group(packs: list[list[int]], size: int, epoch: int, share: float) -> list[
     ]
 
 
+def shares(packs: Sequence[Sequence[int]], lengths: Sequence[int], count: int) -> list[list[tuple[int, ...]]]:
+    """Deal the packs of a step to `count` processes, as many to each; passes at the same time are of like size.
+
+    The order of training does not know who trains: where packs are too few, they are split between records, the
+    fullest first. An empty pack is one for which there is nothing left.
+    """
+    parts = [tuple(records) for records in packs]
+
+    def tokens(records: Sequence[int]) -> int:
+        return sum(lengths[index] for index in records)
+
+    while len(parts) % count:
+        fullest = max((records for records in parts if len(records) > 1), key=tokens, default=())
+        if fullest:
+            parts.remove(fullest)
+            parts += _halves(fullest, lengths)
+        else:
+            parts.append(())
+    if count > 1:
+        parts.sort(key=tokens, reverse=True)
+    return [parts[rank::count] for rank in range(count)]
+
+
+def _halves(records: Sequence[int], lengths: Sequence[int]) -> list[tuple[int, ...]]:
+    halves: list[list[int]] = [[], []]
+    for index in sorted(records, key=lambda index: -lengths[index]):
+        min(halves, key=lambda half: sum(lengths[other] for other in half)).append(index)
+    return [tuple(half) for half in halves]
+
+
 def rate(step: int, total: int, settings: Chosen) -> float:
     """Return the learning rate of `step` (from 0): a linear rise, then a cosine to zero."""
     rise = round(settings.warmup * total)

@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any
 
-import torch
-
 from weitiao.model.load import base_of
 from weitiao.model.loss import PackedLoss, pack
 from weitiao.stage import Reporter
@@ -46,6 +44,7 @@ class Plan:
     method: str
     bits: int | None
     gradient_checkpointing: bool
+    processes: int
 
 
 def make(task: Task) -> Plan:
@@ -81,6 +80,7 @@ def make(task: Task) -> Plan:
         method=task.settings.method,
         bits=task.settings.bits,
         gradient_checkpointing=task.settings.gradient_checkpointing,
+        processes=task.shared.num_processes,
     )
 
 
@@ -107,6 +107,8 @@ def say(plan: Plan, task: Task, reporter: Reporter) -> None:
         t("{device}, {dtype} weights ({why}), about {memory_gb:.1f} GB and {seconds:,.0f} s, estimated", **figures),
     ):
         reporter.say(line)
+    if plan.processes > 1:
+        reporter.say(t("{processes} processes share each step", **figures))
     if plan.steps < FEW:
         reporter.say(
             t("Warning: {steps} steps change little; smaller packs (max_length) or more epochs give more", **figures)
@@ -144,18 +146,18 @@ def _seconds(task: Task) -> float:
     loss = PackedLoss(task.model).train()
     item = pack([row.encoded for row in task.rows.train], some).to(task.model.device)
     taken = 0.0
-    with torch.random.fork_rng():  # dropout must not draw from what training draws from
-        for _ in range(2):  # the first pass also warms up
-            start = time.monotonic()
-            loss(item).mean().backward()
-            taken = time.monotonic() - start
+    for _ in range(2):  # the first pass also warms up
+        start = time.monotonic()
+        loss(item).mean().backward()
+        taken = time.monotonic() - start
     task.model.zero_grad(set_to_none=True)
     looks = 2 if task.settings.record_losses else 0
     held = sum(len(one.ids) for one in task.rows.validation)
     epochs = 1 + sum(step.ends_epoch for step in task.steps)
     steps = sum(lengths[index] for step in task.steps for records in step.packs for index in records)
     # There alone is about a third of there and back.
-    return taken / item.tokens * (steps + (looks * sum(lengths) + epochs * held) / 3)
+    processes: int = task.shared.num_processes
+    return taken / item.tokens * (steps + (looks * sum(lengths) + epochs * held) / 3) / processes
 
 
 def _memory(task: Task) -> float:

@@ -1,54 +1,84 @@
 """The train stage: from exported records to an adapter or a whole model, with each record's losses in the ledger."""
 
 import math
+import os
 import shutil
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import polars as pl
 import torch
+from accelerate import Accelerator
 
 from weitiao import ledger
 from weitiao.errors import UserError
 from weitiao.model import save, tiny, tokens
 from weitiao.model.hub import own_code, resolve
 from weitiao.model.load import DTYPES, base_of, load_config, load_model, load_tokenizer, pick_dtype
-from weitiao.model.loss import deviation
+from weitiao.model.loss import PackedLoss, deviation
 from weitiao.model.quantise import Quantised
-from weitiao.model.score import losses
 from weitiao.model.template import Template, jinja_of
 from weitiao.model.tokens import Token
 from weitiao.record import Record, to_records
-from weitiao.stage import Job, Outcome, Reporter
+from weitiao.stage import Job, Outcome, Reporter, Silent
 from weitiao.store import write_whole
 from weitiao.talk import t
-from weitiao.train import Chosen, Train, adapter, defaults, fit, mix, order, overfit, plan, rows
+from weitiao.train import Chosen, Train, adapter, defaults, fit, mix, order, overfit, plan, processes, rows, sharing
 from weitiao.train.checkpoint import Progress
 from weitiao.train.defaults import AUTO
-from weitiao.train.loop import Loop, Task, curve
+from weitiao.train.loop import Loop, Task, curve, measure
 from weitiao.train.machine import look
 
 NOT_REACHED = "training ended before"
 
 
 def run(job: Job) -> Outcome:
-    """Train; a try that was interrupted goes on from its newest checkpoint."""
+    """Train in one process or in several; a try that was interrupted goes on from its newest checkpoint."""
     settings = job.settings(Train)
+    for key in sharing.ignored(settings, job.recipe.folder):
+        job.reporter.say(t("{key} in {name}: not taken, the recipe says it", key=key, name=settings.deepspeed))
+    if processes.launched():
+        processes.send(job)
+        return train(job)
+    if settings.nproc > 1 or (settings.deepspeed and not sharing.is_idle(settings, 1)):
+        return processes.launch(train, job, settings.nproc)
+    if settings.deepspeed:
+        job.reporter.say(t("One process trains: {name} has nothing to split", name=settings.deepspeed))
+    return train(job)
+
+
+def follow() -> bool:
+    """Wait for the first process to train and do a share of it; return false if this is the first process."""
+    return processes.follow(train)
+
+
+def dismiss() -> None:
+    """Let processes go that still wait for the first to train."""
+    processes.dismiss()
+
+
+def train(job: Job) -> Outcome:
+    """Do this process's share of the training; what it comes to, the first process says."""
+    stated = job.settings(Train)
+    shared = sharing.accelerator(stated, job.recipe.folder)
+    job = job if shared.is_main_process else replace(job, reporter=Silent())
     records = to_records(job.inputs["export"].records())
-    found = rows.parts(records, settings.validation, job.recipe.folder)
-    base, made = _base(job, found["train"])
+    found = rows.parts(records, stated.validation, job.recipe.folder)
+    with shared.main_process_first():  # it makes what the others read
+        base, made = _base(job, found["train"])
     mixed = _mixed(job, records, found)
     template, added = _template(job, base)
-    data = rows.read(found, template, Chosen.of(settings))
-    _check_held_out(settings, data)
+    data = rows.read(found, template, Chosen.of(stated))
+    _check_held_out(stated, data)
     lengths = [len(row.encoded.ids) for row in data.train]
-    settings = _chosen(job, base, lengths)
+    with shared.main_process_first():
+        settings = _chosen(job, base, lengths, shared)
     steps = order.steps(lengths, settings, job.seed)
     model = _model(base, settings, job, added)
-    task = Task(model, template, data, steps, settings, job.folder, job.seed, _autocast(base, settings))
+    task = Task(model, template, data, steps, settings, job.folder, job.seed, _autocast(base, settings), shared)
     figures = plan.make(task)
     facts = (
         asdict(figures)
@@ -56,15 +86,20 @@ def run(job: Job) -> Outcome:
         | made
         | ({"mix": mixed.files} if mixed.files else {})
     )
-    write_whole(job.folder / "plan.json", orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+    if shared.is_main_process:
+        write_whole(job.folder / "plan.json", orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     plan.say(figures, task, job.reporter)
     _check_packing(task)
     before = _before(job, task)
-    progress = Loop(task, job.reporter).run()
-    _write(task, base)
+    loop = Loop(task, job.reporter)
+    progress = loop.run()
     if settings.record_losses:
         job.reporter.say(t("Measuring the loss of each record after training"))
-    after = _losses(task) if settings.record_losses else []
+    after = _losses(task, loop.loss) if settings.record_losses else []
+    weights = sharing.weights(shared, model)
+    if not shared.is_main_process:
+        return Outcome(0, 0)
+    _write(task, base, weights)
     kept = progress.best_step if settings.keep == "best" else progress.step
     reached = {index for step in task.steps[:kept] for records in step.packs for index in records}
     job.draft.write(0, None, _ledger(task, reached, before, after, {record.id for record in mixed.records}))
@@ -134,9 +169,11 @@ def _model(base: str, settings: Chosen, job: Job, added: list[Token]) -> Any:
     return adapter.lay(model, settings, name, job.seed, added)
 
 
-def _chosen(job: Job, base: str, lengths: list[int]) -> Chosen:
+def _chosen(job: Job, base: str, lengths: list[int], shared: Accelerator) -> Chosen:
     """Return the settings with a choice where they say auto: made once, so that a try resumed takes the same."""
     settings, path = job.settings(Train), job.draft.scratch("chosen") / "auto.json"
+    if settings.bits == "auto" and sharing.is_split(shared):
+        settings = settings.model_copy(update={"bits": None})
     if not path.exists():
         trust = job.recipe.project.trust_remote_code
         shape = fit.shape(load_config(base, trust=trust), code=bool(own_code(base, trust)))
@@ -160,7 +197,7 @@ def _fitting(settings: Train, base: str, shape: fit.Shape, tokens: int, reporter
     on_gpu = machine.gpu is not None
     whole = settings.method == "full" and settings.dtype == "auto"
     number = torch.float32 if whole else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
-    free = machine.gpu_free if on_gpu else machine.free
+    free = machine.gpu_free if on_gpu else machine.free // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     numbers = fit.Numbers(number.itemsize, _autocast(base, settings), on_gpu)
     choice = fit.choose(shape, settings, tokens, numbers, free)
     reporter.say(t("Memory: {needed:.1f} GB of {free:.1f} GB free; {reason}", needed=choice.memory.total / 1e9,
@@ -176,14 +213,17 @@ def _autocast(base: str, settings: Train) -> bool:
     return wanted and pick_dtype("auto", base, "cuda" if torch.cuda.is_available() else "cpu") == torch.bfloat16
 
 
-def _write(task: Task, base: str) -> None:
+def _write(task: Task, base: str, weights: dict[str, torch.Tensor]) -> None:
     """Write what came of it: an adapter, or a whole model in the number format of its base."""
     settings, model = task.settings, task.model
     if settings.method == "full":
+        if sharing.is_split(task.shared):  # no process has a whole model
+            model = load_model(base, dtype="float32", device="cpu")
+            model.load_state_dict(weights, strict=False)
         model.to(DTYPES[save.stored_dtype(base)])
         save.write(model, task.template, Path(base), task.folder / "model")
         return
-    adapter.save(model, task.folder / "adapter")
+    adapter.save(model, task.folder / "adapter", weights)
     (task.folder / "adapter" / "chat_template.jinja").write_text(task.template.jinja, encoding="utf-8")  # to chat with
     if settings.new_tokens:
         save.write_tokenizer(task.folder / "adapter", task.template)
@@ -216,15 +256,20 @@ def _before(job: Job, task: Task) -> list[float]:
     if not task.settings.record_losses:
         return []
     path = job.draft.scratch("losses") / "before.json"
-    if not path.exists():
-        job.reporter.say(t("Measuring the loss of each record before training"))
-        write_whole(path, orjson.dumps(_losses(task)))
-    found: list[float] = orjson.loads(path.read_bytes())
+    known = path.exists()
+    task.shared.wait_for_everyone()  # all have looked before one writes
+    if known:
+        found: list[float] = orjson.loads(path.read_bytes())
+        return found
+    job.reporter.say(t("Measuring the loss of each record before training"))
+    found = _losses(task, PackedLoss(task.model))
+    if task.shared.is_main_process:
+        write_whole(path, orjson.dumps(found))
     return found
 
 
-def _losses(task: Task) -> list[float]:
-    found = losses(task.model, [row.encoded for row in task.rows.train], task.settings.max_length)
+def _losses(task: Task, loss: Any) -> list[float]:
+    found = measure(task, loss, [row.encoded for row in task.rows.train])
     if bad := [row for row, (loss, _) in zip(task.rows.train, found, strict=True) if not math.isfinite(loss)]:
         raise UserError(t("The loss of these records is not a number: {places}", places=rows.places(bad)))
     return [round(loss / count, 6) for loss, count in found]
