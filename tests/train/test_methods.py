@@ -105,9 +105,8 @@ def test_full_changes_all_but_what_is_frozen(make_job: MakeJob, tiny_llama: Path
         run(make_job("c", method="full", freeze=["*"]))
 
 
-def test_full_in_bfloat16_products_keeps_float32_weights(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weitiao.train.run.pick_dtype", lambda *_: torch.bfloat16)
-    job = make_job(method="full", epochs=6, learning_rate=1e-3)
+def test_full_in_bfloat16_products_keeps_float32_weights(make_job: MakeJob) -> None:
+    job = make_job(method="full", dtype="bfloat16", epochs=6, learning_rate=1e-3)
     outcome = run(job)
     assert outcome.facts["dtype"] == "float32"
     assert outcome.facts["loss"][1] < 0.9 * outcome.facts["loss"][0]

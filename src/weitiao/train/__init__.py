@@ -75,7 +75,9 @@ class Train(Settings):
         "error", description="What becomes of a record longer than max_length; cut keeps the stop token"
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Number format of the frozen weights; auto: bfloat16 where the machine computes in it"
+        "auto",
+        description="Number format of the frozen weights, with method full of the products alone; auto: bfloat16 where "
+        "the machine computes in it",
     )
     gradient_checkpointing: bool | Literal["auto"] = Field(
         "auto", description="Compute activations twice to keep fewer of them; auto: where they do not fit otherwise"
@@ -112,7 +114,7 @@ class Train(Settings):
         description="Split by DeepSpeed: deepspeed_zero1, _zero2, _zero2_offload, _zero3, _zero3_offload or a file",
     )
 
-    @field_validator("bits", "freeze", "loraplus_ratio")
+    @field_validator("bits", "freeze", "loraplus_ratio", "dtype")
     @classmethod
     def _suits_the_method(cls, value: Any, info: ValidationInfo) -> Any:
         method = info.data.get("method")
@@ -122,6 +124,8 @@ class Train(Settings):
             raise ValueError(t("method {method} trains nothing but the adapter", method=method))
         if value and info.field_name == "loraplus_ratio" and method == "full":
             raise ValueError(t("method full has no B matrices"))
+        if value == "float16" and method == "full":
+            raise ValueError(t("method full loses small steps in float16; take bfloat16 or float32"))
         return value
 
     @field_validator("deepspeed")

@@ -161,7 +161,7 @@ def _template(job: Job, base: str) -> tuple[Template, list[Token]]:
 
 def _model(base: str, settings: Chosen, job: Job, added: list[Token]) -> Any:
     quantised = Quantised(settings.bits, settings.double_quant) if settings.bits else None
-    dtype = "float32" if settings.method == "full" and settings.dtype == "auto" else settings.dtype
+    dtype = "float32" if settings.method == "full" else settings.dtype
     model = load_model(base, dtype=dtype, quantised=quantised, trust=job.recipe.project.trust_remote_code)
     if settings.gradient_checkpointing:
         checkpoint_activations(model)
@@ -195,8 +195,9 @@ def _fitting(settings: Train, base: str, shape: fit.Shape, tokens: int, reporter
     """Choose bits and gradient checkpointing by the memory that is free, and say what they take."""
     machine = look()
     on_gpu = machine.gpu is not None
-    whole = settings.method == "full" and settings.dtype == "auto"
-    number = torch.float32 if whole else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
+    number = (
+        torch.float32 if settings.method == "full" else pick_dtype(settings.dtype, base, "cuda" if on_gpu else "cpu")
+    )
     free = machine.gpu_free if on_gpu else machine.free // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     numbers = fit.Numbers(number.itemsize, _autocast(base, settings), on_gpu)
     choice = fit.choose(shape, settings, tokens, numbers, free)
@@ -209,8 +210,8 @@ def _fitting(settings: Train, base: str, shape: fit.Shape, tokens: int, reporter
 
 def _autocast(base: str, settings: Train) -> bool:
     """Tell whether trained float32 weights are multiplied in bfloat16: steps are too small for bfloat16 weights."""
-    wanted = settings.method == "full" and settings.dtype == "auto"
-    return wanted and pick_dtype("auto", base, "cuda" if torch.cuda.is_available() else "cpu") == torch.bfloat16
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return settings.method == "full" and pick_dtype(settings.dtype, base, device) == torch.bfloat16
 
 
 def _write(task: Task, base: str, weights: dict[str, torch.Tensor]) -> None:
