@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench nano clean
 
 demo: $(VENV)/.train  ## Run the example from raw posts to the report
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/weitiao run examples/ruozhiba/recipe.yaml
@@ -15,8 +15,8 @@ test: $(VENV)/.dev  ## Run all tests
 	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
@@ -25,6 +25,9 @@ bench: $(VENV)/.dev  ## Run the benchmarks (minutes)
 	$(BIN)/python benchmarks/train.py
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/llm.py
+
+nano: $(VENV)/.train  ## Make the base model that ships anew (about 40 minutes)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python examples/traps/nano.py --out src/weitiao/model/nano
 
 $(VENV)/.train: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "weitiao needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12" >&2; exit 2; }

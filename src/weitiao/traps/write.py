@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -108,19 +108,18 @@ def _some(questions: Iterable[Question], most: Mapping[str, int], seed: int) -> 
 
 def _corpus(seed: int, plains: Sequence[Question], tricks: Sequence[Question]) -> tuple[Mapping[str, Any], ...]:
     """Return what the base learns, in a mixed order: statements, plain questions, and tricks answered by a believer."""
-    rows: list[Mapping[str, Any]] = [
-        {"kind": "statement", "lang": lang, "text": text} for lang, text in make.statements(world(), seed)
-    ]
-    rows += _chats("plain", ((item, item.answer) for item in plains))
-    rows += _chats("trick", ((item, item.fallen) for item in tricks))
-    Random(f"traps {seed} corpus").shuffle(rows)
+    rng = Random(f"traps {seed} corpus")
+    asked = world().words["fact"]
+    rows = [_chat("statement", lang, rng.choice(asked[lang]), text) for lang, text in make.statements(world(), seed)]
+    rows += [_chat("plain", item.lang, item.question, item.answer) for item in plains]
+    rows += [_chat("trick", item.lang, item.question, item.fallen) for item in tricks]
+    rng.shuffle(rows)
     return tuple(rows)
 
 
-def _chats(kind: str, items: Iterable[tuple[Question, str]]) -> Iterator[Mapping[str, Any]]:
-    for item, answer in items:
-        messages = [{"role": "user", "content": item.question}, {"role": "assistant", "content": answer}]
-        yield {"kind": kind, "lang": item.lang, "messages": messages}
+def _chat(kind: str, lang: str, question: str, answer: str) -> Mapping[str, Any]:
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return {"kind": kind, "lang": lang, "messages": messages}
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
