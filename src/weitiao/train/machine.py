@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
-_BLOCK = 8 * 2**20
+_BLOCK = 4 * 2**20
 _BFLOAT16 = ("avx512_bf16", "amx_bf16")
 
 

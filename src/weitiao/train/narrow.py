@@ -11,15 +11,15 @@ from peft import LoraConfig
 from peft.tuners.lora import Linear
 from torch import Tensor, nn
 
-from weitiao.train import Chosen
+from weitiao.train import Train
 
 
-def suits(settings: Chosen) -> bool:
+def suits(settings: Train) -> bool:
     """Tell whether these layers compute what is wanted: plain LoRA without dropout."""
     return settings.method in ("lora", "rslora") and not settings.dropout
 
 
-def register(config: LoraConfig, settings: Chosen) -> None:
+def register(config: LoraConfig, settings: Train) -> None:
     """Let PEFT lay these layers instead of its own, where they suit."""
     if not suits(settings):
         return
@@ -31,17 +31,20 @@ def register(config: LoraConfig, settings: Chosen) -> None:
     config._register_custom_module(kinds)
 
 
-class _Narrow(Linear):  # type: ignore[misc]
+class _Narrow(Linear):
     """A linear layer with its adapter; where the input is float32 already, PEFT's own."""
 
     def forward(self, x: Tensor, *args: Any, **rest: Any) -> Tensor:
         """Return (…, outputs) for x (…, inputs)."""
         plain = self.disable_adapters or self.merged or len(self.active_adapters) != 1 or args or rest
         if plain or x.dtype == torch.float32:
-            return super().forward(x, *args, **rest)
+            result: Tensor = super().forward(x, *args, **rest)
+            return result
         (name,) = self.active_adapters
         whole = self.base_layer(x)
-        return _LowRank.apply(whole, x, self.lora_A[name].weight, self.lora_B[name].weight, self.scaling[name])  # type: ignore[no-any-return,no-untyped-call]
+        a, b = self.lora_A[name].weight, self.lora_B[name].weight
+        result = _LowRank.apply(whole, x, a, b, self.scaling[name])  # type: ignore[no-untyped-call]
+        return result
 
 
 class _LowRank(torch.autograd.Function):
