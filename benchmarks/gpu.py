@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
@@ -26,7 +26,7 @@ from weitiao.model.loss import Pack, PackedLoss, pack
 from weitiao.model.quantise import Quantised
 from weitiao.model.template import Encoded
 from weitiao.talk import t
-from weitiao.train import Train, adapter, fit
+from weitiao.train import Chosen, adapter, fit
 from weitiao.train.loop import peak_memory
 
 TOKENS, RECORD, WARM, STEPS = 4096, 512, 5, 20
@@ -39,7 +39,7 @@ class Case:
     """One measurement: a model's shape, the bits of its frozen weights, whether layers are compiled."""
 
     shape: str  # of `weitiao.train.fit.KNOWN`
-    bits: int | None
+    bits: Literal[4] | None
     compiled: bool
 
 
@@ -65,7 +65,7 @@ def main(results: Path) -> None:
 
 def measure(config: LlamaConfig, case: Case, device: str, *, steps: int, tokens: int = TOKENS) -> dict[str, Any]:
     """Train a model of that shape, its weights random, on full packs; return the figures of the last `steps`."""
-    settings = Train(max_length=tokens, bits=case.bits, learning_rate=2e-4)  # type: ignore[arg-type]
+    settings = Chosen(max_length=tokens, bits=case.bits)
     model = _model(config, case, settings, device)
     items = [_pack(config.vocab_size, tokens, seed).to(device) for seed in range(2)]
     parameters = [value for _, value in adapter.trained(model)]
@@ -130,7 +130,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _model(config: LlamaConfig, case: Case, settings: Train, device: str) -> Any:
+def _model(config: LlamaConfig, case: Case, settings: Chosen, device: str) -> Any:
     """Make the model with its adapter; with 4 bits its layers are quantised one after the other."""
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, Trainer, TrainerCallback, Trainin
 from weitiao.model.load import load_model
 from weitiao.model.template import Encoded
 from weitiao.stage import Silent
-from weitiao.train import Train, adapter, order
+from weitiao.train import Chosen, adapter, order
 from weitiao.train.loop import Loop, Task, peak_memory
 from weitiao.train.machine import return_freed_blocks
 from weitiao.train.rows import Row, Rows
@@ -81,7 +81,7 @@ class Trained:
 def ours(work: Work) -> Trained:
     """Train with weitiao's loop."""
     return_freed_blocks()  # as its train stage does
-    settings = Train(
+    settings = Chosen(
         epochs=1, max_length=PACK, learning_rate=RATE, r=RANK, alpha=ALPHA, warmup=0, record_losses=False,
         gradient_checkpointing=False, bits=None,
     )  # fmt: skip

@@ -1,3 +1,4 @@
+from typing import Literal
 from xml.etree import ElementTree
 
 import pytest
@@ -50,7 +51,7 @@ def test_flops_are_counted_by_hand() -> None:
 
 
 @pytest.mark.parametrize("bits", [None, 4])
-def test_what_is_measured_on_a_gpu_runs_on_a_tiny_model(bits: int | None) -> None:
+def test_what_is_measured_on_a_gpu_runs_on_a_tiny_model(bits: Literal[4] | None) -> None:
     if bits:
         pytest.importorskip("bitsandbytes")
     found = gpu.measure(TINY, gpu.Case("tiny", bits, False), "cpu", steps=2, tokens=64)
