@@ -21,8 +21,8 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev  ## Run the benchmarks (minutes)
-	$(BIN)/python benchmarks/train.py
+bench: $(VENV)/.bench  ## Measure training against others (a quarter of an hour); the results go to benchmarks/results
+	$(BIN)/python -m benchmarks.train
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/llm.py
 
@@ -37,6 +37,10 @@ $(VENV)/.train: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.train
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' hypothesis mypy pytest pytest-xdist ruff types-PyYAML
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install -q -c constraints.txt -r benchmarks/requirements.txt
 	touch $@
 
 clean:

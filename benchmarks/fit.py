@@ -28,6 +28,7 @@ from weitiao.model.tokens import Token
 from weitiao.stage import Silent
 from weitiao.train import Chosen, adapter, fit, order
 from weitiao.train.loop import Loop, Task
+from weitiao.train.machine import return_freed_blocks
 from weitiao.train.rows import Row, Rows
 from weitiao.train.run import checkpoint_activations
 
@@ -115,7 +116,8 @@ def held(key: str) -> int:
 
 
 def measure(name: str) -> None:
-    """Chosen some steps in this process, and print its peak in bytes."""
+    """Train some steps in this process, and print its peak in bytes."""
+    return_freed_blocks()
     _, settings, dtype, autocast = case(name)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     with tempfile.TemporaryDirectory() as folder:

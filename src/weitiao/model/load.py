@@ -12,10 +12,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils.logging import disable_progress_bar
 
 from weitiao.errors import UserError
-from weitiao.model import internlm2, tokens
+from weitiao.model import internlm2, quantise, tokens
 from weitiao.model.hub import own_code
 from weitiao.model.pieces import load_pieces
-from weitiao.model.quantise import Quantised, hold
+from weitiao.model.quantise import Quantised
 from weitiao.talk import t
 
 disable_progress_bar()  # progress is ours to show
@@ -74,14 +74,13 @@ def load_model(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     kind = pick_dtype(dtype, path, device)
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            path,
-            dtype=kind,
-            trust_remote_code=code,
-            local_files_only=True,
-            quantization_config=quantised and quantised.config(kind),
-            device_map=quantised and {"": device},
-        )
+        model: Any
+        if quantised:
+            model = quantise.load(path, load_config(path, trust=trust), quantised.config(kind), device, code=code)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(
+                path, dtype=kind, trust_remote_code=code, local_files_only=True
+            )
         if adapter is not None:
             tokens.widen(model, tokens.trained_in(Path(adapter)))
             with warnings.catch_warnings():
@@ -101,7 +100,7 @@ def load_model(
             t("The weights in {path} are a pickle that would run code; it was not loaded", path=adapter or path),
             t("Ask for the same weights as safetensors"),
         ) from None
-    return (hold(model) if quantised else model.to(device)).eval()
+    return (quantise.hold(model) if quantised else model.to(device)).eval()
 
 
 def pick_dtype(name: str, path: str, device: str) -> torch.dtype:

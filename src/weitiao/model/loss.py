@@ -177,12 +177,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         needed = ctx.needs_input_grad[0] and not ctx.trained
         losses, gradients = [hidden.new_empty(0, dtype=torch.float32)], [hidden[:0]]
         for part, target in _chunks(hidden, targets, weight):
-            logits = functional.linear(part, weight, bias).float()
-            logits, bent = _capped(logits, cap)
-            total = logits.logsumexp(-1, keepdim=True)
-            losses.append((total - logits.gather(1, target[:, None]))[:, 0])
+            likely, bent = _log_softmax(functional.linear(part, weight, bias), cap)
+            losses.append(-likely.gather(1, target[:, None])[:, 0])
             if needed:
-                gradients.append(_to_logits(logits, target, total, bent).to(weight.dtype) @ weight)
+                gradients.append(_to_logits(likely, target, bent).to(weight.dtype) @ weight)
         if ctx.trained:
             ctx.save_for_backward(hidden, weight, bias, targets)
         else:
@@ -208,9 +206,8 @@ def _all_gradients(
     done = 0
     wide = weight.to(hidden.dtype)  # under autocast they differ
     for part, target in _chunks(hidden, targets, weight):
-        logits = functional.linear(part, wide, None if bias is None else bias.to(hidden.dtype)).float()
-        logits, bent = _capped(logits, cap)
-        gradient = _to_logits(logits, target, logits.logsumexp(-1, keepdim=True), bent)
+        likely, bent = _log_softmax(functional.linear(part, wide, None if bias is None else bias.to(hidden.dtype)), cap)
+        gradient = _to_logits(likely, target, bent)
         gradient *= shares[done : done + len(target), None]
         done += len(target)
         narrow = gradient.to(part.dtype)
@@ -228,18 +225,18 @@ def _chunks(hidden: Tensor, targets: Tensor, weight: Tensor) -> Iterator[tuple[T
         yield from zip(hidden.split(rows), targets.split(rows), strict=True)
 
 
-def _capped(logits: Tensor, cap: float | None) -> tuple[Tensor, Tensor | None]:
-    """Return the logits bent by `cap`, and their tanh, which the gradient needs too."""
+def _log_softmax(logits: Tensor, cap: float | None) -> tuple[Tensor, Tensor | None]:
+    """Return the log-likelihoods of the words in float32, and the tanh of the logits where `cap` bends them."""
     if not cap:
-        return logits, None
-    bent = logits.div_(cap).tanh_()
-    return bent * cap, bent
+        return logits.log_softmax(-1, dtype=torch.float32), None
+    bent = logits.float().div_(cap).tanh_()
+    return (bent * cap).log_softmax(-1), bent
 
 
-def _to_logits(logits: Tensor, targets: Tensor, total: Tensor, bent: Tensor | None) -> Tensor:
-    """Turn the logits, in place, into the gradient to what the head gave: softmax, less one at the target."""
-    logits.sub_(total).exp_()
-    logits[torch.arange(len(targets), device=logits.device), targets] -= 1
+def _to_logits(likely: Tensor, targets: Tensor, bent: Tensor | None) -> Tensor:
+    """Turn log-likelihoods, in place, into the gradient to what the head gave: softmax, less one at the target."""
+    likely.exp_()
+    likely[torch.arange(len(targets), device=likely.device), targets] -= 1
     if bent is not None:
-        logits *= 1 - bent**2
-    return logits
+        likely *= 1 - bent**2
+    return likely

@@ -20,7 +20,7 @@ from weitiao.model import tokens
 from weitiao.model.tokens import Token
 from weitiao.store import write_whole
 from weitiao.talk import t
-from weitiao.train import Train
+from weitiao.train import Train, narrow
 
 WEIGHTS = "adapter_model.safetensors"
 WHOLE = "trained.safetensors"
@@ -52,6 +52,7 @@ def lay(model: Any, settings: Train, name: str, seed: int, added: Sequence[Token
         init_lora_weights=_PISSA if pissa else True,
         trainable_token_indices=tokens.indices(model, added),
     )
+    narrow.register(config, settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads a property that transformers 5.23 has renamed
         tuned = get_peft_model(model, config)

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from weitiao.model import internlm2
 from weitiao.model.loss import CHUNK
-from weitiao.train import Chosen, Train
+from weitiao.train import Chosen, Train, narrow
 
 # Python, torch, transformers and PEFT with nothing loaded. [measured: 0.44 GB on Linux, CPU build]
 LIBRARIES = 0.45e9
@@ -175,18 +175,20 @@ def adapter_size(model: Shape, settings: Chosen) -> int:
 def _layer(model: Shape, settings: Chosen, numbers: Numbers) -> float:
     """Return the bytes that one layer keeps for a token.
 
-    The norms and, in adapters, each linear layer keep their input in float32: a copy of its own where the model is
+    The norms and, in most adapters, each linear layer keep their input in float32: a copy of its own where the model is
     narrower. Attention keeps its three inputs and its output, the gated MLP its two halves and the gate's activation.
     """
     h, m, q, kv = model.hidden, model.inner, model.query, model.key_value
-    narrow = 2 if numbers.autocast else numbers.itemsize
-    kept = narrow * (2 * q + 2 * kv + 3 * m)
+    size = 2 if numbers.autocast else numbers.itemsize
+    kept = size * (2 * q + 2 * kv + 3 * m)
     if settings.method == "full":
-        return 4 * 4 * h + narrow * (2 * h + q + m) + kept
+        return 4 * 4 * h + size * (2 * h + q + m) + kept
+    if numbers.itemsize < 4 and narrow.suits(settings):
+        return 4 * 2 * h + numbers.itemsize * (2 * h + 2 * q + 2 * kv + 4 * m + 7 * settings.r)
     copies = 7 * h if numbers.itemsize < 4 else 4 * h
     made = 4 * (copies + q + m) + kept + 4 * 7 * settings.r
     if settings.method == "dora":  # scales what the weights and what the adapter gave: both are kept
-        made += (narrow + 4) * (q + 2 * kv + 2 * m + 2 * h)
+        made += (size + 4) * (q + 2 * kv + 2 * m + 2 * h)
     return made
 
 

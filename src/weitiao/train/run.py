@@ -30,7 +30,7 @@ from weitiao.train import Chosen, Train, adapter, defaults, fit, mix, order, ove
 from weitiao.train.checkpoint import Progress
 from weitiao.train.defaults import AUTO
 from weitiao.train.loop import Loop, Task, curve, measure
-from weitiao.train.machine import look
+from weitiao.train.machine import look, return_freed_blocks
 
 NOT_REACHED = "training ended before"
 
@@ -62,6 +62,7 @@ def dismiss() -> None:
 
 def train(job: Job) -> Outcome:
     """Do this process's share of the training; what it comes to, the first process says."""
+    return_freed_blocks()
     stated = job.settings(Train)
     shared = sharing.accelerator(stated, job.recipe.folder)
     job = job if shared.is_main_process else replace(job, reporter=Silent())

@@ -1,0 +1,1 @@
+"""Measurements of weitiao against others, each a process of its own."""
