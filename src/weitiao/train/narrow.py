@@ -41,8 +41,11 @@ class _Narrow(Linear):
             result: Tensor = super().forward(x, *args, **rest)
             return result
         (name,) = self.active_adapters
-        whole = self.base_layer(x)
         a, b = self.lora_A[name].weight, self.lora_B[name].weight
+        if not a.numel():  # under ZeRO-3 a weight is there only while its own layer runs
+            found: Tensor = super().forward(x)
+            return found
+        whole = self.base_layer(x)
         result = _LowRank.apply(whole, x, a, b, self.scaling[name])  # type: ignore[no-untyped-call]
         return result
 
