@@ -23,9 +23,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("stage", "similar"),
     ("engine", "store"),
-    ("step", "checks"),
+    ("step", "checks", "traps"),
     ("recipe",),
-    ("formats", "traps"),
+    ("formats",),
     ("record", "ledger"),
     ("talk", "errors"),
 )

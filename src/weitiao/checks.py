@@ -27,6 +27,7 @@ KINDS: dict[str, str] = {
     "regex": "weitiao.checks:Regex",
     "numeric": "weitiao.checks:Numeric",
     "json": "weitiao.checks:Json",
+    "trap": "weitiao.traps:Trap",
 }
 
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:e[-+]?\d{1,3})?")

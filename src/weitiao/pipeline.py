@@ -169,7 +169,15 @@ class _Line:
         inputs = {name: self.done[name].stored for name in stage.reads if name in self.done}
         if stage.reads_records:
             inputs["records"] = [item.stored for item in self.done.values() if item.stage.gives_records][-1]
+        for name, file in (stage.files(self.recipe) if stage.files else {}).items():
+            inputs[name] = self._read(name, file)
         return inputs
+
+    def _read(self, name: str, file: str) -> Stored:
+        """Read a file as any other, in a run of its own inside this one."""
+        project = self.recipe.project.model_copy(update={"name": name})
+        sections: dict[str, Settings] = {"source": source.Source(inputs=[file]), "export": export.Export()}
+        return run(Recipe(project, sections, self.recipe.folder), self.home.folder, reporter=self.reporter)[-1].stored
 
 
 def _entry(stage: Stage) -> Any:

@@ -145,8 +145,13 @@ def _visible(text: str) -> str:
 
 
 def _stages(run: Path) -> dict[str, Stored]:
-    home = Run(run)
-    found = {stage.name: home.stored(stage.name) for stage in STAGES if (run / stage.name).is_dir()}
+    """Return the finished stages by name: first those of questions that were read from a file of their own."""
+    found = {
+        f"{part}{stage.name}": Run(run / part).stored(stage.name)
+        for part in ("questions/", "")
+        for stage in STAGES
+        if (run / part / stage.name).is_dir()
+    }
     return {name: stored for name, stored in found.items() if stored}
 
 

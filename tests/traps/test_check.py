@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from weitiao.traps import Question, check
+from weitiao import checks
+from weitiao.traps import Question, Trap, check
 from weitiao.traps.check import plain
 from weitiao.traps.make import tricks
 from weitiao.traps.world import world
@@ -78,8 +79,19 @@ def test_an_answer_is_compared_in_one_form() -> None:
     assert plain(" Ａ　Seahorse ISN’T\n１００％ ") == "a seahorse isn't 100%"
 
 
-def test_a_question_comes_back_from_its_row() -> None:
-    question = asked()["share", "en", "可乐"]
-    row = {**vars(question), "things": list(question.things), "seen": list(question.seen), "more": 1}
-    assert Question.of(row) == question
-    assert question.group == "share:可乐"
+def test_a_row_carries_the_check_and_judges_alike() -> None:
+    for question, verdict, text in answers("answers.toml"):
+        row = question.row()
+        (carried,) = checks.carried({"source": {"check": row["check"]}})
+        assert isinstance(carried, Trap)
+        assert carried.judge(text) == verdict
+    assert {"seen", "bait", "wrong"}.isdisjoint(row)
+    assert row["check"]["trap"]["question"] == row["question"]
+    assert asked()["share", "en", "可乐"].group == "share:可乐"
+
+
+def test_a_pattern_that_is_none_is_named() -> None:
+    with pytest.raises(checks.BadCheck, match=r"check\.trap\.seen: \(: missing \), unterminated subpattern"):
+        checks.carried({"check": {"trap": {"lang": "zh", "seen": ["("]}}})
+    with pytest.raises(checks.BadCheck, match=r"check\.trap\.seen"):
+        checks.carried({"check": {"trap": {"lang": "zh", "seen": []}}})

@@ -11,13 +11,21 @@ from weitiao.stage import Stage
 from weitiao.talk import t
 
 # What else a row of the report holds: a further model stands beside it under its name.
-_TAKEN = {"id", "family", "question", "reference", "before", "after", "change", "verdict", "copies"}
+_TAKEN = {"id", "family", "question", "reference", "before", "after", "change", "verdict", "copies", "groups"}
 
 
 class Compare(Settings):
     """What is compared, and how."""
 
     part: str = Field("test", description="The part of the split whose questions are asked")
+    questions: str | None = Field(
+        None, description="A file whose questions are asked instead, in any format that source reads"
+    )
+    group_by: list[str] = Field(
+        default_factory=list,
+        description="Fields of the questions' rows by which right answers are counted too: part,family counts by part, "
+        "and in each by family",
+    )
     limit: int | None = Field(None, ge=1, description="Ask only this many questions, the first ones")
     before: str | None = Field(None, description="The model before, where it is not the base model")
     after: str | None = Field(None, description="The model or adapter after, where it is not what the run trained")
@@ -35,6 +43,11 @@ class Compare(Settings):
     tie_likelihood: float = Field(0.01, ge=0, description="A smaller difference in nats per token is a tie")
     tie_overlap: float = Field(1.0, ge=0, description="A smaller difference in chrF points is a tie")
     language: Literal["auto", "en", "zh"] = Field("auto", description="Language that the report opens in")
+
+    @field_validator("group_by", mode="before")
+    @classmethod
+    def _are_fields(cls, names: object) -> object:
+        return names.split(",") if isinstance(names, str) else names
 
     @field_validator("models")
     @classmethod
@@ -54,6 +67,12 @@ def outside(recipe: Recipe) -> object:
     return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files if path.is_file()]
 
 
+def files(recipe: Recipe) -> dict[str, str]:
+    """Return the files of records that are read for this stage alone."""
+    asked = recipe.section("compare", Compare).questions
+    return {} if asked is None else {"questions": asked}
+
+
 STAGE = Stage(
     "compare",
     Compare,
@@ -62,4 +81,5 @@ STAGE = Stage(
     reads=("source", "prepare", "split", "export", "train", "merge"),
     project=("seed", "model", "template", "trust_remote_code", "thinking"),
     outside=outside,
+    files=files,
 )

@@ -28,6 +28,7 @@ class Question:
 
     record: Record
     checks: tuple[Check, ...] = ()
+    groups: tuple[str, ...] = ()  # the kind of question that it is, from coarse to fine
 
     @property
     def id(self) -> str:

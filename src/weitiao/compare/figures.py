@@ -9,7 +9,7 @@ from weitiao import checks
 from weitiao.compare import Compare
 from weitiao.compare.ask import Question
 from weitiao.compare.measures import BETTER, CLAIMS, JUDGED, Said, verdict
-from weitiao.compare.statistics import Difference, as_facts, corrected, differences, tally
+from weitiao.compare.statistics import Difference, as_facts, corrected, differences, exact_interval, tally
 
 SHOWN = {
     "higher": "better on unseen questions",
@@ -42,6 +42,7 @@ def row(question: Question, said: Mapping[str, Said], settings: Compare, by_toke
         "family": question.family,
         "question": [{"role": role, "content": content} for role, content in question.asked],
         "reference": question.reference,
+        "groups": question.groups,
         **sides,
         "change": change,
         "verdict": {name: verdict(change[name], bands[name]) for name in change},
@@ -75,6 +76,7 @@ def figures(rows: Sequence[Mapping[str, Any]], others: Sequence[str], settings: 
         "tested": {"measures": [item.name for item in told["after"] if item.name in BETTER], "models": len(sides)},
         "verdicts": verdicts,
         "checked": _checked(rows, ("before", *sides)),
+        "groups": _grouped(rows, ("before", *sides)),
         "others": {name: as_facts(told[name]) for name in others},
     }
 
@@ -108,3 +110,21 @@ def _checked(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> dict[st
         "questions": len(judged),
         "words": {word: {side: words[side][word] for side in sides} for word in (checks.RIGHT, *sorted(known))},
     }
+
+
+def _grouped(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[dict[str, Any]]:
+    """Return for each group, and each group within it, how many answers of each side are right, with an interval."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for one in rows:
+        for depth in range(1, len(one["groups"]) + 1) if "judged" in one["before"] else ():
+            groups.setdefault(tuple(one["groups"][:depth]), []).append(one)
+    return [
+        {"group": group, "questions": len(mine), "right": {side: _right(mine, side) for side in sides}}
+        for group, mine in sorted(groups.items())
+    ]
+
+
+def _right(rows: Sequence[Mapping[str, Any]], side: str) -> dict[str, float]:
+    count = sum(one[side]["judged"] == checks.RIGHT for one in rows)
+    low, high = exact_interval(count, len(rows))
+    return {"count": count, "low": low, "high": high}

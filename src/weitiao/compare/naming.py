@@ -28,6 +28,8 @@ MEANINGS = {
     "tokens": "of its own answers; neither good nor bad",
     "characters": "of its own answers; neither good nor bad",
 }
+# What checks call answers, where the word alone would not say it.
+WORDS = {"fell": "fell for it", "refused": "refused to answer"}
 _DIGITS = {"likelihood": 3, "overlap": 1, "rouge": 1}
 _SHARES = {"right", "stopped", "repetition", "drifted", "refused"}
 _YES_OR_NO = _SHARES - {"repetition"}

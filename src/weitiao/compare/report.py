@@ -39,6 +39,10 @@ _UNSEEN = (
     "model met them in its own pretraining cannot be ruled out; before and after share that."
 )
 _NOT_KNOWN = "Whether either model was trained on these questions is not known here: no split stands in this run."
+_COUNTED = (
+    "The questions come from a file of their own. How many of them stand on the train side too is counted here; that "
+    "the base model met them in its own pretraining cannot be ruled out."
+)
 _FEW = "{count} questions are few. Where an interval holds 0, a real difference may still be there, unseen."
 _TOO_FEW = "{count} questions are too few for any verdict; the intervals cannot be trusted."
 _MANY = "The intervals speak of questions like these {count}, not of other kinds of questions."
@@ -116,7 +120,8 @@ def limits(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return what must be known before the figures are believed: texts, with their values."""
     total = len(facts["records"])
     few = _TOO_FEW if facts["families"] < FEWEST else _FEW if total < 100 else _MANY
-    seen = _UNSEEN if facts["unseen"] else _NOT_KNOWN
+    counted = facts["settings"]["questions"] and facts["seen"]
+    seen = _UNSEEN if facts["unseen"] else _COUNTED if counted else _NOT_KNOWN
     bits = None if facts["settings"]["after"] else facts["found"].get("train", {}).get("bits")
     quantised: list[tuple[str, dict[str, Any]]] = [(_QUANTISED, {"bits": bits})] if bits else []
     return [

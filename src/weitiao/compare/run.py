@@ -30,7 +30,7 @@ def run(job: Job) -> Outcome:
     """Compare the model before with the model after, and with further ones."""
     settings = job.settings(Compare)
     frame = _asked(job, settings)
-    candidates = [_question(record) for record in to_records(frame)]
+    candidates = [_question(record, settings.group_by) for record in to_records(frame)]
     questions = candidates[: settings.limit]
     wide = general.questions(settings, job.recipe.folder)
     sides = _sides(job, settings)
@@ -48,8 +48,8 @@ def run(job: Job) -> Outcome:
     facts: dict[str, Any] = {
         "weitiao": weitiao.__version__,
         "run": job.recipe.project.name,
-        "unseen": "split" in job.inputs,
-        "part": settings.part,
+        "unseen": "split" in job.inputs and settings.questions is None,
+        "part": settings.part if settings.questions is None else Path(settings.questions).name,
         "seed": job.seed,
         "candidates": len(candidates),
         "asked": len(questions),
@@ -72,13 +72,17 @@ def run(job: Job) -> Outcome:
 
 def _asked(job: Job, settings: Compare) -> pl.DataFrame:
     """Return the records whose questions are asked."""
-    export = job.inputs.get("export")
+    export = job.inputs.get("questions", job.inputs.get("export"))
     if export is None:
         raise UserError(
             t("`compare` has no questions: the recipe has no `export`"),
             t("Add `export:` to the recipe, or give --data"),
         )
     frame = export.records()
+    if settings.questions is not None:
+        if frame.is_empty():
+            raise UserError(t("{file} holds no question with its answer", file=settings.questions))
+        return frame
     if "split" in job.inputs:
         frame = frame.filter(fact("split", "part") == settings.part)
     if frame.is_empty():
@@ -89,9 +93,15 @@ def _asked(job: Job, settings: Compare) -> pl.DataFrame:
     return frame
 
 
-def _question(record: Record) -> Question:
+def _question(record: Record, group_by: Sequence[str]) -> Question:
+    row = record.facts.get("source", {})
+    if missing := [name for name in group_by if name not in row]:
+        raise UserError(
+            t("{place}: no field `{name}` to group by", place=f"{record.uri}:{record.row}", name=missing[0]),
+            t("It has: {names}", names=", ".join(row) or "-"),
+        )
     try:
-        return Question(record, checks.carried(record.facts))
+        return Question(record, checks.carried(record.facts), tuple(str(row[name]) for name in group_by))
     except checks.BadCheck as bad:  # source has looked; the kinds of checks may have changed since
         place = f"{record.uri}:{record.row}:{bad.field}"
         raise UserError(

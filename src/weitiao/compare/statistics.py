@@ -156,6 +156,23 @@ def sign_test(wins: int, losses: int) -> float:
     return min(1.0, float(2 * tail / 2**total))
 
 
+def exact_interval(count: int, total: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a share of which `count` of `total` were seen (Clopper and Pearson, 1934)."""
+
+    def end(least: int, tail: float) -> float:
+        """Return the share at which `least` or more are seen with the chance `tail`."""
+        ways = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(least)]
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            share = (low + high) / 2
+            yes, no = math.log(share), math.log1p(-share)
+            fewer = math.fsum(math.exp(way + k * yes + (total - k) * no) for k, way in enumerate(ways))
+            low, high = (share, high) if 1 - fewer < tail else (low, share)
+        return low
+
+    return end(count, 0.025) if count else 0.0, end(count + 1, 0.975) if count < total else 1.0
+
+
 def holm(values: Sequence[float]) -> list[float]:
     """Return the p values corrected for being tested together, in the same order (Holm, 1979)."""
     adjusted, least = [0.0] * len(values), 0.0

@@ -3,9 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from weitiao.checks import Check
 
 Verdict = Literal["right", "fell", "refused", "other"]
 
@@ -35,12 +39,38 @@ class Question:
         """What must stay on one side of a split: the family with its things."""
         return f"{self.family}:{'+'.join(self.things)}"
 
+    def row(self) -> dict[str, Any]:
+        """Return the question as a row that any reader takes: what judges an answer is the check that it carries."""
+        values = asdict(self)
+        patterns = {name: values.pop(name) for name in ("seen", "bait", "wrong")}
+        return {**values, "check": {"trap": {"lang": self.lang, "question": self.question, **patterns}}}
+
+
+class Trap(Check):
+    """The answer tells the fact or names the trap, and says neither the belief nor a false fact.
+
+    The patterns are Python's and look around themselves, which no linear engine does: take files that you trust.
+    """
+
+    lang: Literal["zh", "en"]
+    question: str = ""  # an answer may begin by repeating it
+    seen: tuple[str, ...] = Field(min_length=1)
+    bait: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+
+    @field_validator("seen", "bait", "wrong")
     @classmethod
-    def of(cls, row: dict[str, Any]) -> "Question":
-        """Return the question that a row of questions.jsonl holds."""
-        values: dict[str, Any] = {item.name: row[item.name] for item in fields(cls)}
-        values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls(**values)
+    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                _compiled(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern}: {error}") from None
+        return patterns
+
+    def judge(self, answer: str) -> str:
+        """Tell whether the answer is right, fell for the trap, refused, or is something else."""
+        return check(answer, self)
 
 
 # Clauses end at punctuation, and before words that turn to something else. A full stop within a number is none.
@@ -66,7 +96,7 @@ _ACCEPTS = re.compile(
 )
 
 
-def check(answer: str, question: Question) -> Verdict:
+def check(answer: str, question: Question | Trap) -> Verdict:
     """Judge any answer by what it says: the fact or the trap (`seen`), the belief (`bait`), a false fact (`wrong`).
 
     An answer that says both the fact and the belief is neither. Nothing is understood: what no pattern knows is other.

@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -74,7 +74,7 @@ def write(folder: Path, made: Experiment, seed: int) -> dict[str, Any]:
         for file in made.files
         for number, row in enumerate(file.rows, 1)
     ]
-    asked = [{"part": part, **asdict(item)} for part, items in made.asked.items() for item in items]
+    asked = [{"part": part, **item.row()} for part, items in made.asked.items() for item in items]
     _write_lines(folder / "fates.jsonl", fates)
     _write_lines(folder / "questions.jsonl", asked)
     _write_lines(folder / "corpus.jsonl", made.corpus)
