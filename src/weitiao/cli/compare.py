@@ -25,7 +25,7 @@ def _group() -> None:
 
 
 @app.command()
-@with_flags("compare", without=("models",))
+@with_flags("compare", without=("models", "questions"))
 def compare(
     compare: dict[str, Any],
     recipe: Annotated[Path | None, typer.Argument(help=t("A recipe, whose run is compared"))] = None,
@@ -46,6 +46,8 @@ def compare(
     for key in ("before", "after", "general"):
         if isinstance(compare.get(key), str):
             compare[key] = _from_here(compare[key])
+    if data is not None:
+        compare["questions"] = str(data.absolute())
     if also:
         compare["models"] = dict(_model(text) for text in also)
     if recipe is not None:
@@ -55,7 +57,7 @@ def compare(
         done = pipeline.run(checked, runs, first="compare", last="compare", reporter=Terminal())[-1]
         folder = done.stored.folder if out is None else _copied(done, out)
     else:
-        done, folder = _plain(compare, data, out, {"seed": seed, "trust_remote_code": trust_remote_code})
+        done, folder = _plain(compare, out, {"seed": seed, "trust_remote_code": trust_remote_code})
     if as_json:
         facts = done.manifest["facts"]
         kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models")}
@@ -64,18 +66,17 @@ def compare(
         print(folder / FILES[0])
 
 
-def _plain(settings: dict[str, Any], data: Path | None, out: Path | None, project: dict[str, Any]) -> tuple[Done, Path]:
+def _plain(settings: dict[str, Any], out: Path | None, project: dict[str, Any]) -> tuple[Done, Path]:
     """Compare two models on a file, in a run that is kept beside the reports until they are written."""
-    wanted = {"--data": data, "--out": out, "--before": settings.get("before"), "--after": settings.get("after")}
+    wanted = {"--data": settings.get("questions"), "--out": out}
+    wanted |= {"--before": settings.get("before"), "--after": settings.get("after")}
     if missing := [flag for flag, value in wanted.items() if value is None]:
         raise UserError(
             t("Missing: {flags}", flags=", ".join(missing)),
             t("Give a recipe, or --before M --after M --data test.jsonl -o DIR"),
         )
-    assert data is not None
     assert out is not None
-    stages = {"source": {"inputs": [str(data.absolute())]}, "export": {}, "compare": settings}
-    checked = plain_recipe({**project, **stages}, "compare")
+    checked = plain_recipe({**project, "compare": settings}, "compare")
     runs = out / ".run"
     done = pipeline.run(checked, runs, reporter=Terminal())[-1]
     _copied(done, out)

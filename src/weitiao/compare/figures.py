@@ -42,10 +42,10 @@ def row(question: Question, said: Mapping[str, Said], settings: Compare, by_toke
         "family": question.family,
         "question": [{"role": role, "content": content} for role, content in question.asked],
         "reference": question.reference,
-        "groups": question.groups,
         **sides,
         "change": change,
         "verdict": {name: verdict(change[name], bands[name]) for name in change},
+        "groups": question.groups,
     }
 
 
