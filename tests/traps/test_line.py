@@ -26,7 +26,7 @@ def stages(made: Experiment, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     folder = tmp_path_factory.mktemp("traps")
     write(folder, made, 42)
     (folder / "recipe.yaml").write_bytes((EXAMPLE / "recipe.yaml").read_bytes())
-    done = pipeline.run(load(folder / "recipe.yaml", SETTINGS), folder / "runs")
+    done = pipeline.run(load(folder / "recipe.yaml", SETTINGS), folder / "runs", last="export")
     return {item.stage.name: item.stored for item in done}
 
 
