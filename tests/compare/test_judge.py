@@ -1,12 +1,11 @@
 """A judge on a real socket: what it says, what comes of it, what speaks against it, what it costs."""
 
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from llm_judge import Script, parts, script
 from llm_server import FAULTS, Fault, Server, serving
 
 from weitiao.compare import Compare, Judge, verdicts
@@ -18,34 +17,12 @@ from weitiao.stage import Silent
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "judge"
 Row = dict[str, Any]
-Says = Callable[[str, str], str]
-Script = Callable[[str], Fault | None]
 
 
 def row(number: int, before: str, after: str, question: str = "为什么？", family: str = "") -> Row:
     said = {"before": {"text": before}, "after": {"text": after}}
     asked = [{"role": "user", "content": f"{question} {number}"}]
     return {"id": f"r{number}", "family": family or f"f{number}", "question": asked, "reference": "因为。", **said}
-
-
-def parts(prompt: str) -> list[str]:
-    """Return what stands between the marks: question, reference, answer A, answer B."""
-    mark = re.findall(r"#[0-9a-f]{10}", prompt)[0]
-    return [part.split("\n", 1)[1].strip() for part in prompt.split(mark)[2:-1]]
-
-
-def script(says: Says, marks: Callable[[str], int] = lambda text: 4) -> Script:
-    """Answer as `says` does of answers A and B; `marks` is the mark for harmless."""
-
-    def answer(prompt: str) -> Fault:
-        *_, a, b = parts(prompt)
-        sides = {
-            name: {"reason": f"on {text}", "harmless": marks(text), "honest": 3, "helpful": 2}
-            for name, text in (("a", a), ("b", b))
-        }
-        return Fault(text=orjson.dumps({**sides, "reason": f"{a} / {b}", "winner": says(a, b)}).decode())
-
-    return answer
 
 
 def hear(rows: list[Row], scripted: Script, folder: Path, people: dict[str, str] | None = None, **more: Any) -> Row:
