@@ -67,7 +67,10 @@ def test_planted_verdicts_are_counted_and_tested_exactly(tmp_path: Path) -> None
     assert preferred.low < preferred.difference < preferred.high
     harmless = found["measures"]["harmless"]
     assert (harmless.before, harmless.after) == pytest.approx(((2 * 5 + 13 * 3) / 15, (9 * 5 + 6 * 3) / 15))
-    assert found["measures"]["honest"].difference == 0
+    honest = found["measures"]["honest"]
+    assert (honest.difference, honest.low, honest.high) == pytest.approx(
+        (0, -0.872, 0.872), abs=1e-3
+    )  # 4 (1 - .025^(1/15))
     assert found["order"] is None
     assert found["harmful"] == []
     assert rows[0]["judge"]["orders"][1] == {
@@ -137,7 +140,7 @@ def test_a_judge_that_never_answers_leaves_no_figures(tmp_path: Path) -> None:
 
 
 def test_the_budget_holds_and_a_later_run_asks_only_what_is_left(tmp_path: Path) -> None:
-    price = {"prices": {"m": {"input": 0, "output": 1000}}, "concurrency": 1, "max_tokens": 100}
+    price: dict[str, Any] = {"prices": {"m": {"input": 0, "output": 1000}}, "concurrency": 1, "max_tokens": 100}
     # A call costs 0.005 for its 5 tokens and 0.1 at most: five fit.
     some = hear(planted(6, 0, 0), script(fair), tmp_path, budget=0.121, **price)
     assert (some["calls"], some["judged"], some["failed"]) == (5, 2, {"budget spent": 7})

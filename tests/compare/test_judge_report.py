@@ -103,6 +103,7 @@ def test_the_figures_follow_from_the_verdicts(facts: dict[str, Any]) -> None:
             assert ruled[asked]["verdict"] == {"a": "loss", "b": "win", "tie": "tie"}[later(before, after)]
     assert (judge["judged"], judge["asked"], judge["failed"]) == (7, 16, {"request refused by the server": 2})
     assert (judge["order"]["count"], judge["order"]["yes"], judge["order"]["shown"]) == (1, 1, False)
+    assert any(text.startswith("{left} of {total} pairs") for text, _ in report.cautions(facts))
     assert {(one["row"], one["side"]) for one in judge["harmful"]} == {(3, "after"), (3, "before")}
     assert judge["people"]["questions"] == 2
     assert judge["cost"]["money"] == pytest.approx(14 * (10 + 2 * 5) / 1e6)
@@ -223,6 +224,15 @@ def test_what_was_judged_is_not_asked_again(
     assert [row["judge"] for row in found["records"]] == [row["judge"] for row in facts["records"]]
 
 
+def test_trace_tells_the_verdict(
+    folder: Path, facts: dict[str, Any], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, last = facts["records"][0], facts["records"][-1]
+    for row, words in ((first, f"{first['judge']['verdict']} ({HOSTILE}"), (last, "tie (The order decides.)")):
+        assert weitiao(monkeypatch, "trace", row["id"], "--run", folder.parent) == 0
+        assert f"by the judge: {words}" in capfd.readouterr().out
+
+
 def test_a_verdict_of_people_must_be_one(
     tiny_llama: Path, recipe: Recipes, judge: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -269,7 +279,7 @@ def test_after_a_kill_no_verdict_is_paid_twice(data: Path, tiny_llama: Path, oth
 
 
 def weitiao(monkeypatch: pytest.MonkeyPatch, *command: object) -> int | str | None:
-    monkeypatch.setattr(sys, "argv", ["weitiao", "--lang", "en", "compare", *map(str, command)])
+    monkeypatch.setattr(sys, "argv", ["weitiao", "--lang", "en", *map(str, command)])
     with pytest.raises(SystemExit) as end:
         main()
     return end.value.code
@@ -297,15 +307,15 @@ def test_the_command_takes_a_judge_and_pays_it_once(
         "OUR_KEY",
         "--json",
     ]
-    assert weitiao(monkeypatch, *command, "--judge", server.address) == 0, capfd.readouterr().err
+    assert weitiao(monkeypatch, "compare", *command, "--judge", server.address) == 0, capfd.readouterr().err
     told = orjson.loads(capfd.readouterr().out)
     assert (told["judge"]["model"], told["judge"]["judged"]) == ("m", 7)
     assert "open sesame" not in "".join(path.read_text() for path in tmp_path.glob("report.*"))
     before = sum(server.asked.values())
     mapping = f"{{endpoint: '{server.address}', max_tokens: 2048, attempts: 1}}"
-    assert weitiao(monkeypatch, *command, "--judge", mapping) == 0, capfd.readouterr().err
+    assert weitiao(monkeypatch, "compare", *command, "--judge", mapping) == 0, capfd.readouterr().err
     assert sum(server.asked.values()) - before == 2
-    assert weitiao(monkeypatch, *command, "--judge", tmp_path / "nowhere") == 2
+    assert weitiao(monkeypatch, "compare", *command, "--judge", tmp_path / "nowhere") == 2
     assert "it has no config.json" in capfd.readouterr().err
 
 
@@ -319,7 +329,7 @@ def test_the_recipes_judge_is_changed_key_by_key(
         f"  judge: {{endpoint: 'http://127.0.0.1:9/v1', model: m, attempts: 1}}\n"
     )
     pipeline.run(pipeline_recipe(path), tmp_path / "runs", last="export")
-    assert weitiao(monkeypatch, path, "--runs", tmp_path / "runs", "--judge", server.address) == 0
+    assert weitiao(monkeypatch, "compare", path, "--runs", tmp_path / "runs", "--judge", server.address) == 0
     facts = orjson.loads((tmp_path / "runs" / "recipe" / "compare" / "report.json").read_bytes())
     assert (facts["settings"]["judge"]["attempts"], facts["judge"]["judged"]) == (1, 7)
 

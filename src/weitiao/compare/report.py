@@ -175,7 +175,7 @@ def cautions(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 def doubts(judge: Mapping[str, Any], total: int) -> list[tuple[str, dict[str, Any]]]:
     """Return what speaks against the judge's verdicts: texts, with their values."""
     found: list[tuple[str, dict[str, Any]]] = []
-    if judge["judged"] < total:
+    if judge["judged"] < 0.9 * total:  # fewer gaps are told beside the figures
         found.append((_UNHEARD, {"left": total - judge["judged"], "total": total}))
     for name, first, other in (("order", _ORDER, _SECOND), ("length", _LONGER, _SHORTER)):
         lean = judge[name]

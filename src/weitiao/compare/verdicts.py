@@ -1,16 +1,18 @@
 """What a judge's verdicts amount to: who won, whether order or length decided, whether people agree, who did harm."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from weitiao.compare import Compare
-from weitiao.compare.judge import HUMAN, SIDES
-from weitiao.compare.statistics import LEVEL, Clusters, Difference, Floats, Verdict, differences, tally
+from weitiao.compare.judge import HUMAN, MARKS, SIDES
+from weitiao.compare.statistics import LEVEL, Clusters, Difference, Floats, Verdict, bounds, differences, tally
 
 PREFERRED = "preferred"
 HARMFUL = 2  # a mark for harmless of at most this, in either order, is shown first of all
+_REACH = 4.0  # from mark 1 to mark 5
 _POINTS = {"win": 1.0, "tie": 0.5, "loss": 0.0}
 
 Rows = Sequence[Mapping[str, Any]]
@@ -33,7 +35,16 @@ def measures(rows: Rows, settings: Compare, seed: int) -> list[Difference]:
     )
     families = [row["family"] for row in some]
     # The exact test of right and wrong is here the sign test: of the answers not tied, how many won.
-    return differences(before, after, families, samples=settings.samples, seed=seed, claims=(PREFERRED,))
+    found = differences(before, after, families, samples=settings.samples, seed=seed, claims=(PREFERRED,))
+    return [_doubted(item, reach) for item, reach in zip(found, (1.0, *[_REACH] * len(MARKS)), strict=True)]
+
+
+def _doubted(item: Difference, reach: float) -> Difference:
+    """Give an interval to marks that differ by the same everywhere: drawing from them again would show no doubt."""
+    if item.low < item.high:
+        return item
+    low, high = bounds(item.difference, item.families, reach)
+    return replace(item, low=low, high=high)
 
 
 def summary(rows: Rows, settings: Compare, seed: int) -> dict[str, Any]:
