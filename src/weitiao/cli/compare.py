@@ -11,7 +11,7 @@ from weitiao import pipeline
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, with_flags
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
-from weitiao.recipe import load
+from weitiao.recipe import load, plain_value
 from weitiao.talk import t
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -25,7 +25,7 @@ def _group() -> None:
 
 
 @app.command()
-@with_flags("compare", without=("models", "questions"))
+@with_flags("compare", without=("models", "questions", "judge"))
 def compare(
     compare: dict[str, Any],
     recipe: Annotated[Path | None, typer.Argument(help=t("A recipe, whose run is compared"))] = None,
@@ -40,6 +40,19 @@ def compare(
             metavar="NAME=PATH", help=t("A further model, compared with before too; may be given several times")
         ),
     ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENDPOINT",
+            help=t(
+                "A model that judges the answers: an OpenAI-compatible address, a folder, or a mapping as in a recipe"
+            ),
+        ),
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(metavar="NAME", help=t("The judge's name on the server"))] = None,
+    judge_key_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help=t("The environment variable that holds the judge's key"))
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare before and after on unseen questions: RECIPE, or --before M --after M --data FILE -o DIR."""
@@ -50,17 +63,20 @@ def compare(
         compare["questions"] = str(data.absolute())
     if also:
         compare["models"] = dict(_model(text) for text in also)
+    asked = _judge(judge, judge_model, judge_key_env)
     if recipe is not None:
-        overrides = [f"compare.{name}={_written(value)}" for name, value in compare.items()]
+        given = compare | {f"judge.{name}": value for name, value in asked.items()}
+        overrides = [f"compare.{name}={_written(value)}" for name, value in given.items()]
         trusted = ["trust_remote_code=true"] if trust_remote_code else []
         checked = load(recipe, pipeline.SETTINGS, [*overrides, *trusted])
         done = pipeline.run(checked, runs, first="compare", last="compare", reporter=Terminal())[-1]
         folder = done.stored.folder if out is None else _copied(done, out)
     else:
+        compare |= {"judge": asked} if asked else {}
         done, folder = _plain(compare, out, {"seed": seed, "trust_remote_code": trust_remote_code})
     if as_json:
         facts = done.manifest["facts"]
-        kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models")}
+        kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models", "judge", "by_judge")}
         emit({"folder": str(folder), "total": done.manifest["total"], "kept": done.manifest["kept"], **kept})
     else:
         print(folder / FILES[0])
@@ -78,10 +94,12 @@ def _plain(settings: dict[str, Any], out: Path | None, project: dict[str, Any]) 
     assert out is not None
     checked = plain_recipe({**project, "compare": settings}, "compare")
     runs = out / ".run"
-    done = pipeline.run(checked, runs, reporter=Terminal())[-1]
-    _copied(done, out)
-    shutil.rmtree(runs)
-    return done, out
+    line = pipeline.run(checked, runs, reporter=Terminal())
+    _copied(line[-1], out)
+    # What a judge said was paid for: it stays, and the same command asks nothing twice.
+    for folder in [one.stored.folder for one in line] if "judge" in settings else [runs]:
+        shutil.rmtree(folder)
+    return line[-1], out
 
 
 def _copied(done: Done, out: Path) -> Path:
@@ -89,6 +107,15 @@ def _copied(done: Done, out: Path) -> Path:
     for name in FILES:
         shutil.copyfile(done.stored.folder / name, out / name)
     return out
+
+
+def _judge(place: str | None, model: str | None, key_env: str | None) -> dict[str, Any]:
+    """Return the judge's settings as far as they were given."""
+    found = plain_value(place) if place else {}
+    if place and not isinstance(found, dict):
+        remote = place.startswith(("http://", "https://"))
+        found = {"endpoint": place} if remote else {"endpoint": None, "model": _from_here(place)}
+    return {**found, **{name: value for name, value in (("model", model), ("key_env", key_env)) if value is not None}}
 
 
 def _model(text: str) -> tuple[str, str]:
@@ -104,4 +131,10 @@ def _from_here(name: str) -> str:
 
 
 def _written(value: Any) -> str:
-    return "null" if value is None else orjson.dumps(value).decode() if isinstance(value, (dict, bool)) else str(value)
+    return (
+        "null"
+        if value is None
+        else orjson.dumps(value).decode()
+        if isinstance(value, (dict, list, bool))
+        else str(value)
+    )

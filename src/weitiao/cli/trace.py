@@ -112,6 +112,10 @@ def _answered(detail: dict[str, Any]) -> Iterator[str]:
     yield t(
         "overlap with the reference {change:+.1f}: {verdict}", change=change["overlap"], verdict=t(verdict["overlap"])
     )
+    ruling = detail.get("judge", {})
+    if "verdict" in ruling:
+        reason = _short(ruling["orders"][0]["reason"]) if ruling["agreed"] else t("The order decides.")
+        yield t("by the judge: {verdict} ({reason})", verdict=t(ruling["verdict"]), reason=reason)
     for side, label in (("before", t("before")), ("after", t("after"))):
         said = detail[side]
         stopped = "" if said["stopped"] else t(" (did not end by itself)")

@@ -6,12 +6,24 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from weitiao.llm import Teacher
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 from weitiao.talk import t
 
 # What else a row of the report holds: a further model stands beside it under its name.
-_TAKEN = {"id", "family", "question", "reference", "before", "after", "change", "verdict", "copies", "groups"}
+_TAKEN = {"id", "family", "question", "reference", "before", "after", "change", "verdict", "copies", "groups", "judge"}
+
+
+class Judge(Teacher):
+    """Who judges the answers, and by what rubric."""
+
+    temperature: float | None = Field(
+        0.0, ge=0, description="How freely tokens of the verdict are drawn; null: as the server likes"
+    )
+    rubric: str | None = Field(
+        None, description="File with the judge's rubric, a copy of the one that ships with your changes"
+    )
 
 
 class Compare(Settings):
@@ -35,6 +47,9 @@ class Compare(Settings):
     )
     general: bool | str = Field(
         True, description="Ask general questions too, to see what was forgotten: those that ship, or a file of yours"
+    )
+    judge: Judge | None = Field(
+        None, description="A model that judges each pair of answers in both orders, and marks them by the three H"
     )
     max_new_tokens: int = Field(512, ge=1, description="Longest answer in tokens")
     temperature: float = Field(0.0, ge=0, description="0 takes the likeliest token; above, tokens are drawn by seed")
@@ -62,6 +77,8 @@ def outside(recipe: Recipe) -> object:
     """Return what tells whether the models named by path are still the same: their files, sizes and times."""
     settings = recipe.section("compare", Compare)
     names = [settings.before, settings.after, *settings.models.values(), settings.general]
+    if judge := settings.judge:
+        names += [judge.rubric, None if judge.endpoint else judge.model]
     places = [recipe.folder / Path(name).expanduser() for name in names if isinstance(name, str)]
     files = [path for place in places for path in (sorted(place.iterdir()) if place.is_dir() else [place])]
     return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files if path.is_file()]

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from weitiao import checks
-from weitiao.compare import Compare
+from weitiao.compare import Compare, verdicts
 from weitiao.compare.ask import Question
 from weitiao.compare.measures import BETTER, CLAIMS, JUDGED, Said, verdict
 from weitiao.compare.statistics import Difference, as_facts, corrected, differences, exact_interval, tally
@@ -56,10 +56,11 @@ def figures(rows: Sequence[Mapping[str, Any]], others: Sequence[str], settings: 
     """
     sides = ("after", *others)
     found = {name: _differences(rows, name, settings, seed) for name in sides}
-    owners = [name for name in sides for _ in found[name]]
-    adjusted = corrected([item for name in sides for item in found[name]], BETTER)
-    told = {name: [item for item, owner in zip(adjusted, owners, strict=True) if owner == name] for name in sides}
-    verdicts = {
+    found["judge"] = verdicts.measures(rows, settings, seed)
+    owners = [name for name in found for _ in found[name]]
+    adjusted = corrected([item for name in found for item in found[name]], BETTER)
+    told = {name: [item for item, owner in zip(adjusted, owners, strict=True) if owner == name] for name in found}
+    tallies = {
         name: tally(
             [one["verdict"][name] for one in judged],
             [one["family"] for one in judged],
@@ -74,7 +75,8 @@ def figures(rows: Sequence[Mapping[str, Any]], others: Sequence[str], settings: 
         "shown": SHOWN[told["after"][0].shown],
         "measures": as_facts(told["after"]),
         "tested": {"measures": [item.name for item in told["after"] if item.name in BETTER], "models": len(sides)},
-        "verdicts": verdicts,
+        "by_judge": as_facts(told["judge"]),
+        "verdicts": tallies,
         "checked": _checked(rows, ("before", *sides)),
         "groups": _grouped(rows, ("before", *sides)),
         "others": {name: as_facts(told[name]) for name in others},

@@ -18,6 +18,10 @@ BETTER: dict[str, Literal["higher", "lower"]] = {
     "stopped": "higher",
     "repetition": "lower",
     "drifted": "lower",
+    "preferred": "higher",  # these four by the judge, where there is one
+    "harmless": "higher",
+    "honest": "higher",
+    "helpful": "higher",
 }
 
 

@@ -13,6 +13,10 @@ NAMES = {
     "copied": "Longest copied span",
     "tokens": "Length in tokens",
     "characters": "Length in characters",
+    "preferred": "Preferred by the judge",
+    "harmless": "Harmless",
+    "honest": "Honest",
+    "helpful": "Helpful",
 }
 MEANINGS = {
     "likelihood": "log-likelihood in nats; higher is better",
@@ -27,12 +31,16 @@ MEANINGS = {
     "copied": "characters of the answer that stand so in a training answer",
     "tokens": "of its own answers; neither good nor bad",
     "characters": "of its own answers; neither good nor bad",
+    "preferred": "share of questions, a tie counted half; higher is better",
+    "harmless": "the judge's mark, 1 to 5, mean of both orders; higher is better",
+    "honest": "the judge's mark, 1 to 5, mean of both orders; higher is better",
+    "helpful": "the judge's mark, 1 to 5, mean of both orders; higher is better",
 }
 # What checks call answers, where the word alone would not say it.
 WORDS = {"fell": "fell for it", "refused": "refused to answer"}
-_DIGITS = {"likelihood": 3, "overlap": 1, "rouge": 1}
-_SHARES = {"right", "stopped", "repetition", "drifted", "refused"}
-_YES_OR_NO = _SHARES - {"repetition"}
+_DIGITS = {"likelihood": 3, "overlap": 1, "rouge": 1, "harmless": 2, "honest": 2, "helpful": 2}
+_SHARES = {"right", "stopped", "repetition", "drifted", "refused", "preferred"}
+_YES_OR_NO = _SHARES - {"repetition", "preferred"}
 
 
 def fixed(value: float, digits: int = 2) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from weitiao.checks import RIGHT, WRONG
 from weitiao.compare import charts, naming
 from weitiao.compare.learning import learning
 from weitiao.compare.naming import fixed, percent, signed
@@ -52,8 +53,30 @@ _LIKELIHOOD = (
 )
 _OVERLAP = (
     "The overlap counts character sequences shared with one reference. A good answer in other words scores low, a "
-    "wrong one in the same words high. Nobody has judged these answers: read some of the pairs."
+    "wrong one in the same words high."
 )
+_UNJUDGED = "Nobody has judged these answers: read some of the pairs."
+_JUDGED = (
+    "The judge {model} is a model too. It may be wrong, and may like answers such as it would write itself: read some "
+    "of the pairs."
+)
+_ORDER = (
+    "The judge looks at the order: where its two verdicts on a pair differ, it took the answer that stood first {yes} "
+    "of {count} times ({share}, 95 % interval {low} to {high}). Such pairs count as ties."
+)
+_SECOND = (
+    "The judge looks at the order: where its two verdicts on a pair differ, it took the answer that stood second {no} "
+    "of {count} times ({share}, 95 % interval {low} to {high}). Such pairs count as ties."
+)
+_LONGER = (
+    "The judge prefers the longer answer: {yes} of {count} times ({share}, 95 % interval {low} to {high}). If the "
+    "longer ones are not truly better, that is a bias, and so are its verdicts."
+)
+_SHORTER = (
+    "The judge prefers the shorter answer: {no} of {count} times ({share}, 95 % interval {low} to {high}). If the "
+    "shorter ones are not truly better, that is a bias, and so are its verdicts."
+)
+_UNHEARD = "{left} of {total} pairs have no verdict of the judge: a call in one of the orders or both brought none."
 _QUANTISED = (
     "The adapter was trained on the base in {bits} bits. The model after is the adapter on the full-precision base, "
     "which is what is handed on; before is that base without it."
@@ -77,6 +100,7 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         script_hash=_csp_hash(script),
         pairs=rows[:MOST_PAIRS],
         picked=picked(rows),
+        analysis=analysis,
         limits=limits(facts),
         cautions=cautions(facts),
         tables=tables(facts["found"]),
@@ -99,7 +123,7 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
     """Return the report as Markdown in `language`: the figures, then question, before, after and reference."""
     page = _environment(autoescape=False).get_template("report.md.j2")
     say = lambda message, **values: translate(language, message, **values)  # noqa: E731
-    return page.render(**facts, naming=naming, limits=limits(facts), learned=learning(facts), _=say)
+    return page.render(**facts, naming=naming, limits=limits(facts), learned=learning(facts), analysis=analysis, _=say)
 
 
 def card(facts: Mapping[str, Any], language: str, text: str) -> str:
@@ -131,6 +155,7 @@ def limits(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         (few, {"count": total}),
         (_LIKELIHOOD, {}),
         (_OVERLAP, {}),
+        (_JUDGED, {"model": facts["judge"]["model"]}) if facts["judge"] else (_UNJUDGED, {}),
         (_ONE_RUN, {}),
     ]
 
@@ -146,8 +171,58 @@ def cautions(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     left = {"long": facts["asked"] - len(rows), "limit": facts["candidates"] - facts["asked"]}
     if any(left.values()):
         found.append((_LEFT_OUT, {**left, "left": sum(left.values()), "all": facts["candidates"]}))
+    if facts["judge"]:
+        found += doubts(facts["judge"], len(rows))
     learned = None if facts["settings"]["after"] else learning(facts)
     return [*found, *(learned.signs if learned and learned.by_heart else [])]
+
+
+def doubts(judge: Mapping[str, Any], total: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return what speaks against the judge's verdicts: texts, with their values."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if judge["judged"] < 0.9 * total:  # fewer gaps are told beside the figures
+        found.append((_UNHEARD, {"left": total - judge["judged"], "total": total}))
+    for name, first, other in (("order", _ORDER, _SECOND), ("length", _LONGER, _SHORTER)):
+        lean = judge[name]
+        if lean and lean["shown"]:
+            ends = {key: lean[key] for key in ("share", "low", "high")}
+            if lean["share"] < 0.5:
+                ends = {"share": 1 - lean["share"], "low": 1 - lean["high"], "high": 1 - lean["low"]}
+            counts = {"yes": lean["yes"], "no": lean["count"] - lean["yes"], "count": lean["count"]}
+            shares = {key: percent(value) for key, value in ends.items()}
+            found.append((first if lean["share"] >= 0.5 else other, {**counts, **shares}))
+    return found
+
+
+def analysis(row: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what was measured on a pair in words, where no judge says it: texts, with their values."""
+    before, after = row["before"], row["after"]
+    found: list[tuple[str, dict[str, Any]]] = [(_CHANGED[row["verdict"]["likelihood"]], {})]
+    if "judged" in after:
+        turned = row["verdict"]["right"]
+        found.append((_TURNED[turned if turned != "tie" else after["judged"] == RIGHT], {}))
+        if after["judged"] not in (RIGHT, WRONG):  # a check may know more than these two
+            found.append((after["judged"], {}))
+    if before["text"].strip() == after["text"].strip():
+        found.append(("Both say the same", {}))
+    if not after["stopped"]:
+        found.append(("After did not end by itself", {}))
+    if "copies" in row and (length := row["copies"]["after"]["length"]):
+        found.append(("{count} characters as in a training answer", {"count": length}))
+    return found
+
+
+_CHANGED = {
+    "win": "The reference is likelier",
+    "loss": "The reference is less likely",
+    "tie": "The reference is about as likely",
+}
+_TURNED: dict[str | bool, str] = {
+    "win": "Turned right",
+    "loss": "No longer right",
+    True: "Right before and after",
+    False: "Right neither before nor after",
+}
 
 
 def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -11,8 +11,9 @@ import polars as pl
 
 import weitiao
 from weitiao import checks, ledger
-from weitiao.compare import Compare, figures, general, history, report, seen
+from weitiao.compare import Compare, figures, general, history, report, seen, verdicts
 from weitiao.compare.ask import Question, Round, Side
+from weitiao.compare.judge import Bench, human
 from weitiao.compare.measures import Said
 from weitiao.errors import UserError
 from weitiao.model import pair
@@ -24,6 +25,7 @@ from weitiao.talk import language, t
 
 TOO_LONG = "too long for the model"
 OVER_LIMIT = "beyond the limit"
+TEACHERS = "teachers.sqlite"
 
 
 def run(job: Job) -> Outcome:
@@ -33,6 +35,7 @@ def run(job: Job) -> Outcome:
     candidates = [_question(record, settings.group_by) for record in to_records(frame)]
     questions = candidates[: settings.limit]
     wide = general.questions(settings, job.recipe.folder)
+    bench, people = _bench(job, settings, questions)
     sides = _sides(job, settings)
     rounds = [Round(questions, settings.max_new_tokens), Round(wide, general.MOST_TOKENS, "-general")]
     told = {side.name: side.said(rounds, settings, job.seed, job.reporter) for side in sides}
@@ -45,6 +48,7 @@ def run(job: Job) -> Outcome:
         )
     met = seen.met(_train_side(job), frame, rows)
     others = list(settings.models)
+    judged = bench.hear(rows, people, job.reporter) if bench else None
     facts: dict[str, Any] = {
         "weitiao": weitiao.__version__,
         "run": job.recipe.project.name,
@@ -60,6 +64,7 @@ def run(job: Job) -> Outcome:
         "seen": met,
         **figures.figures(rows, others, settings, job.seed),
         "general": None,
+        "judge": judged and {**judged, **verdicts.summary(rows, settings, job.seed)},
         **history.collect(job),
         "records": rows,
     }
@@ -174,6 +179,17 @@ def _home(path: str, folder: Path, train: Path | None) -> Path:
     return train
 
 
+def _bench(job: Job, settings: Compare, questions: Sequence[Question]) -> tuple[Bench | None, dict[str, str]]:
+    """Return the judge, ready to be asked, and what people said on the questions, by id.
+
+    Its answers are kept beside the stages, where a later run finds them.
+    """
+    if settings.judge is None:
+        return None, {}
+    people = {question.id: said for question in questions if (said := human(question.record))}
+    return Bench.of(settings.judge, job.recipe.folder, job.folder.parent / TEACHERS), people
+
+
 def _named(job: Job, settings: Compare, sides: Sequence[Side]) -> dict[str, dict[str, str]]:
     """Say which models these are, in the recipe's words: a report is shown around, and names no folder of a machine."""
     whole = "train" in job.inputs and (job.inputs["train"].folder / "model").is_dir()
@@ -205,7 +221,7 @@ def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any])
     job.draft.write(0, None, ledger.events(pl.DataFrame(events, infer_schema_length=None)))
     gone = Counter(str(event["reason"]) for event in events if event["action"] == "skipped")
     counts = facts["verdicts"]["likelihood"]
-    kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models")}
+    kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models", "judge", "by_judge")}
     said = {name: counts[name] for name in ("wins", "losses", "ties")}
     return Outcome(len(candidates), len(rows), dict(gone), {"report": "report.html", "said": said, **kept})
 
@@ -213,5 +229,5 @@ def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any])
 def _event(row: Mapping[str, Any] | None, *, asked: bool) -> dict[str, str | None]:
     if row is None:
         return {"action": "skipped", "reason": TOO_LONG if asked else OVER_LIMIT, "detail": None}
-    told = {name: row[name] for name in ("before", "after", "change", "verdict")}
+    told = {name: row[name] for name in ("before", "after", "change", "verdict", "judge") if name in row}
     return {"action": "answered", "reason": row["verdict"]["likelihood"], "detail": orjson.dumps(told).decode()}

@@ -134,7 +134,7 @@ def differences(
                 float(one.mean()),
                 float(other.mean()),
                 change,
-                *(_bounds(change, count) if binary and ends[0] == ends[1] else ends),
+                *(bounds(change, count) if binary and ends[0] == ends[1] else ends),
                 count,
                 p,
                 "McNemar, exact" if binary else "paired permutation",
@@ -207,7 +207,7 @@ def tally(verdicts: Sequence[Verdict], families: Sequence[str], *, samples: int,
     low, high = (float(end) for end in np.quantile(gathered.means(samples, seed), (0.025, 0.975)))
     count = len(gathered.sizes)
     if low == high:
-        low, high = _bounds(net, count)
+        low, high = bounds(net, count)
     wins, losses, ties = (sum(item == single for item in verdicts) for single in ("win", "loss", "tie"))
     alone = count == len(verdicts)
     p = sign_test(wins, losses) if alone else float(gathered.flips(samples, seed)[0])
@@ -215,14 +215,14 @@ def tally(verdicts: Sequence[Verdict], families: Sequence[str], *, samples: int,
     return {"wins": wins, "losses": losses, "ties": ties, "net": net, "low": low, "high": high, "p": p, "test": test}
 
 
-def _bounds(same: float, families: int) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of values from -1 to 1 that are all the `same`.
+def bounds(same: float, families: int, reach: float = 1.0) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of values from -`reach` to `reach` that are all the `same`.
 
     Drawing from them again shows no doubt. The exact bound does: with n families alike, 1 - 0.025 ** (1 / n) of all
     questions may still be of another kind (Clopper and Pearson, 1934).
     """
     other = 1 - 0.025 ** (1 / families)
-    return same - other * (same + 1), same + other * (1 - same)
+    return same - other * (same + reach), same + other * (reach - same)
 
 
 def as_facts(items: Sequence[Difference]) -> list[dict[str, Any]]:

@@ -1,0 +1,152 @@
+"""What a judge's verdicts amount to: who won, whether order or length decided, whether people agree, who did harm."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from weitiao.compare import Compare
+from weitiao.compare.judge import HUMAN, MARKS, SIDES
+from weitiao.compare.statistics import LEVEL, Clusters, Difference, Floats, Verdict, bounds, differences, tally
+
+PREFERRED = "preferred"
+HARMFUL = 2  # a mark for harmless of at most this, in either order, is shown first of all
+_REACH = 4.0  # from mark 1 to mark 5
+_POINTS = {"win": 1.0, "tie": 0.5, "loss": 0.0}
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def judged(rows: Rows) -> list[Mapping[str, Any]]:
+    """Return the rows on which the judge gave a verdict in both orders."""
+    return [row for row in rows if "verdict" in row.get("judge", {})]
+
+
+def measures(rows: Rows, settings: Compare, seed: int) -> list[Difference]:
+    """Return the judge's own measures, to be tested together with all others: who is preferred, and the marks."""
+    some = judged(rows)
+    if not some:
+        return []
+    points = [_POINTS[row["judge"]["verdict"]] for row in some]
+    before, after = (
+        [{PREFERRED: point, **row["judge"][side]} for row, point in zip(some, won, strict=True)]
+        for side, won in (("before", [1 - point for point in points]), ("after", points))
+    )
+    families = [row["family"] for row in some]
+    # The exact test of right and wrong is here the sign test: of the answers not tied, how many won.
+    found = differences(before, after, families, samples=settings.samples, seed=seed, claims=(PREFERRED,))
+    return [_doubted(item, reach) for item, reach in zip(found, (1.0, *[_REACH] * len(MARKS)), strict=True)]
+
+
+def _doubted(item: Difference, reach: float) -> Difference:
+    """Give an interval to marks that differ by the same everywhere: drawing from them again would show no doubt."""
+    if item.low < item.high:
+        return item
+    low, high = bounds(item.difference, item.families, reach)
+    return replace(item, low=low, high=high)
+
+
+def summary(rows: Rows, settings: Compare, seed: int) -> dict[str, Any]:
+    """Return how the judge ruled, and what speaks against it."""
+    some = judged(rows)
+
+    def count(items: Rows, verdict: Callable[[Mapping[str, Any]], Verdict]) -> dict[str, Any] | None:
+        families = [row["family"] for row in items]
+        return tally([verdict(row) for row in items], families, samples=settings.samples, seed=seed) if items else None
+
+    split = [row for row in some if not row["judge"]["agreed"]]
+    decided = [row for row in some if row["judge"]["verdict"] != "tie" and _longer(row)]
+    return {
+        "judged": len(some),
+        "verdicts": count(some, lambda row: row["judge"]["verdict"]),
+        "order": _leaning(count(split, _by_place)),
+        "length": _leaning(count(decided, lambda row: "win" if _longer(row) == row["judge"]["winner"] else "loss")),
+        "length_correlation": rank_correlation(
+            np.array([float(len(row["after"]["text"]) - len(row["before"]["text"])) for row in some]),
+            np.array([_POINTS[row["judge"]["verdict"]] for row in some]),
+        ),
+        "people": agreement([row for row in some if "human" in row["judge"]], samples=settings.samples, seed=seed),
+        "harmful": _harmful(some, rows),
+    }
+
+
+def rank_correlation(one: Floats, other: Floats) -> float | None:
+    """Return Spearman's correlation, ties at their mean rank; None where either says the same of all."""
+    if len(one) < 3 or one.min() == one.max() or other.min() == other.max():
+        return None
+    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def agreement(rows: Rows, *, samples: int, seed: int) -> dict[str, Any] | None:
+    """Return how often judge and people say the same, and Cohen's kappa (1960) with its 95 % interval.
+
+    Kappa is None where both say one thing of all, so that no agreement could be told from chance.
+    """
+    if not rows:
+        return None
+    sides = [(row["judge"]["winner"], row["judge"]["human"]) for row in rows]
+    words = [[float(word == side) for side in both for word in HUMAN] for both in sides]
+    values = np.array([[float(judge == human), *marks] for (judge, human), marks in zip(sides, words, strict=True)])
+    found = _kappa(values.mean(0)[None])
+    drawn = _kappa(Clusters.of(values, [row["family"] for row in rows]).means(samples, seed))
+    drawn = drawn[~np.isnan(drawn)]
+    known = bool(len(drawn)) and not np.isnan(found[0])
+    low, high = np.quantile(drawn, (0.025, 0.975)) if known else (0.0, 0.0)
+    return {
+        "questions": len(rows),
+        "same": int(values[:, 0].sum()),
+        "kappa": float(found[0]) if known else None,
+        "low": float(low) if known else None,
+        "high": float(high) if known else None,
+    }
+
+
+def _kappa(means: Floats) -> Floats:
+    """Return kappa of each row of means [samples, 1 + 3 + 3]: agreement, then how often each word, judge and human."""
+    chance = (means[:, 1:4] * means[:, 4:7]).sum(1)
+    room = np.where(chance > 1 - 1e-9, np.nan, 1 - chance)
+    return np.asarray((means[:, 0] - chance) / room)
+
+
+def _ranks(values: Floats) -> Floats:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
+
+
+def _leaning(counts: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Turn a tally of `win` (the first, the longer) and `loss` into a share with its interval."""
+    if counts is None:
+        return None
+    return {
+        "count": counts["wins"] + counts["losses"],
+        "yes": counts["wins"],
+        **{name: (1 + counts[key]) / 2 for name, key in (("share", "net"), ("low", "low"), ("high", "high"))},
+        "p": counts["p"],
+        "shown": counts["p"] < LEVEL,
+    }
+
+
+def _by_place(row: Mapping[str, Any]) -> Verdict:
+    """Tell which place won where the orders disagree: one names a side, the other the other side or none."""
+    order = next(order for order in row["judge"]["orders"] if order["winner"] != "tie")
+    return "win" if order["winner"] == order["first"] else "loss"
+
+
+def _longer(row: Mapping[str, Any]) -> str:
+    """Return the side whose answer is longer in characters, empty where neither is."""
+    before, after = (len(row[side]["text"]) for side in SIDES)
+    return "" if before == after else SIDES[after > before]
+
+
+def _harmful(some: Rows, rows: Rows) -> list[dict[str, Any]]:
+    """Return the answers that the judge calls harmful: those after first, the worst first."""
+    places = {row["id"]: place for place, row in enumerate(rows, start=1)}
+    found = []
+    for row in some:
+        for side in SIDES:
+            worst = min((order[side] for order in row["judge"]["orders"]), key=lambda marks: int(marks["harmless"]))
+            if worst["harmless"] <= HARMFUL:
+                said = {"mark": worst["harmless"], "reason": worst["reason"]}
+                found.append({"row": places[row["id"]], "id": row["id"], "side": side, **said})
+    return sorted(found, key=lambda one: (one["side"] != "after", one["mark"], one["row"]))
