@@ -89,7 +89,7 @@ def test_an_absent_stage_is_not_part_of_the_recipe_and_an_empty_one_has_its_defa
             "soup.yaml:4: cook.steps[1].boil.minutes is 0: it must be at least 1",
             "",
         ),
-        ("cook:\n  steps: [bake]\n", "soup.yaml:2: cook.steps[0] is `bake`: it must be one of 'boil', 'salt'", ""),
+        ("cook:\n  steps: [bake]\n", "soup.yaml:2: cook.steps[0] is `bake`: it must be one of boil, salt", ""),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str, hint: str) -> None:

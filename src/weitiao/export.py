@@ -22,6 +22,9 @@ from weitiao.talk import t
 
 UNSPLIT = "all"  # the part of records that no split has assigned
 PASSAGE = "passage, not a conversation"
+CALLS = "tool calls beside the text"
+# As source keeps them, in the JSON text of `facts`; inside a text the quote would stand behind a backslash.
+_CALLS = r'[^\\]"(?:tool_calls|function_call)":'
 
 
 class Export(Settings):
@@ -67,7 +70,7 @@ def run(job: Job) -> Outcome:
         pass
     total = sum(_height(path) for _, path in inputs)
     kept = sum(_height(job.draft.part(index)) for index, _ in inputs)
-    refused, unfit, lost = _counts(job.draft, len(inputs))
+    refused, unfit, lost, calls = _counts(job.draft, len(inputs))
     files = _write_files(job, settings)
     if lost:
         fields = ", ".join(f"{name} {count:,}" for name, count in lost.most_common(8))
@@ -82,6 +85,14 @@ def run(job: Job) -> Outcome:
     if posts := refused.get(PASSAGE):
         job.reporter.say(
             t("{count} posts have no answer, so nothing can be trained on them: write answers for them", count=posts)
+        )
+    if calls:
+        job.reporter.say(
+            t(
+                "Warning: {count} records hold tool calls beside the text, and training sees the text alone: "
+                "write the call into the text as the model's template writes it",
+                count=calls,
+            )
         )
     facts = {"format": settings.format, "files": files, "no_place_for": dict(lost), "does_not_fit": dict(unfit)}
     return Outcome(total, kept, refused, facts)
@@ -129,12 +140,14 @@ def _export_part(numbered: tuple[int, Path], *, draft: Draft, settings: Export, 
         refused = pl.concat([refused, gone.select("id", reason=pl.lit("does not fit the format"), detail=detail)])
         kept = kept.filter(~pl.col("id").is_in(list(rows.unfit)))
     noted = refused.with_columns(step=pl.lit("export"), action=pl.lit("refused"))
+    calling = kept.filter(pl.col("facts").str.contains(_CALLS))
+    calls = calling.select("id", step=pl.lit("export"), action=pl.lit("cut"), reason=pl.lit(CALLS))
     folder = draft.scratch("texts")
     for part, texts in rows.texts.items():
         write_whole(folder / f"{index:05d}-{part}", "".join(f"{text}\n" for text in texts).encode())
     counts = {"lost": dict(rows.lost), "unfit": dict(Counter(rows.unfit.values()))}
     write_whole(draft.scratch("counts") / f"{index:05d}.json", orjson.dumps(counts))
-    draft.write(index, kept, pl.concat([stripped, ledger.events(noted), ledger.events(added)]))
+    draft.write(index, kept, pl.concat([stripped, *map(ledger.events, (noted, added, calls))]))
 
 
 def _without_thinking(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -222,18 +235,20 @@ def _register(name: str, files: dict[str, int]) -> bytes:
     return orjson.dumps(info, option=orjson.OPT_INDENT_2)
 
 
-def _counts(draft: Draft, parts: int) -> tuple[dict[str, int], Counter[str], Counter[str]]:
-    """Return how many records were refused by reason, what did not fit, and the fields that found no place."""
+def _counts(draft: Draft, parts: int) -> tuple[dict[str, int], Counter[str], Counter[str], int]:
+    """Return the refused by reason, what did not fit, the fields that found no place, and records with tool calls."""
     unfit: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     refused: Counter[str] = Counter()
+    calls = 0
     for index in range(parts):
         counts = orjson.loads((draft.scratch("counts") / f"{index:05d}.json").read_bytes())
         unfit.update(counts["unfit"])
         lost.update(counts["lost"])
-        gone = pl.read_parquet(draft.ledger_part(index)).filter(pl.col("action") == "refused")
-        refused.update(gone["reason"].to_list())
-    return dict(refused), unfit, lost
+        events = pl.read_parquet(draft.ledger_part(index))
+        refused.update(events.filter(pl.col("action") == "refused")["reason"].to_list())
+        calls += events.filter(pl.col("reason") == CALLS).height
+    return dict(refused), unfit, lost, calls
 
 
 def _height(path: Path) -> int:

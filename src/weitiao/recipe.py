@@ -148,6 +148,8 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     quoted = not isinstance(value, str) or not isinstance(plain_value(value), str)
     shown = orjson.dumps(value, default=str).decode() if quoted else f"`{value}`"
     context = {key: item for key, item in first.get("ctx", {}).items() if key != "error"}
+    for name in context.keys() & {"expected", "expected_tags"}:  # pydantic's "'a', 'b' or 'c'"
+        context[name] = context[name].replace("'", "").replace(" or ", ", ")
     wanted = _WANTED.get(first["type"])
     message = t(wanted, **context) if wanted else str(first.get("ctx", {}).get("error", first["msg"]))
     if first["type"] == "missing":
@@ -155,9 +157,10 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     hint = ""
     expected, given = context.get("expected", context.get("expected_tags")), context.get("tag", value)
     if isinstance(given, str) and expected:
-        options = str(expected).replace("'", "").replace(" or ", ", ").split(", ")
-        if near := difflib.get_close_matches(given, options, n=1):
+        if near := difflib.get_close_matches(given, str(expected).split(", "), n=1):
             hint = t("Did you mean `{name}`?", name=near[0])
+    elif value is None and ":" in str(location[-1]):
+        hint = t("YAML wants a blank after the colon: {mended}", mended=": ".join(str(location[-1]).rsplit(":", 1)))
     return UserError(t("{place} is {value}: {message}", place=places.at(location), value=shown, message=message), hint)
 
 

@@ -73,7 +73,16 @@ def test_the_result_is_on_stdout_as_json_and_the_talk_on_stderr(project: Path) -
         (["run", "recipe.yaml", "--to", "trian"], "error: The recipe has no stage `trian`"),
         (["run"], "error: Missing argument"),
         (["runn"], "error: No such command 'runn'"),
-        (["run", "recipe.yaml", "--nope"], "error: No such option: --nope"),
+        (
+            ["run", "recipe.yaml", "--nope"],
+            "error: No such option: --nope (Possible options: --to)\nhint: weitiao run --help",
+        ),
+        (["check", "qa.jsonl", "--template", "default"], "error: --template shows nothing without --model"),
+        (
+            ["run", "recipe.yaml", "--set", "split.ratios={train:0.8}"],
+            "error: --set split.ratios={train:0.8}: split.ratios.train:0.8 is null: it must be a number\n"
+            "hint: YAML wants a blank after the colon: train: 0.8",
+        ),
         (["--lang", "fr", "run", "recipe.yaml"], "error: --lang is `fr`: it must be one of en, zh"),
     ],
 )

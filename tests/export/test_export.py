@@ -170,3 +170,21 @@ def test_thinking_is_taken_out_and_noted(tmp_path: Path) -> None:
     assert done.manifest["refused"] == {"empty turn": 1}
     changed = done.stored.ledger().filter(pl.col("reason") == "thinking taken out")
     assert changed.select("turn", "before").rows() == [(1, thought + "b"), (1, thought)]
+
+
+def test_tool_calls_that_training_does_not_see_are_said_and_noted(tmp_path: Path) -> None:
+    call = {"role": "assistant", "content": "我查。", "tool_calls": [{"type": "function"}]}
+    quoted = {"role": "assistant", "content": 'x "tool_calls": y'}
+    rows = [
+        {"messages": [{"role": "user", "content": "问"}, answer], "note": answer["content"]}
+        for answer in (call, quoted)
+    ]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    said = Said()
+    recipe = bind({"name": "r", "source": {"inputs": ["data.jsonl"]}, "export": {}}, pipeline.SETTINGS, tmp_path)
+    done = pipeline.run(recipe, reporter=said)[-1]
+    first = done.stored.records()["id"][0]
+    assert done.stored.ledger().select("id", "action", "reason").rows() == [
+        (first, "cut", "tool calls beside the text")
+    ]
+    assert any("1 records hold tool calls beside the text" in line for line in said.lines)

@@ -57,3 +57,14 @@ def test_what_is_auto_is_chosen_by_what_fits(free: float, bits: int | None, twic
     set_ = choose(model, Train(bits=4, gradient_checkpointing=False), 512, Numbers(2), 1e9)
     assert (set_.bits, set_.gradient_checkpointing, set_.reason) == (4, False, "as set")
     assert choose(model, Train(method="full"), 512, Numbers(4), 1e9).bits is None
+
+
+@pytest.mark.parametrize(("settings", "reason"), [
+    ({}, "all fits as it is"),
+    ({"bits": 4}, "as set"),
+    ({"bits": None}, "all fits as it is"),
+    ({"gradient_checkpointing": True}, "as set"),
+    ({"bits": None, "gradient_checkpointing": True}, "as set"),
+])  # fmt: skip
+def test_what_was_set_is_not_said_to_be_chosen(settings: dict[str, Any], reason: str) -> None:
+    assert choose(shape(KNOWN["1.8B"]), Train(**settings), 512, Numbers(2), 64e9).reason == reason

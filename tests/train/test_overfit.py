@@ -57,11 +57,18 @@ class Notes(Silent):
 
 def test_it_is_said_in_plain_words() -> None:
     notes = Notes()
-    say(None, [], notes)
+    say(None, [], notes, "last")
     assert notes.said == []
-    say(Rise(4, 2, 3, 2), [Parrot(2, "p", "a", "d.jsonl:1"), Parrot(2, "q", "c", "d.jsonl:3")], notes)
+    say(Rise(4, 2, 3, 2), [Parrot(2, "p", "a", "d.jsonl:1"), Parrot(2, "q", "c", "d.jsonl:3")], notes, "last")
     assert notes.said == [
         "Warning: overfitting. The held-out loss was lowest at step 4, 2.0000; the 2 since are higher, the last "
         "3.0000, while the training loss fell. Train shorter, or set keep to best",
         "Warning: parroting. At step 2, 2 probe answers repeat training records: d.jsonl:1, d.jsonl:3",
+    ]
+    notes = Notes()
+    say(Rise(4, 2, 3, 2), [], notes, "best")
+    say(Rise(0, 2, 3, 2), [], notes, "best")
+    assert [line.rpartition("fell. ")[2] for line in notes.said] == [
+        "That of step 4 is kept",
+        "The untrained model was better: a lower learning_rate may help",
     ]

@@ -51,6 +51,7 @@ def test_without_a_recipe(tiny_llama: Path, data: Path, tmp_path: Path) -> None:
     found = json.loads(merged.stdout.splitlines()[-1])
     assert (found["same"], found["alike"]) == (4, True)
     assert (out / "model.safetensors").exists()
+    assert "\n# merged\n" in (out / "README.md").read_text(encoding="utf-8")
     again = CliRunner().invoke(merge_app, ["merge", str(tiny_llama), str(adapter), str(out)])
     assert isinstance(again.exception, UserError)
 
@@ -58,10 +59,11 @@ def test_without_a_recipe(tiny_llama: Path, data: Path, tmp_path: Path) -> None:
 def test_with_a_recipe(tiny_llama: Path, data: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(f"model: {tiny_llama}\nsource:\n  inputs: [data.jsonl]\nexport:\ntrain:\n  epochs: 9\n")
-    adapter = train(recipe, "--set", "train.max_length=64", "--epochs", "2")
+    adapter = train(recipe, "--set", "train.max_length=64", "--epochs", "2", "--trust-remote-code")
     assert adapter == tmp_path / "runs" / "mine" / "train" / "adapter"
-    settings = json.loads((adapter.parent / "manifest.json").read_bytes())["settings"]
-    assert (settings["epochs"], settings["max_length"]) == (2, 64)
+    manifest = json.loads((adapter.parent / "manifest.json").read_bytes())
+    assert (manifest["settings"]["epochs"], manifest["settings"]["max_length"]) == (2, 64)
+    assert manifest["project"]["trust_remote_code"] is True
 
 
 def test_nothing_to_train() -> None:

@@ -89,7 +89,9 @@ def main() -> None:
         sys.exit(0)
     except Exception as error:
         if hasattr(error, "format_message"):  # the parser's own: a flag that is not there, a missing argument
-            _say(t("error: {message}", message=error.format_message()), t("hint: {hint}", hint="weitiao --help"))
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "weitiao"
+            _say(t("error: {message}", message=error.format_message()), t("hint: {hint}", hint=f"{command} --help"))
             sys.exit(2)
         traceback.print_exc()
         sys.exit(1)

@@ -9,6 +9,7 @@ from rich.text import Text
 from weitiao.check import Measuring, Report, Spread, Tokens, check, measure
 from weitiao.cli import COMMANDS
 from weitiao.cli.terminal import AsJson, Trust, emit, plain_recipe, with_flags
+from weitiao.errors import UserError
 from weitiao.source import Source
 from weitiao.source.table import Wrong
 from weitiao.talk import t
@@ -38,6 +39,8 @@ def check_files(
     as_json: AsJson = False,
 ) -> None:
     """Say what files hold; every bad row as file:line:field with the mend. Status 2 if there is one."""
+    if model is None and template != "auto":
+        raise UserError(t("--template shows nothing without --model"), t("Add the model: --model FOLDER"))
     recipe = plain_recipe({"source": {"inputs": inputs, **source}}, "check")
     measuring = Measuring(model, template, trust_remote_code) if model else None
     out = Console(highlight=False, soft_wrap=True)

@@ -31,6 +31,7 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Merge an adapter into its base model, and check that the result answers alike."""
+    from weitiao.merge.card import Card
     from weitiao.merge.run import asked, describe, tell
     from weitiao.merge.run import merge as work
     from weitiao.model import pair
@@ -47,7 +48,8 @@ def merge(
     place = pair.Place(resolve(base, Path.cwd(), code=trust_remote_code), str(adapter), trust_remote_code)
     tell_of_code(place.model, place.trust)
     found = work(place, aside, settings, asked()[: settings.prompts])
-    describe(place.model, Path(base).name if Path(base).exists() else base, aside, found)
+    known_as = Path(base).resolve().name if Path(base).exists() else base
+    describe(Card(out.resolve().name, known_as), Path(place.model), aside, found)
     if out.exists():
         out.rmdir()
     shutil.move(aside, out)

@@ -8,7 +8,7 @@ import orjson
 import typer
 
 from weitiao import pipeline
-from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, summary, with_flags
+from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, summary, with_flags
 from weitiao.errors import UserError
 from weitiao.recipe import Recipe, load
 from weitiao.store import write_whole
@@ -37,10 +37,11 @@ def train(
     model: Annotated[str | None, typer.Option(help=t("Without a recipe: the base model, a folder or hub name"))] = None,
     data: Annotated[list[str] | None, typer.Option(help=t("Without a recipe: files to train on"))] = None,
     validation: Annotated[list[str] | None, typer.Option(help=t("Without a recipe: files held out"))] = None,
-    template: Annotated[str | None, typer.Option(help=t("Chat template by name, where the model has none"))] = None,
+    template: Annotated[str | None, typer.Option(help=t("Chat template by name, in place of the model's own"))] = None,
     work_dir: Annotated[Path | None, typer.Option(help=t("Without a recipe: where the run is kept"))] = None,
     seed: Annotated[int | None, typer.Option(help=t("Seed of everything that is drawn at random"))] = None,
     resume: Annotated[bool, typer.Option("--resume", help=t("Go on with the training in the work dir"))] = False,
+    trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a model; what was interrupted goes on from its newest checkpoint."""
@@ -49,19 +50,17 @@ def train(
             train[name] = [train[name]]
     if str(train.get("deepspeed")).endswith(".json"):
         train["deepspeed"] = str(Path(train["deepspeed"]).absolute())
+    head = {"seed": seed, "template": template, "trust_remote_code": trust_remote_code or None}
+    given = {name: value for name, value in head.items() if value is not None}
     if recipe:
-        flags = [f"train.{name}={orjson.dumps(value).decode()}" for name, value in train.items()]
-        seeds = [f"{name}={value}" for name, value in (("seed", seed), ("template", template)) if value is not None]
-        checked, home = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *flags, *seeds]), runs
+        flags = given | {f"train.{name}": value for name, value in train.items()}
+        plainly = [f"{name}={orjson.dumps(value).decode()}" for name, value in flags.items()]
+        checked, home = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *plainly]), runs
     else:
         files = {"inputs": [*(data or ()), *(validation or ())]}
-        plain: dict[str, Any] = {"model": model, "source": files, "export": {}, "train": train}
+        plain: dict[str, Any] = {"model": model, **given, "source": files, "export": {}, "train": train}
         if validation:
             plain["train"] = {**train, "validation": validation}
-        if seed is not None:
-            plain["seed"] = seed
-        if template is not None:
-            plain["template"] = template
         checked, home = _plain(plain, work_dir, resume), work_dir
     done = pipeline.run(checked, home, last="train", reporter=Terminal())
     if as_json:

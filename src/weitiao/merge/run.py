@@ -77,7 +77,7 @@ def run(job: Job) -> Outcome:
         )
     template = pair.template(place, job.recipe.project.template, job.recipe.project.thinking)
     found = merge(place, job.folder / "model", settings, prompts, template)
-    _describe(_card(job), Path(place.model), job.folder / "model", found)
+    describe(_card(job), Path(place.model), job.folder / "model", found)
     tell(found, job.reporter)
     write_whole(job.folder / "merge.json", orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2))
     said = {"same": found.same, "prompts": found.prompts, "difference": f"{found.difference:.1e}"}
@@ -117,12 +117,8 @@ def merge(
     )
 
 
-def describe(base: str, name: str, out: Path, found: Merged) -> None:
-    """Write the model card of a model that was merged without a run."""
-    _describe(Card(out.name, name), Path(base), out, found)
-
-
-def _describe(card: Card, base: Path, out: Path, found: Merged) -> None:
+def describe(card: Card, base: Path, out: Path, found: Merged) -> None:
+    """Write the model card, with what the check found, into the folder `out`."""
     checked: dict[str, Any] = {
         "parameters": found.parameters,
         "dtype": found.dtype,

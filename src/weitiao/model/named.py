@@ -1,6 +1,5 @@
 """Chat templates by the names that XTuner gives them, for base models without one; the data is in templates.toml."""
 
-import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -50,9 +49,10 @@ def named(name: str) -> str:
 
 def _parts(name: str) -> _Parts:
     if name not in _all():
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = t("Did you mean `{name}`?", name=near[0]) if near else t("There are {names}", names=", ".join(names()))
-        raise UserError(t("No chat template `{name}`", name=name), hint)
+        raise UserError(
+            t("No chat template `{name}`", name=name),
+            t("`auto` is the model's own; by name there are {names}", names=", ".join(names())),
+        )
     return _all()[name]
 
 

@@ -227,7 +227,15 @@ def choose(model: Shape, settings: Train, tokens: int, numbers: Numbers, free: f
             tried = Chosen.of(settings, {"bits": some, "gradient_checkpointing": twice})
             needed = memory(model, tried, tokens, numbers)
             fits = needed.total <= SHARE * free
-            left = settings.bits == "auto" or settings.gradient_checkpointing == "auto"
-            reason = _REASONS.get((some, bool(twice)), "as set") if left else "as set"
+            reason = _reason(settings, some, bool(twice))
             found.append(Choice(some, bool(twice), needed, reason, fits))
     return next((one for one in found if one.fits), min(found, key=lambda one: one.memory.total))
+
+
+def _reason(settings: Train, bits: int | None, twice: bool) -> str:
+    """Return why these; a choice is explained only where there was one."""
+    bits_left, twice_left = settings.bits == "auto", settings.gradient_checkpointing == "auto"
+    chosen = (bits if bits_left else None, twice and twice_left)
+    if (bits_left or twice_left) and (any(chosen) or chosen == (bits, twice)):
+        return _REASONS[chosen]
+    return "as set"

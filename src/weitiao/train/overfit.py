@@ -71,15 +71,15 @@ def parrots(probes: Iterable[Mapping[str, Any]], records: Sequence[Record]) -> l
     return found
 
 
-def say(rising: Rise | None, repeated: Sequence[Parrot], reporter: Reporter) -> None:
-    """Call it out in plain words."""
+def say(rising: Rise | None, repeated: Sequence[Parrot], reporter: Reporter, keep: str) -> None:
+    """Call it out in plain words; what helps depends on the state that is kept."""
     if rising:
         reporter.say(
             t(
                 "Warning: overfitting. The held-out loss was lowest at step {step}, {lowest:.4f}; the {evaluations} "
-                "since are higher, the last {last:.4f}, while the training loss fell. Train shorter, or "
-                "set keep to best",
+                "since are higher, the last {last:.4f}, while the training loss fell. {advice}",
                 **asdict(rising),
+                advice=_advice(rising, keep),
             )
         )
     for step in sorted({one.step for one in repeated}):
@@ -92,6 +92,16 @@ def say(rising: Rise | None, repeated: Sequence[Parrot], reporter: Reporter) -> 
                 places=", ".join(places),
             )
         )
+
+
+def _advice(rising: Rise, keep: str) -> str:
+    if rising.step == 0:
+        return t("The untrained model was better: a lower learning_rate may help")
+    return (
+        t("That of step {step} is kept", step=rising.step)
+        if keep == "best"
+        else t("Train shorter, or set keep to best")
+    )
 
 
 def _falls(train: Curve, step: int) -> bool:

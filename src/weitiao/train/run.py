@@ -43,6 +43,7 @@ def run(job: Job) -> Outcome:
     if processes.launched():
         processes.send(job)
         return train(job)
+    sharing.check_installed(settings, settings.nproc)
     if settings.nproc > 1 or (settings.deepspeed and not sharing.is_idle(settings, 1)):
         return processes.launch(train, job, settings.nproc)
     if settings.deepspeed:
@@ -308,7 +309,7 @@ def _signs(job: Job, records: list[Record]) -> dict[str, Any]:
     probes = [orjson.loads(line) for line in asked.read_bytes().splitlines()] if asked.exists() else []
     rising = overfit.rise(list(curve(metrics, "train")), list(curve(metrics, "validation")))
     repeated = overfit.parrots(probes, records)
-    overfit.say(rising, repeated, job.reporter)
+    overfit.say(rising, repeated, job.reporter, job.settings(Train).keep)
     found: dict[str, Any] = {"overfitting": asdict(rising)} if rising else {}
     return found | ({"parroted": [asdict(one) for one in repeated]} if repeated else {})
 

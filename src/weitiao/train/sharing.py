@@ -80,6 +80,12 @@ def is_idle(settings: Train, count: int) -> bool:
     return count == 1 and settings.deepspeed in ZERO and not str(settings.deepspeed).endswith("_offload")
 
 
+def check_installed(settings: Train, count: int) -> None:
+    """Raise UserError if DeepSpeed is to work and is not there; best before other processes start."""
+    if settings.deepspeed and not is_idle(settings, count) and find_spec("deepspeed") is None:
+        raise UserError(t("deepspeed is not installed"), "pip install 'weitiao[deepspeed]'")
+
+
 def is_split(shared: Accelerator) -> bool:
     """Tell whether no process has all weights: each pass needs every process."""
     return shared.distributed_type == DistributedType.FSDP or _stage(shared) == 3
@@ -184,8 +190,6 @@ def _stage(shared: Accelerator) -> int:
 
 def _deepspeed(settings: Train, folder: Path) -> dict[str, Any]:
     """Return the configuration for DeepSpeed: by XTuner's name, or the user's own, less what the recipe says."""
-    if find_spec("deepspeed") is None:
-        raise UserError(t("deepspeed is not installed"), "pip install 'weitiao[deepspeed]'")
     name = settings.deepspeed
     if name is None:
         stated = DeepSpeedPlugin().deepspeed_config  # what accelerate launch was told
