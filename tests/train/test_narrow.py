@@ -38,7 +38,7 @@ def test_products_in_the_format_of_the_model_are_those_of_peft(tiny_llama: Path,
 
 def test_what_is_more_than_plain_lora_is_left_to_peft(tiny_llama: Path) -> None:
     assert type(laid(tiny_llama, Train(r=4), "bfloat16")).__module__ == narrow.__name__
-    for other in ({"method": "dora"}, {"method": "pissa"}, {"dropout": 0.1}):
+    for other in ({"method": "dora"}, {"method": "pissa"}, {"dropout": 0.1}, {"deepspeed": "deepspeed_zero3"}):
         settings = Train.model_validate({"r": 4, "bits": None, **other})
         assert not narrow.suits(settings)
         assert type(laid(tiny_llama, settings, "bfloat16")).__module__.startswith("peft.")

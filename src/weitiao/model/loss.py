@@ -17,6 +17,8 @@ from weitiao.model.template import Encoded
 
 # Logits of a chunk, in float32: 64 MB. With 92,544 words all at once would be 370 KB a token.
 CHUNK = 2**24
+# Tokens of a chunk: enough to keep the head's product busy; more of a small vocabulary would only leave the cache.
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def _all_gradients(
 
 def _chunks(hidden: Tensor, targets: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (C, D) of the states and (C) of the targets, so many that their logits are at most `CHUNK`."""
-    rows = max(1, CHUNK // weight.shape[0])
+    rows = max(1, min(_ROWS, CHUNK // weight.shape[0]))
     if len(targets):
         yield from zip(hidden.split(rows), targets.split(rows), strict=True)
 

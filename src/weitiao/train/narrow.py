@@ -10,13 +10,17 @@ import torch
 from peft import LoraConfig
 from peft.tuners.lora import Linear
 from torch import Tensor, nn
+from torch.nn import functional
 
 from weitiao.train import Train
 
 
 def suits(settings: Train) -> bool:
-    """Tell whether these layers compute what is wanted: plain LoRA without dropout."""
-    return settings.method in ("lora", "rslora") and not settings.dropout
+    """Tell whether these layers compute what is wanted: plain LoRA without dropout.
+
+    DeepSpeed gathers split weights where PEFT's layers are called, and nowhere else.
+    """
+    return settings.method in ("lora", "rslora") and not settings.dropout and not settings.deepspeed
 
 
 def register(config: LoraConfig, settings: Train) -> None:
@@ -41,33 +45,37 @@ class _Narrow(Linear):
             result: Tensor = super().forward(x, *args, **rest)
             return result
         (name,) = self.active_adapters
-        a, b = self.lora_A[name].weight, self.lora_B[name].weight
-        if not a.numel():  # under ZeRO-3 a weight is there only while its own layer runs
+        if not self.lora_A[name].weight.numel():  # under ZeRO-3 a weight is there only while its own layer runs
             found: Tensor = super().forward(x)
             return found
-        whole = self.base_layer(x)
-        result = _LowRank.apply(whole, x, a, b, self.scaling[name])  # type: ignore[no-untyped-call]
+        base, weight = self.base_layer, None
+        a = self.lora_A[name].weight.to(x.dtype)
+        b = (self.lora_B[name].weight * self.scaling[name]).to(x.dtype)
+        if type(base) is nn.Linear and not base.weight.requires_grad:
+            weight, whole = base.weight, functional.linear(x.detach(), base.weight, base.bias)
+        else:
+            whole = base(x)
+        result = _LowRank.apply(whole, x, a, b, weight)  # type: ignore[no-untyped-call]
         return result
 
 
 class _LowRank(torch.autograd.Function):
-    """whole + scale * x A^T B^T, with products in the format of x and gradients to A and B in their own."""
+    """whole + x A^T B^T; where `whole` is x times a frozen `weight`, its gradient goes to x here, in the same sum."""
 
     @staticmethod
-    def forward(ctx: Any, whole: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
-        rows = x.flatten(0, -2)
-        inner = rows @ a.to(x.dtype).T
-        ctx.save_for_backward(x, inner, a, b)
-        ctx.scale = scale
-        return whole.flatten(0, -2).addmm(inner, b.to(x.dtype).T, alpha=scale).view_as(whole)
+    def forward(ctx: Any, whole: Tensor, x: Tensor, a: Tensor, b: Tensor, weight: Tensor | None) -> Tensor:
+        inner = x.flatten(0, -2) @ a.T
+        ctx.save_for_backward(x, inner, a, b, weight)
+        rows = whole.flatten(0, -2)
+        add = rows.addmm if weight is None else rows.addmm_  # what was made for this alone may be changed
+        return add(inner, b.T).view_as(whole)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor, None]:
-        x, inner, a, b = ctx.saved_tensors
-        (gradient,) = gradients
-        out = gradient.flatten(0, -2)
-        back = (out @ b.to(out.dtype)) * ctx.scale
-        to_x = (back @ a.to(out.dtype)).view_as(x) if ctx.needs_input_grad[1] else None
-        to_a = (back.T @ x.flatten(0, -2)).to(a.dtype)
-        to_b = ((out.T @ inner) * ctx.scale).to(b.dtype)
-        return gradient, to_x, to_a, to_b, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, inner, a, b, weight = ctx.saved_tensors
+        out = gradients[0].flatten(0, -2)
+        back = out @ b
+        to_a, to_b, to_x = back.T @ x.flatten(0, -2), out.T @ inner, None
+        if ctx.needs_input_grad[1]:
+            to_x = (back @ a if weight is None else (out @ weight).addmm_(back, a)).view_as(x)
+        return gradients[0] if weight is None else None, to_x, to_a, to_b, None
