@@ -220,9 +220,14 @@ def _all_gradients(
     return torch.cat(to_hidden), to_weight.to(weight.dtype), to_bias
 
 
+def chunk_rows(vocabulary: int) -> int:
+    """Return how many tokens' logits are computed at a time."""
+    return max(1, min(_ROWS, CHUNK // vocabulary))
+
+
 def _chunks(hidden: Tensor, targets: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (C, D) of the states and (C) of the targets, so many that their logits are at most `CHUNK`."""
-    rows = max(1, min(_ROWS, CHUNK // weight.shape[0]))
+    rows = chunk_rows(weight.shape[0])
     if len(targets):
         yield from zip(hidden.split(rows), targets.split(rows), strict=True)
 

@@ -9,14 +9,14 @@ from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from weitiao.model import internlm2
-from weitiao.model.loss import CHUNK
+from weitiao.model.loss import chunk_rows
 from weitiao.train import Chosen, Train, narrow
 
 # Python, torch, transformers and PEFT with nothing loaded. [measured: 0.44 GB on Linux, CPU build]
 LIBRARIES = 0.45e9
-# Bytes for each logit of a chunk (`model/loss.py`): as computed, in float32, twice for the sum of their exponentials,
-# as they go into the next product. [measured]
-_LOGIT = 20
+# Bytes for each logit of a chunk (`model/loss.py`): as computed, in float32, their logarithmic softmax, and as they go
+# into the next product.
+_LOGIT = 16
 # How much of the heap a kept byte takes on a CPU: what is freed between the kept tensors leaves holes. By the bytes of
 # a number, and for full fine-tuning, which makes no copies for adapters. [measured; a GPU's allocator leaves none]
 _HEAP = {2: 1.38, 4: 1.6}
@@ -142,7 +142,7 @@ def memory(model: Shape, settings: Chosen, tokens: int, numbers: Numbers) -> Mem
     if settings.bits == 8:  # bitsandbytes keeps the inputs where gradient checkpointing does not see them (0.50)
         kept += model.layers * itemsize * (2 * model.hidden + model.query + model.inner) * heap
     back = 4 * (2 * model.inner + 2 * model.hidden)  # gradients of the MLP on their way
-    logits = _LOGIT * min(CHUNK, tokens * model.vocabulary)
+    logits = _LOGIT * min(tokens, chunk_rows(model.vocabulary)) * model.vocabulary
     head = 4.0 * model.vocabulary * model.hidden if full else 0.0
     if settings.new_tokens and not full:  # PEFT lays the trained rows on a copy, and their gradient is one of all rows
         head = (2 * itemsize + 4.0) * model.vocabulary * model.hidden

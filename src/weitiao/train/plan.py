@@ -1,6 +1,7 @@
 """What is known before training starts: how much there is to train on, and what it will take."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any
@@ -13,8 +14,8 @@ from weitiao.train import fit
 from weitiao.train.defaults import FEW
 from weitiao.train.loop import Task
 
-# Tokens of the pack that is timed: enough to keep the processor busy, few enough for a large model on a laptop.
-_TRIAL = 384
+# Tokens of the packs that are timed: enough to keep the processor busy, few enough for a large model on a laptop.
+_TRIALS = (96, 480)
 
 
 @dataclass(frozen=True)
@@ -140,24 +141,41 @@ def _why(plan: Plan, task: Task) -> str:
 
 
 def _seconds(task: Task) -> float:
-    """Estimate how long it will take, from one small pack there and back; its gradients are thrown away."""
+    """Estimate how long it will take, from two small packs there and back; their gradients are thrown away.
+
+    A pack costs something whatever its length, most of all with weights in 4 bits: they are made whole for each.
+    """
     lengths = [len(row.encoded.ids) for row in task.rows.train]
-    some = list(range(next((n for n, size in enumerate(accumulate(lengths), 1) if size >= _TRIAL), len(lengths))))
-    loss = PackedLoss(task.model).train()
-    item = pack([row.encoded for row in task.rows.train], some).to(task.model.device)
-    taken = 0.0
-    for _ in range(2):  # the first pass also warms up
-        start = time.monotonic()
-        loss(item).mean().backward()
-        taken = time.monotonic() - start
-    task.model.zero_grad(set_to_none=True)
-    looks = 2 if task.settings.record_losses else 0
-    held = sum(len(one.ids) for one in task.rows.validation)
-    epochs = 1 + sum(step.ends_epoch for step in task.steps)
-    steps = sum(lengths[index] for step in task.steps for records in step.packs for index in records)
+    some, more = (_first(lengths, size) for size in _TRIALS)
+    _pass(task, some)  # warms up
+    short, long = _pass(task, some), _pass(task, more)
+    few, many = sum(lengths[:some]), sum(lengths[:more])
+    each = max(0.0, long - short) / (many - few) if many > few else long / many
+    once = max(0.0, long - each * many)
+    packs = [sum(lengths[index] for index in records) for step in task.steps for records in step.packs]
+    looks = 2 * sum(lengths) if task.settings.record_losses else 0
+    held = sum(len(one.ids) for one in task.rows.validation) * (1 + sum(step.ends_epoch for step in task.steps))
+    read = looks + held
+    passes = len(packs) + read / task.settings.max_length / 3
     # There alone is about a third of there and back.
     processes: int = task.shared.num_processes
-    return taken / item.tokens * (steps + (looks * sum(lengths) + epochs * held) / 3) / processes
+    return (once * passes + each * (sum(packs) + read / 3)) / processes
+
+
+def _first(lengths: Sequence[int], tokens: int) -> int:
+    """Return how many of the first records have so many tokens together."""
+    return next((n for n, size in enumerate(accumulate(lengths), 1) if size >= tokens), len(lengths))
+
+
+def _pass(task: Task, count: int) -> float:
+    """Return the seconds that a pack of the first records takes there and back."""
+    loss = PackedLoss(task.model).train()
+    item = pack([row.encoded for row in task.rows.train[:count]], range(count)).to(task.model.device)
+    start = time.monotonic()
+    loss(item).mean().backward()
+    taken = time.monotonic() - start
+    task.model.zero_grad(set_to_none=True)
+    return taken
 
 
 def _memory(task: Task) -> float:
