@@ -10,6 +10,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from weitiao.errors import UserError
+from weitiao.model.segments import attend
 from weitiao.talk import t
 
 NAME = "weitiao_packed"
@@ -48,6 +49,9 @@ def packed_attention(
         assert isinstance(found, torch.Tensor)
         return found[None], None
     ends = borders.tolist()
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and not rest.get("dropout"):
+        scale = rest.get("scaling") or query.shape[-1] ** -0.5
+        return attend(query, key, value, ends, scale).transpose(1, 2), None
     pieces = [
         sdpa_attention_forward(module, query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], None, **rest)[0]
         for a, b in pairwise(ends)
