@@ -21,7 +21,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench  ## Measure training against others (a quarter of an hour); the results go to benchmarks/results
+bench: $(VENV)/.bench  ## Measure training against others (some 25 minutes); the results go to benchmarks/results
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/llm.py

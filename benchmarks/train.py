@@ -33,8 +33,8 @@ class Set:
 
 
 SETS = {
-    "26M/tutorial": Set("26M", "tutorial", 96),
-    "26M/long-tailed": Set("26M", "long-tailed", 96),
+    "26M/tutorial": Set("26M", "tutorial", 64),
+    "26M/long-tailed": Set("26M", "long-tailed", 64),
     "135M/tutorial": Set("135M", "tutorial", 24),
 }
 
