@@ -100,7 +100,7 @@ def measure(one: Set, way: str, model: Path) -> Mapping[str, Any]:
     """Train once; return speed, peak memory, held-out loss and the curve."""
     from benchmarks import material
     from benchmarks.ways import PACK, WAYS, Work
-    from weitiao.model.load import cpu_has_bfloat16
+    from weitiao.model.processor import cpu_has_bfloat16
     from weitiao.model.score import losses
 
     rows = material.records(one.lengths, one.records + HELD_OUT, material.SHAPES[one.shape].vocab_size)

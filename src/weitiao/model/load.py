@@ -15,6 +15,7 @@ from weitiao.errors import UserError
 from weitiao.model import internlm2, quantise, tokens
 from weitiao.model.hub import own_code
 from weitiao.model.pieces import load_pieces
+from weitiao.model.processor import cpu_has_bfloat16
 from weitiao.model.quantise import Quantised
 from weitiao.talk import t
 
@@ -113,12 +114,6 @@ def pick_dtype(name: str, path: str, device: str) -> torch.dtype:
         return torch.float32
     fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else cpu_has_bfloat16()
     return torch.bfloat16 if fast else torch.float32
-
-
-def cpu_has_bfloat16() -> bool:
-    """Tell whether this processor multiplies bfloat16 in hardware; without, it is slower than float32."""
-    info = Path("/proc/cpuinfo")
-    return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
 
 
 def base_of(model: Any) -> PreTrainedModel:

@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from weitiao.model.processor import cpu_has_bfloat16
+
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _BLOCK = 4 * 2**20
-_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def look() -> Machine:
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory=min(total, limit) if limit else total,
         free=min(free, limit) if limit else free,
-        bfloat16=_cpu_has_bfloat16(),
+        bfloat16=cpu_has_bfloat16(),
     )
     if find_spec("torch") is None:
         return found
@@ -95,10 +96,3 @@ def _limit() -> int | None:
     path = Path("/sys/fs/cgroup/memory.max")
     text = path.read_text().strip() if path.exists() else "max"
     return int(text) if text.isdigit() else None
-
-
-def _cpu_has_bfloat16() -> bool:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        return any(flag in info.read_text() for flag in _BFLOAT16)
-    return False
