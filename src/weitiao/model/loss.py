@@ -15,8 +15,10 @@ from weitiao.model import attention
 from weitiao.model.load import base_of
 from weitiao.model.template import Encoded
 
-# Logits of a chunk, in float32: 64 MB. With 92,544 words all at once would be 370 KB a token.
+# Logits of a chunk: 32 MB in bfloat16. With 92,544 words all at once would be 185 KB a token.
 CHUNK = 2**24
+# Logits of which the softmax is computed at a time on a CPU, in float32: 2 MB.
+_CACHED = 2**19
 # Tokens of a chunk: enough to keep the head's product busy; more of a small vocabulary would only leave the cache.
 _ROWS = 256
 
@@ -177,47 +179,50 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         ctx.trained, ctx.cap = any(ctx.needs_input_grad[1:3]), cap
         needed = ctx.needs_input_grad[0] and not ctx.trained
-        losses, gradients = [hidden.new_empty(0, dtype=torch.float32)], [hidden[:0]]
-        for part, target in _chunks(hidden, targets, weight):
-            likely, bent = _log_softmax(functional.linear(part, weight, bias), cap)
-            losses.append(-likely.gather(1, target[:, None])[:, 0])
-            if needed:
-                gradients.append(_to_logits(likely, target, bent).to(weight.dtype) @ weight)
+        states, matrix = hidden.to(_format(hidden)), weight.to(_format(hidden))
+        losses = torch.empty(len(targets), device=hidden.device)
+        gradient = torch.empty_like(states) if needed else None
+        for rows, logits in _logits(states, matrix, bias):
+            losses[rows] = _softmax(logits, targets[rows], cap)
+            if gradient is not None:
+                torch.mm(logits, matrix, out=gradient[rows])
         if ctx.trained:
-            ctx.save_for_backward(hidden, weight, bias, targets)
+            ctx.save_for_backward(states, weight, bias, targets)
         else:
-            ctx.save_for_backward(torch.cat(gradients) if needed else None)
-        return torch.cat(losses)
+            ctx.save_for_backward(gradient)
+        ctx.format = hidden.dtype
+        return losses
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         if ctx.trained:
-            hidden, weight, bias, targets = ctx.saved_tensors
-            return (*_all_gradients(hidden, weight, bias, targets, outputs[0], ctx.cap), None, None)
+            states, weight, bias, targets = ctx.saved_tensors
+            back, to_weight, to_bias = _all_gradients(states, weight, bias, targets, outputs[0], ctx.cap)
+            return back.to(ctx.format), to_weight, to_bias, None, None
         (gradient,) = ctx.saved_tensors
-        return (gradient * outputs[0][:, None]).to(gradient.dtype), None, None, None, None
+        return (gradient * outputs[0][:, None]).to(ctx.format), None, None, None, None
+
+
+def _format(hidden: Tensor) -> torch.dtype:
+    """Return the number format of the products: that of the states, or autocast's."""
+    device = hidden.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
 
 
 def _all_gradients(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, shares: Tensor, cap: float | None
+    states: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, shares: Tensor, cap: float | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the gradients to `hidden`, `weight` and `bias`; `shares` (S) is the gradient to each loss."""
-    to_hidden = [hidden[:0]]
+    """Return the gradients to `states`, `weight` and `bias`; `shares` (S) is the gradient to each loss."""
+    matrix, to_states = weight.to(states.dtype), torch.empty_like(states)
     to_weight = torch.zeros_like(weight, dtype=torch.float32)
     to_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
-    done = 0
-    wide = weight.to(hidden.dtype)  # under autocast they differ
-    for part, target in _chunks(hidden, targets, weight):
-        likely, bent = _log_softmax(functional.linear(part, wide, None if bias is None else bias.to(hidden.dtype)), cap)
-        gradient = _to_logits(likely, target, bent)
-        gradient *= shares[done : done + len(target), None]
-        done += len(target)
-        narrow = gradient.to(part.dtype)
-        to_hidden.append(narrow @ wide)
-        to_weight += narrow.T @ part
+    for rows, logits in _logits(states, matrix, bias):
+        _softmax(logits, targets[rows], cap, shares[rows])
+        torch.mm(logits, matrix, out=to_states[rows])
+        to_weight += logits.T @ states[rows]
         if to_bias is not None:
-            to_bias += gradient.sum(0)
-    return torch.cat(to_hidden), to_weight.to(weight.dtype), to_bias
+            to_bias += logits.sum(0, dtype=torch.float32)
+    return to_states, to_weight.to(weight.dtype), to_bias
 
 
 def chunk_rows(vocabulary: int) -> int:
@@ -225,25 +230,40 @@ def chunk_rows(vocabulary: int) -> int:
     return max(1, min(_ROWS, CHUNK // vocabulary))
 
 
-def _chunks(hidden: Tensor, targets: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (C, D) of the states and (C) of the targets, so many that their logits are at most `CHUNK`."""
-    rows = chunk_rows(weight.shape[0])
-    if len(targets):
-        yield from zip(hidden.split(rows), targets.split(rows), strict=True)
+def _logits(states: Tensor, matrix: Tensor, bias: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
+    """Yield which rows, and their logits (C, V): in memory that the next chunk takes over."""
+    size = min(chunk_rows(len(matrix)), len(states))
+    buffer = states.new_empty(size, len(matrix))
+    for start in range(0, len(states), size or 1):
+        rows = slice(start, min(start + size, len(states)))
+        logits = torch.mm(states[rows], matrix.T, out=buffer[: rows.stop - start])
+        yield rows, logits if bias is None else logits.add_(bias)
 
 
-def _log_softmax(logits: Tensor, cap: float | None) -> tuple[Tensor, Tensor | None]:
-    """Return the log-likelihoods of the words in float32, and the tanh of the logits where `cap` bends them."""
-    if not cap:
-        return logits.log_softmax(-1, dtype=torch.float32), None
-    bent = logits.float().div_(cap).tanh_()
-    return (bent * cap).log_softmax(-1), bent
+def _softmax(logits: Tensor, targets: Tensor, cap: float | None, shares: Tensor | None = None) -> Tensor:
+    """Return the losses (C) in float32, and turn the logits, in place, into the gradient to them.
 
-
-def _to_logits(likely: Tensor, targets: Tensor, bent: Tensor | None) -> Tensor:
-    """Turn log-likelihoods, in place, into the gradient to what the head gave: softmax, less one at the target."""
-    likely.exp_()
-    likely[torch.arange(len(targets), device=likely.device), targets] -= 1
-    if bent is not None:
-        likely *= 1 - bent**2
-    return likely
+    The gradient is the softmax less one at the target, times `shares` (C). On a CPU it is computed for so few tokens
+    at a time that their numbers stay in the cache.
+    """
+    block = len(logits) if logits.is_cuda else max(1, _CACHED // logits.shape[1])
+    losses = []
+    for start in range(0, len(logits), block):
+        some = slice(start, start + block)
+        wide, target = logits[some].float(), targets[some, None]
+        bent = None
+        if cap:
+            bent = wide.div_(cap).tanh_()
+            wide = bent * cap
+        top = wide.amax(-1, keepdim=True)
+        wide.sub_(top)
+        chosen = wide.gather(1, target)
+        total = wide.exp_().sum(-1, keepdim=True)
+        losses.append((total.log() - chosen)[:, 0])
+        wide.div_(total).scatter_add_(1, target, torch.full_like(chosen, -1))
+        if bent is not None:
+            wide *= 1 - bent**2
+        if shares is not None:
+            wide *= shares[some, None]
+        logits[some] = wide
+    return torch.cat(losses)

@@ -27,7 +27,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, ends: Sequence[int], scale
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, ends: tuple[int, ...], scale: float) -> Tensor:
-        out = torch.empty_like(query)
+        out = torch.empty_like(query.transpose(1, 2)).transpose(1, 2)  # laid out as the next layer wants it: no copy
         q, o = _grouped(query, key), _grouped(out, key)
         for first, begin, end in _blocks(ends):
             rows, keys = slice(begin, end), slice(first, end)

@@ -20,7 +20,7 @@ from weitiao.model import tokens
 from weitiao.model.tokens import Token
 from weitiao.store import write_whole
 from weitiao.talk import t
-from weitiao.train import Train, narrow
+from weitiao.train import Train, narrow, norms
 
 WEIGHTS = "adapter_model.safetensors"
 WHOLE = "trained.safetensors"
@@ -56,6 +56,8 @@ def lay(model: Any, settings: Train, name: str, seed: int, added: Sequence[Token
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads a property that transformers 5.23 has renamed
         tuned = get_peft_model(model, config)
+    narrow.gate(tuned, model.dtype)
+    norms.slim(tuned, model.dtype)
     config.base_model_name_or_path = name  # PEFT puts the folder of this machine there
     if pissa:
         for path, module in tuned.named_modules():
