@@ -41,6 +41,7 @@ HOMES = {
     "safetensors": TORCH_HOMES,
     "tokenizers": ("model",),
     "gguf": ("model",),
+    "llama_cpp": ("model",),
     "huggingface_hub": ("model",),
     "modelscope": ("model",),
     "sacrebleu": ("compare",),

@@ -9,6 +9,7 @@ import typer
 
 from weitiao import pipeline
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, with_flags
+from weitiao.compare import Compare, Server
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
 from weitiao.recipe import load, plain_value
@@ -37,7 +38,11 @@ def compare(
     also: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=PATH", help=t("A further model, compared with before too; may be given several times")
+            metavar="NAME=MODEL",
+            help=t(
+                "A further model, compared with before too: a folder, a GGUF file, MODEL@http://…/v1 on a server, or a "
+                "mapping as in a recipe; may be given several times"
+            ),
         ),
     ] = None,
     judge: Annotated[
@@ -96,8 +101,11 @@ def _plain(settings: dict[str, Any], out: Path | None, project: dict[str, Any]) 
     runs = out / ".run"
     line = pipeline.run(checked, runs, reporter=Terminal())
     _copied(line[-1], out)
-    # What a judge said was paid for: it stays, and the same command asks nothing twice.
-    for folder in [one.stored.folder for one in line] if "judge" in settings else [runs]:
+    # What a judge or a server said was paid for: it stays, and the same command asks nothing twice.
+    paid = "judge" in settings or any(
+        isinstance(one, Server) for one in checked.section("compare", Compare).models.values()
+    )
+    for folder in [one.stored.folder for one in line] if paid else [runs]:
         shutil.rmtree(folder)
     return line[-1], out
 
@@ -118,11 +126,12 @@ def _judge(place: str | None, model: str | None, key_env: str | None) -> dict[st
     return {**found, **{name: value for name, value in (("model", model), ("key_env", key_env)) if value is not None}}
 
 
-def _model(text: str) -> tuple[str, str]:
-    name, equals, path = text.partition("=")
-    if not equals or not path:
-        raise UserError(t("--also {text}: write it as NAME=PATH", text=text))
-    return name, _from_here(path)
+def _model(text: str) -> tuple[str, Any]:
+    name, equals, where = text.partition("=")
+    if not equals or not where:
+        raise UserError(t("--also {text}: write it as NAME=MODEL", text=text))
+    server = plain_value(where)
+    return name, server if isinstance(server, dict) else _from_here(where)
 
 
 def _from_here(name: str) -> str:

@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
-from weitiao.llm import Teacher
+from weitiao.llm import Teacher, family
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 from weitiao.talk import t
@@ -26,6 +26,28 @@ class Judge(Teacher):
     )
 
 
+class Server(Teacher):
+    """A further model that a server holds; how it draws tokens, and how many, is as for the others where not given."""
+
+    endpoint: str = Field(description="Address of an OpenAI-compatible server, up to `/v1`")
+
+    def asked(self, longest: int, temperature: float, seed: int) -> Self:
+        """Return the server as it is asked for answers of at most `longest` tokens."""
+        alike = {"max_tokens": longest, "temperature": temperature, "seed": seed if temperature else None}
+        return self.model_copy(
+            update={name: value for name, value in alike.items() if name not in self.model_fields_set}
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model} @ {family(self.endpoint)}"
+
+
+Model = Annotated[
+    Annotated[str, Tag("place")] | Annotated[Server, Tag("server")],
+    Discriminator(lambda value: "place" if isinstance(value, str) else "server"),
+]
+
+
 class Compare(Settings):
     """What is compared, and how."""
 
@@ -41,9 +63,10 @@ class Compare(Settings):
     limit: int | None = Field(None, ge=1, description="Ask only this many questions, the first ones")
     before: str | None = Field(None, description="The model before, where it is not the base model")
     after: str | None = Field(None, description="The model or adapter after, where it is not what the run trained")
-    models: dict[str, str] = Field(
+    models: dict[str, Model] = Field(
         default_factory=dict,
-        description="Further models by name, each against before: a model, an adapter, `checkpoint-40` of the run",
+        description="Further models by name, each against before: a model, an adapter, `checkpoint-40` of the run, a "
+        "GGUF file, `MODEL@http://…/v1` on a server",
     )
     general: bool | str = Field(
         True, description="Ask general questions too, to see what was forgotten: those that ship, or a file of yours"
@@ -64,13 +87,24 @@ class Compare(Settings):
     def _are_fields(cls, names: object) -> object:
         return names.split(",") if isinstance(names, str) else names
 
+    @field_validator("models", mode="before")
+    @classmethod
+    def _are_served(cls, models: object) -> object:
+        return {name: _served(where) for name, where in models.items()} if isinstance(models, dict) else models
+
     @field_validator("models")
     @classmethod
-    def _are_named(cls, models: dict[str, str]) -> dict[str, str]:
+    def _are_named(cls, models: dict[str, Model]) -> dict[str, Model]:
         for name in models:
             if not re.fullmatch(r"[\w.+-]{1,40}", name) or name in _TAKEN:
                 raise ValueError(t("`{name}` is no name for a further model: take another one", name=name))
         return models
+
+
+def _served(where: object) -> object:
+    """Return `MODEL@ADDRESS` as a server's settings, anything else as it is."""
+    model, _, address = where.rpartition("@") if isinstance(where, str) else ("", "", "")
+    return {"endpoint": address, "model": model} if model and re.match("https?://", address) else where
 
 
 def outside(recipe: Recipe) -> object:

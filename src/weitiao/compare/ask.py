@@ -1,24 +1,26 @@
 """Asks one model all questions, and scores the reference answers with it; what is known survives a crash."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from weitiao.checks import Check
 from weitiao.compare import Compare
 from weitiao.compare.measures import Said
-from weitiao.model.generate import Sampling, answers, positions
+from weitiao.model.generate import Sampling, answers, counted_pieces, positions
 from weitiao.model.load import load_model
 from weitiao.model.pair import Place
-from weitiao.model.score import answer_only, losses
+from weitiao.model.score import answer_only, token_losses
 from weitiao.model.template import Encoded, Messages, Template
 from weitiao.record import Record, parted
 from weitiao.stage import Reporter
 from weitiao.store import write_whole
 
+TOO_LONG = "too long for the model"
 _SCORED_AT_ONCE = 256
 
 
@@ -60,28 +62,57 @@ class Round:
     name: str = ""  # of its files, after the side's
 
 
-@dataclass(frozen=True)
-class Side:
-    """One of the models: where it is, how it reads, and where what it says is kept meanwhile."""
+class Side(Protocol):
+    """One of the models."""
 
-    name: str
-    place: Place
-    template: Template
-    folder: Path
+    @property
+    def name(self) -> str:
+        """What it is called in the report."""
+        ...
 
-    def encode(self, questions: Sequence[Question]) -> list[Encoded]:
-        """Return the tokens of each conversation with loss on the reference answer alone."""
-        return [answer_only(self.template, question.record.messages) for question in questions]
+    @property
+    def reads(self) -> str:
+        """Which template it reads conversations by."""
+        ...
+
+    @property
+    def gap(self) -> str:
+        """Why a question is not in what it said."""
+        ...
 
     def said(self, rounds: Sequence[Round], settings: Compare, seed: int, reporter: Reporter) -> list[dict[str, Said]]:
         """Return, a round, what the model said and how it sees the references, by id; what it cannot hold is missing.
 
         What an interrupted try already asked is not asked again.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Local:
+    """A model that is loaded here: where it is, how it reads, and where what it says is kept meanwhile."""
+
+    name: str
+    place: Place
+    template: Template
+    folder: Path
+    gap: str = TOO_LONG
+
+    @property
+    def reads(self) -> str:
+        """Its template's name."""
+        return self.template.name
+
+    def _encode(self, questions: Sequence[Question]) -> list[Encoded]:
+        """Return the tokens of each conversation with loss on the reference answer alone."""
+        return [answer_only(self.template, question.record.messages) for question in questions]
+
+    def said(self, rounds: Sequence[Round], settings: Compare, seed: int, reporter: Reporter) -> list[dict[str, Said]]:
+        """Load the model, unless all is known, and ask."""
         logs = [
             (
-                _Log(self.folder / f"{self.name}{one.name}.jsonl"),
-                _Log(self.folder / f"{self.name}{one.name}-scores.jsonl"),
+                Log(self.folder / f"{self.name}{one.name}.jsonl"),
+                Log(self.folder / f"{self.name}{one.name}-scores.jsonl"),
             )
             for one in rounds
         ]
@@ -108,7 +139,7 @@ class Side:
         self,
         model: Any,
         questions: Sequence[Question],
-        told: "_Log",
+        told: "Log",
         sampling: Sampling,
         batch_tokens: int,
         reporter: Reporter,
@@ -119,23 +150,31 @@ class Side:
         for index, answer in reporter.track(arriving, len(left), f"Asking the model {self.name}"):
             told.add(left[index].id, asdict(answer))
 
-    def _score(self, model: Any, questions: Sequence[Question], scored: "_Log", batch_tokens: int) -> None:
+    def _score(self, model: Any, questions: Sequence[Question], scored: "Log", batch_tokens: int) -> None:
         room = positions(model)
         # Chunks begin at the same places in every try: what is packed together changes the last digits of a loss.
         for start in range(0, len(questions), _SCORED_AT_ONCE):
             chunk = questions[start : start + _SCORED_AT_ONCE]
             if all(question.id in scored.rows for question in chunk):
                 continue
-            encoded = self.encode(chunk)
+            encoded = self._encode(chunk)
             fits = [len(item.ids) <= room for item in encoded]
             fitting = [item for item, fit in zip(encoded, fits, strict=True) if fit]
-            found = iter(losses(model, fitting, batch_tokens))
+            found = iter(zip(fitting, token_losses(model, fitting, batch_tokens), strict=True))
             for question, fit in zip(chunk, fits, strict=True):
-                loss, count = next(found) if fit else (0.0, 0)
-                scored.add(question.id, {"loss": loss, "loss_tokens": count} if fit else {})
+                scored.add(question.id, self._scored(*next(found)) if fit else {})
+
+    def _scored(self, encoded: Encoded, losses: list[float]) -> dict[str, Any]:
+        """Return the loss of a reference, in all and by piece of its text; what has no letters, as a stop, is none."""
+        ids = [token for token, mask in zip(encoded.ids[1:], encoded.mask[1:], strict=True) if mask]
+        pieces, place = [], 0
+        for text, count in counted_pieces(self.template.tokenizer, ids):
+            pieces.append((text, round(sum(losses[place : place + count]), 2)))
+            place += count
+        return {"loss": math.fsum(losses), "loss_tokens": len(losses), "pieces": pieces}
 
 
-class _Log:
+class Log:
     """Rows by id, a JSON line each, on disk the moment they are known."""
 
     def __init__(self, path: Path) -> None:
@@ -147,6 +186,7 @@ class _Log:
         self.rows: dict[str, dict[str, Any]] = {row.pop("id"): row for row in map(orjson.loads, whole.splitlines())}
 
     def add(self, key: str, row: dict[str, Any]) -> None:
+        """Keep a row."""
         self.rows[key] = row
         with self.path.open("ab") as file:
             file.write(orjson.dumps({"id": key, **row}, option=orjson.OPT_APPEND_NEWLINE))

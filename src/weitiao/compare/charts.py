@@ -3,9 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 WIDTH, HEIGHT = 720.0, 220.0
+# A piece of a text is shaded once more for each chance that it does not exceed.
+SHADES = (1 / 2, 1 / 10, 1 / 100, 1 / 1000)
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 12.0, 26.0
 
 
@@ -82,6 +86,12 @@ def bars(rows: Sequence[Mapping[str, Any]]) -> Bars:
         zero=round(y(0), 2),
         ticks=[(round(y(value), 2), value) for value in ticks(low, high)],
     )
+
+
+def shades(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, int]]:
+    """Return a text in runs of one shade: by how many of `SHADES` the loss of its pieces reaches."""
+    shaded = [(sum(loss >= -math.log(chance) for chance in SHADES), text) for text, loss in pieces]
+    return [("".join(text for _, text in run), shade) for shade, run in groupby(shaded, key=itemgetter(0))]
 
 
 def curve(

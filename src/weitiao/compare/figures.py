@@ -74,7 +74,7 @@ def figures(rows: Sequence[Mapping[str, Any]], others: Sequence[str], settings: 
         "families": len({one["family"] for one in rows}),
         "shown": SHOWN[told["after"][0].shown],
         "measures": as_facts(told["after"]),
-        "tested": {"measures": [item.name for item in told["after"] if item.name in BETTER], "models": len(sides)},
+        "tested": sum(item.name in BETTER for items in told.values() for item in items),
         "by_judge": as_facts(told["judge"]),
         "verdicts": tallies,
         "checked": _checked(rows, ("before", *sides)),
@@ -89,16 +89,20 @@ def _differences(rows: Sequence[Mapping[str, Any]], side: str, settings: Compare
     checked = [one for one in rows if "judged" in one["before"]]
     for some in (rows, checked):
         if some:
-            before, after = ([_of(one[name], some is checked) for one in some] for name in ("before", side))
+            known = set.intersection(*(set(one[name]["measures"]) for one in some for name in ("before", side)))
+            names = [
+                name
+                for name in some[0]["before"]["measures"]
+                if name in known and (name == "right") == (some is checked)
+            ]
+            before, after = (
+                [{key: one[name]["measures"][key] for key in names} for one in some] for name in ("before", side)
+            )
             families = [one["family"] for one in some]
             each = differences(before, after, families, samples=settings.samples, seed=seed, claims=CLAIMS)
             found |= {item.name: item for item in each}
     order = sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     return [found[name] for name in order]
-
-
-def _of(side: Mapping[str, Any], checked: bool) -> dict[str, float]:
-    return {name: value for name, value in side["measures"].items() if (name == "right") == checked}
 
 
 def _checked(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> dict[str, Any] | None:

@@ -1,15 +1,20 @@
 """How the model came to be, collected from what the stages before wrote: for the report, and for whoever reads it."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path, PurePath
 from typing import Any
 
 import orjson
 import polars as pl
 
 from weitiao import ledger
+from weitiao.model.template import Template
+from weitiao.record import Record
 from weitiao.stage import Job
 
+PROVEN = 200  # records whose tokens are made again
 LINE = ("source", "prepare", "split", "export", "train")
 
 
@@ -28,6 +33,42 @@ def collect(job: Job) -> dict[str, Any]:
         "found": {name: manifests[name]["facts"] for name in ("split", "train", "merge") if name in manifests},
         "stages": {name: manifest["settings"] for name, manifest in manifests.items()},
     }
+
+
+def lives(job: Job, records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+    """Return what became of each record: where it stood, and what each stage noted on it."""
+    found: dict[str, dict[str, Any]] = {
+        one.id: {"place": f"{PurePath(one.uri).name}:{one.row}", "licence": one.licence, "events": []}
+        for one in records
+    }
+    for name in job.inputs:
+        for path in sorted(job.inputs[name].folder.glob("ledger-*.parquet")):
+            noted = pl.scan_parquet(path).filter(pl.col("id").is_in(list(found)))
+            for key, *event in noted.select("id", "step", "action", "reason").collect().iter_rows():
+                found[key]["events"].append([name, *event])
+    return found
+
+
+def proof(job: Job, records: Sequence[Record], template: Template) -> dict[str, Any] | None:
+    """Return how what was trained looks to the template that asks: of the first records, and of one in full.
+
+    `alike` counts records whose trained answer begins right where a prompt ends, `stops` those that end in a stop;
+    `sample` are the runs of one record's text with whether they carried loss. None where this run trained nothing.
+    """
+    some = [record for record in records if record.messages[-1][0] == "assistant"]
+    if "train" not in job.inputs or not some:
+        return None
+    alike = stops = 0
+    for record in some:
+        one, prompt = template.encode(record.messages, "last"), template.prompt(record.messages[:-1])
+        first, last = one.mask.index(True), len(one.mask) - 1 - one.mask[::-1].index(True)
+        alike += one.ids[:first] == prompt
+        stops += one.ids[last] in template.stop_ids
+    turns = job.inputs["train"].manifest["settings"]["turns"]
+    shown = template.encode(min(some, key=lambda record: len(str(record.messages))).messages, turns)
+    runs = groupby(zip(shown.ids, shown.mask, strict=True), key=itemgetter(1))
+    sample = [(template.tokenizer.decode([token for token, _ in run]), trained) for trained, run in runs]
+    return {"records": len(some), "alike": alike, "stops": stops, "sample": sample}
 
 
 def _station(name: str, manifest: Mapping[str, Any], job: Job) -> dict[str, Any]:

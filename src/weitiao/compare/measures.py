@@ -1,5 +1,6 @@
 """What is measured on each pair of answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,18 +31,19 @@ class Said:
     """One model on one question: its own answer, and how it sees the reference answer."""
 
     text: str
-    tokens: int
+    tokens: int | None  # of its answer, where it is known
     stopped: bool
-    loss: float  # of the reference, summed over its tokens, in nats
-    loss_tokens: int
+    loss: float | None = None  # of the reference, summed over its tokens, in nats; None where the model does not tell
+    loss_tokens: int = 0
+    pieces: Sequence[tuple[str, float]] = ()  # of the reference's text, with the loss of each
     thinking: str = ""  # what it thought before; no part of the answer, but of its tokens
 
     def measured(self, asked: str, reference: str, by_token: bool) -> dict[str, float]:
-        """Return the value of each measure; the likelihood is per token, or per character of the reference."""
+        """Return the value of each measure that is known; the likelihood is per token, or per character."""
         size = self.loss_tokens if by_token else len(reference)
         said = parted(reference)[1]
         return {
-            "likelihood": -self.loss / max(1, size),
+            **({} if self.loss is None else {"likelihood": -self.loss / max(1, size)}),
             "overlap": overlap(self.text, said),
             "rouge": rouge(self.text, said),
             "stopped": float(self.stopped),
@@ -49,7 +51,7 @@ class Said:
             "loop": float(loop(self.text)),
             "refused": float(refuses(self.text)),
             "drifted": float(drifts(self.text, asked, said)),
-            "tokens": float(self.tokens),
+            **({} if self.tokens is None else {"tokens": float(self.tokens)}),
             "characters": float(len(self.text)),
         }
 

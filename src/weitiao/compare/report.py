@@ -32,8 +32,8 @@ _ENDLESS = (
     "where the model can hold no more. Longer answers may be needed, or more training."
 )
 _LEFT_OUT = (
-    "{left} of {all} questions are not in this report: {long} need more tokens than the model holds, {limit} lie "
-    "beyond the limit that was set."
+    "{left} of {all} questions are not in this report: {long} need more tokens than a model holds, or its server "
+    "refused them; {limit} lie beyond the limit that was set."
 )
 _UNSEEN = (
     "The questions were set aside before training, together with everything nearly the same as them. That the base "
@@ -103,9 +103,11 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         analysis=analysis,
         limits=limits(facts),
         cautions=cautions(facts),
+        blind=blind(facts),
         tables=tables(facts["found"]),
         naming=naming,
         bars=charts.bars(rows),
+        shades=charts.shades,
         learned=learned,
         lines=charts.curve(
             facts["curve"],
@@ -123,14 +125,27 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
     """Return the report as Markdown in `language`: the figures, then question, before, after and reference."""
     page = _environment(autoescape=False).get_template("report.md.j2")
     say = lambda message, **values: translate(language, message, **values)  # noqa: E731
-    return page.render(**facts, naming=naming, limits=limits(facts), learned=learning(facts), analysis=analysis, _=say)
+    return page.render(
+        **facts,
+        naming=naming,
+        limits=limits(facts),
+        learned=learning(facts),
+        analysis=analysis,
+        blind=blind(facts),
+        _=say,
+    )
 
 
 def card(facts: Mapping[str, Any], language: str, text: str) -> str:
     """Return the model card `text` with the figures of this comparison added."""
     page = _environment(autoescape=False).get_template("card.md.j2")
     say = lambda message, **values: translate(language, message, **values)  # noqa: E731
-    return page.render(**facts, card=text, naming=naming, limits=limits(facts), _=say)
+    return page.render(**facts, card=text, naming=naming, limits=limits(facts), blind=blind(facts), _=say)
+
+
+def blind(facts: Mapping[str, Any]) -> list[str]:
+    """Return the further models of which no likelihood is known."""
+    return [name for name, items in facts["others"].items() if all(item["name"] != "likelihood" for item in items)]
 
 
 def picked(rows: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:

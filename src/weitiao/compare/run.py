@@ -11,8 +11,8 @@ import polars as pl
 
 import weitiao
 from weitiao import checks, ledger
-from weitiao.compare import Compare, figures, general, history, report, seen, verdicts
-from weitiao.compare.ask import Question, Round, Side
+from weitiao.compare import Compare, Server, figures, general, history, others, report, seen, verdicts
+from weitiao.compare.ask import Local, Question, Round, Side
 from weitiao.compare.judge import Bench, human
 from weitiao.compare.measures import Said
 from weitiao.errors import UserError
@@ -23,7 +23,6 @@ from weitiao.stage import Job, Outcome
 from weitiao.store import write_whole
 from weitiao.talk import language, t
 
-TOO_LONG = "too long for the model"
 OVER_LIMIT = "beyond the limit"
 TEACHERS = "teachers.sqlite"
 
@@ -39,14 +38,19 @@ def run(job: Job) -> Outcome:
     sides = _sides(job, settings)
     rounds = [Round(questions, settings.max_new_tokens), Round(wide, general.MOST_TOKENS, "-general")]
     told = {side.name: side.said(rounds, settings, job.seed, job.reporter) for side in sides}
-    by_token = _read_alike(sides, questions)
-    rows = _rows(questions, {name: said[0] for name, said in told.items()}, settings, by_token)
+    first = {name: said[0] for name, said in told.items()}
+    by_token = _read_alike(list(first.values()))
+    rows = _rows(questions, first, settings, by_token)
     if not rows:
         raise UserError(
             t("None of the {count} questions fits into the model", count=len(questions)),
             t("A question and its reference answer need more tokens than it holds: take another model or shorter ones"),
         )
-    met = seen.met(_train_side(job), frame, rows)
+    train_side = _train_side(job)
+    met = seen.met(train_side, frame, rows)
+    lives = history.lives(job, [question.record for question in questions])
+    for row in rows:
+        row["life"] = lives[row["id"]]
     others = list(settings.models)
     judged = bench.hear(rows, people, job.reporter) if bench else None
     facts: dict[str, Any] = {
@@ -66,13 +70,18 @@ def run(job: Job) -> Outcome:
         "general": None,
         "judge": judged and {**judged, **verdicts.summary(rows, settings, job.seed)},
         **history.collect(job),
+        "proof": _proof(job, settings, train_side, sides),
         "records": rows,
     }
     if known := _rows(wide, {name: said[1] for name, said in told.items()}, settings, by_token):
         found = figures.figures(known, others, settings, job.seed)
         facts["general"] = {"told_by": general.told_by(found["measures"]), **found, "records": known}
     _write(job, facts, settings)
-    return _outcome(job, candidates, facts)
+    gaps = {
+        question.id: next((side.gap for side in sides if question.id not in first[side.name]), "")
+        for question in questions
+    }
+    return _outcome(job, candidates, facts, gaps)
 
 
 def _asked(job: Job, settings: Compare) -> pl.DataFrame:
@@ -122,6 +131,15 @@ def _train_side(job: Job) -> pl.DataFrame | None:
     return frame.filter(fact("split", "part") == "train") if "split" in job.inputs else frame
 
 
+def _proof(
+    job: Job, settings: Compare, train_side: pl.DataFrame | None, sides: Sequence[Side]
+) -> dict[str, Any] | None:
+    after = next(side for side in sides if side.name == "after")
+    if settings.after is not None or train_side is None or not isinstance(after, Local):
+        return None
+    return history.proof(job, to_records(train_side.head(history.PROVEN)), after.template)
+
+
 def _rows(
     questions: Sequence[Question], told: Mapping[str, Mapping[str, Said]], settings: Compare, by_token: bool
 ) -> list[dict[str, Any]]:
@@ -133,10 +151,13 @@ def _rows(
     ]
 
 
-def _read_alike(sides: Sequence[Side], questions: Sequence[Question]) -> bool:
-    """Tell whether all models read the questions as the same tokens, so that likelihoods per token compare."""
-    first, *rest = ([item.ids for item in side.encode(questions)] for side in sides)
-    return all(ids == first for ids in rest)
+def _read_alike(told: Sequence[Mapping[str, Said]]) -> bool:
+    """Tell whether each reference has as many tokens for all models, so that likelihoods per token compare."""
+    tokens: dict[str, set[int]] = {}
+    for said in told:
+        for key, one in said.items():
+            tokens.setdefault(key, set()).update([one.loss_tokens] if one.loss is not None else [])
+    return all(len(counts) < 2 for counts in tokens.values())
 
 
 def _sides(job: Job, settings: Compare) -> list[Side]:
@@ -155,15 +176,22 @@ def _sides(job: Job, settings: Compare) -> list[Side]:
             t("The adapter was trained on the base in {bits} bits; it answers on the full one", bits=on.bits)
         )
     places = {"before": before, "after": after}
-    for name, path in settings.models.items():
-        places[name] = pair.named(path, _home(path, folder, train), before.model, trust=trust)
     scratch, project = job.draft.scratch("answers"), job.recipe.project
+    further: list[Side] = []
+    for name, where in settings.models.items():
+        if isinstance(where, Server):
+            further.append(others.Remote.of(name, where, job.folder.parent / TEACHERS, scratch))
+        elif where.endswith(".gguf"):
+            further.append(others.Gguf.of(name, folder / Path(where).expanduser(), scratch))
+        else:
+            places[name] = pair.named(where, _home(where, folder, train), before.model, trust=trust)
 
     def side(name: str, place: pair.Place) -> Side:
         spoken = project.template if name == "after" or pair.speaks(place, project.template) else AUTO
-        return Side(name, place, pair.template(place, spoken, project.thinking), scratch)
+        return Local(name, place, pair.template(place, spoken, project.thinking), scratch)
 
-    return [side(name, place) for name, place in places.items()]
+    found = {one.name: one for one in [*(side(name, place) for name, place in places.items()), *further]}
+    return [found[name] for name in ("before", "after", *settings.models)]
 
 
 def _home(path: str, folder: Path, train: Path | None) -> Path:
@@ -194,8 +222,12 @@ def _named(job: Job, settings: Compare, sides: Sequence[Side]) -> dict[str, dict
     """Say which models these are, in the recipe's words: a report is shown around, and names no folder of a machine."""
     whole = "train" in job.inputs and (job.inputs["train"].folder / "model").is_dir()
     tuned = "merge/model" if "merge" in job.inputs else "train/model" if whole else "train/adapter"
-    names = {"before": settings.before or job.recipe.project.model, "after": settings.after or tuned, **settings.models}
-    return {side.name: {"model": names[side.name], "template": side.template.name} for side in sides}
+    names = {
+        name: Path(model).name if isinstance(model, str) and model.endswith(".gguf") else str(model)
+        for name, model in settings.models.items()
+    }
+    names |= {"before": settings.before or job.recipe.project.model, "after": settings.after or tuned}
+    return {side.name: {"model": names[side.name], "template": side.reads} for side in sides}
 
 
 def _write(job: Job, facts: Mapping[str, Any], settings: Compare) -> None:
@@ -210,13 +242,12 @@ def _write(job: Job, facts: Mapping[str, Any], settings: Compare) -> None:
     write_whole(job.folder / "report.html", report.html(facts, tongue).encode())
 
 
-def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any]) -> Outcome:
-    """Write what became of each question into the ledger, and count it."""
+def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any], gaps: Mapping[str, str]) -> Outcome:
+    """Write what became of each question into the ledger, and count it; `gaps` say why one has no answer."""
     rows = {row["id"]: row for row in facts["records"]}
-    limit = facts["asked"]
     events = [
-        {"id": question.id, "step": "compare", **_event(rows.get(question.id), asked=place < limit)}
-        for place, question in enumerate(candidates)
+        {"id": question.id, "step": "compare", **_event(rows.get(question.id), gaps.get(question.id, OVER_LIMIT))}
+        for question in candidates
     ]
     job.draft.write(0, None, ledger.events(pl.DataFrame(events, infer_schema_length=None)))
     gone = Counter(str(event["reason"]) for event in events if event["action"] == "skipped")
@@ -226,8 +257,8 @@ def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any])
     return Outcome(len(candidates), len(rows), dict(gone), {"report": "report.html", "said": said, **kept})
 
 
-def _event(row: Mapping[str, Any] | None, *, asked: bool) -> dict[str, str | None]:
+def _event(row: Mapping[str, Any] | None, gap: str) -> dict[str, str | None]:
     if row is None:
-        return {"action": "skipped", "reason": TOO_LONG if asked else OVER_LIMIT, "detail": None}
+        return {"action": "skipped", "reason": gap, "detail": None}
     told = {name: row[name] for name in ("before", "after", "change", "verdict", "judge") if name in row}
     return {"action": "answered", "reason": row["verdict"]["likelihood"], "detail": orjson.dumps(told).decode()}

@@ -84,6 +84,11 @@ def stream(
 
 def pieces(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int]) -> Iterator[str]:
     """Yield the text of `ids` bit by bit, holding a piece back while a character of several tokens is unfinished."""
+    return (text for text, _ in counted_pieces(tokenizer, ids))
+
+
+def counted_pieces(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int]) -> Iterator[tuple[str, int]]:
+    """Yield the text of `ids` in pieces of whole characters, each with the number of its tokens."""
     window: list[int] = []  # the tokens of the last piece, since a token's text can depend on the one before it
     shown, fresh = "", 0
     for token in ids:
@@ -92,11 +97,11 @@ def pieces(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int]) -> Iterator[s
         text = _text(tokenizer, window)
         if text.endswith("\ufffd") or len(text) <= len(shown):
             continue
-        yield text[len(shown) :]
+        yield text[len(shown) :], fresh
         window, fresh = window[-fresh:], 0
         shown = _text(tokenizer, window)
     if rest := _text(tokenizer, window)[len(shown) :]:
-        yield rest
+        yield rest, fresh
 
 
 def positions(model: PreTrainedModel) -> int:

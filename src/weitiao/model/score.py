@@ -1,5 +1,6 @@
 """Losses of given texts: held-out loss, the loss of each record, the likelihood of a reference answer."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +16,19 @@ def losses(model: Any, encoded: Sequence[Encoded], batch_tokens: int) -> list[tu
 
     Records of like length are packed into rows of at most `batch_tokens`; each sees only itself.
     """
-    found: list[tuple[float, int]] = [(0.0, 0)] * len(encoded)
+    return [(math.fsum(each), len(each)) for each in token_losses(model, encoded, batch_tokens)]
+
+
+def token_losses(model: Any, encoded: Sequence[Encoded], batch_tokens: int) -> list[list[float]]:
+    """Return, a record, the loss of each of its supervised tokens in nats."""
+    found: list[list[float]] = [[] for _ in encoded]
     measure = PackedLoss(model)
     for rows in rows_of(encoded, batch_tokens):
-        for index, total, count in row_losses(measure, encoded, rows, model.device):
-            found[index] = (total, count)
+        item = pack(encoded, rows).to(model.device)
+        with evaluating(measure):
+            each = measure(item).double().tolist()
+        for owner, loss in zip(item.owners.tolist(), each, strict=True):
+            found[rows[owner]].append(loss)
     return found
 
 
