@@ -16,7 +16,9 @@ import orjson
 import polars as pl
 from pydantic import Field, ValidationError, field_validator
 
+from weitiao.errors import UserError
 from weitiao.recipe import Settings
+from weitiao.talk import t
 
 RIGHT, WRONG = "right", "wrong"
 
@@ -50,6 +52,11 @@ class BadCheck(Exception):
     def __init__(self, field: str, message: str, mend: str, **values: str) -> None:
         super().__init__(f"{field}: {message.format(**values)}")
         self.field, self.message, self.mend, self.values = field, message, mend, values
+
+    def at(self, place: str) -> UserError:
+        """Return it as the user's mistake at `file:line`."""
+        mend = t(self.mend, **self.values) if self.mend else ""
+        return UserError(f"{place}:{self.field}: {t(self.message, **self.values)}", mend)
 
 
 class Check(Settings):

@@ -167,16 +167,24 @@ def test_every_new_figure_is_on_the_page_and_in_the_markdown(report: dict[str, A
     report = copy.deepcopy(report)
     told = {"mean": 4.25, "longest": 12, "half": 3}
     report["seen"] = {
-        **{"questions": 8, "train": 77, "by_family": 5, "exact": 31, "near": 46},
-        "pairs": [{"id": "q1", "train": "r9", "similarity": 0.875}],
+        **{"questions": 8, "train": 77, "by_family": 5, "exact": 31, "near": 46, "answered": 29},
+        "pairs": [{"id": "q1", "train": "r9", "similarity": 0.875, "question": "问甲", "trained": "问乙"}],
         "copied": {"sides": dict.fromkeys(("before", "after", "reference"), told), "spans": [{"row": 2, **span}]},
     }
     report["seen"]["copied"]["shortest"] = 8
     page = first(LexborHTMLParser(html_of(report)), "#seen").text()
-    for text in ("31", "46", "77", "4.2", "r9", "因为石油有毒", "0.88"):
+    for text in ("31", "46", "29", "问甲", "问乙", "77", "4.2", "r9", "因为石油有毒", "0.88"):
         assert text in page
     written = markdown_of(report)
-    for text in ("| 31 |", "| 46 |", "8, 77", "| 4.2 | 12 | 3 |", "Right or wrong, by rule", "What it forgot"):
+    for text in (
+        "| 31 |",
+        "| 46 |",
+        "| 29 |",
+        "8, 77",
+        "| 4.2 | 12 | 3 |",
+        "Right or wrong, by rule",
+        "What it forgot",
+    ):
         assert text in written
     assert re.search(r"\| right \| \d \| \d \|", written)
 

@@ -10,7 +10,7 @@ import pytest
 
 from weitiao import checks
 from weitiao.traps import Question, Trap, check
-from weitiao.traps.check import plain
+from weitiao.traps.check import _size, plain
 from weitiao.traps.make import tricks
 from weitiao.traps.world import world
 
@@ -91,7 +91,46 @@ def test_a_row_carries_the_check_and_judges_alike() -> None:
 
 
 def test_a_pattern_that_is_none_is_named() -> None:
-    with pytest.raises(checks.BadCheck, match=r"check\.trap\.seen: \(: missing \), unterminated subpattern"):
+    with pytest.raises(checks.BadCheck, match=r"check\.trap\.seen: \(: missing \) at position 1"):
         checks.carried({"check": {"trap": {"lang": "zh", "seen": ["("]}}})
     with pytest.raises(checks.BadCheck, match=r"check\.trap\.seen"):
         checks.carried({"check": {"trap": {"lang": "zh", "seen": []}}})
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?:" * 40 + "a" + ")+" * 40,
+        "(?:" * 40 + "a" + "){2}" * 40,
+        "(?:(?:(?:a{1000}){1000}){1000})",
+        "(" * 900 + "a" + ")" * 900,
+        "a" * 2001,
+        "(a",
+    ],
+)
+def test_a_pattern_that_cannot_be_compiled_in_time_is_refused_at_once(pattern: str) -> None:
+    with pytest.raises(checks.BadCheck) as caught:
+        checks.carried({"source": {"check": {"trap": {"lang": "en", "seen": ["b", pattern]}}}})
+    assert caught.value.field == "check.trap.seen"
+
+
+def test_a_pattern_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(check.__globals__, "SECONDS", 0.05)
+    slow = r"(?:(?:(?:a{1,10}){1,10}){1,10}){1,10}b"
+    (trap,) = checks.carried({"check": {"trap": {"lang": "en", "seen": [slow]}}})
+    with pytest.raises(checks.BadCheck) as caught:
+        trap.judge("a" * 60)
+    said = caught.value.at("q.jsonl:7")
+    assert str(said).startswith("q.jsonl:7:check.trap: its patterns take more than 0.05 s")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_our_own_patterns_are_far_from_these_bounds(lang: str) -> None:
+    patterns = [
+        pattern
+        for question in asked().values()
+        if question.lang == lang
+        for pattern in (*question.seen, *question.bait, *question.wrong)
+    ]
+    assert max(map(len, patterns)) < 1000
+    assert max(map(_size, patterns)) <= 1000

@@ -30,7 +30,10 @@ def row(question: Question, said: Mapping[str, Said], settings: Compare, by_toke
         for name, one in said.items()
     }
     for side in sides.values() if question.checks else ():
-        side["judged"] = checks.judge(question.checks, side["text"])
+        try:
+            side["judged"] = checks.judge(question.checks, side["text"])
+        except checks.BadCheck as bad:
+            raise bad.at(f"{question.record.uri}:{question.record.row}") from None
         side["measures"]["right"] = float(side["judged"] == checks.RIGHT)
     change = {
         name: sides["after"]["measures"][name] - sides["before"]["measures"][name]

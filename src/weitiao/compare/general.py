@@ -64,4 +64,4 @@ def _question(line: bytes, path: Path, number: int) -> Question:
     except BadRow as bad:
         raise UserError(f"{place}:{bad.problem.field}: {bad.problem.said()}", bad.problem.mended()) from None
     except checks.BadCheck as bad:
-        raise UserError(f"{place}:{bad.field}: {t(bad.message, **bad.values)}") from None
+        raise bad.at(place) from None

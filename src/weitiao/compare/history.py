@@ -11,7 +11,7 @@ import polars as pl
 
 from weitiao import ledger
 from weitiao.model.template import Template
-from weitiao.record import Record
+from weitiao.record import Record, fact
 from weitiao.stage import Job
 
 PROVEN = 200  # records whose tokens are made again
@@ -81,6 +81,9 @@ def _station(name: str, manifest: Mapping[str, Any], job: Job) -> dict[str, Any]
     more = {"records changed": number} if number else {}
     if name == "split":
         more = manifest["facts"]["parts"]
+    if name == "export" and "split" in job.inputs:  # what is not in the part `train` is not lost: it is asked
+        parts = job.inputs[name].records().select(part=fact("split", "part"))["part"].value_counts(sort=True)
+        more = dict(parts.iter_rows())
     if name == "train":
         facts = manifest["facts"]
         more = {"tokens in all": facts["tokens"], "tokens with loss": facts["supervised"], "records cut": facts["cut"]}

@@ -253,6 +253,16 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             ("would be across parts had rows been drawn at random", tick(split["expected_leaks_of_a_random_split"])),
         ]
         made.append(("Unseen or not: what the split found", rows))
+    if merge:
+        rows = [
+            ("answers the same as base + adapter", f"{count(merge['same'])} / {count(merge['prompts'])}"),
+            ("largest difference of two logits", f"{merge['difference']:.1e}"),
+            ("number format", merge["dtype"]),
+        ]
+        if on := merge.get("trained_on"):
+            told = f"{count(on['same'])} / {count(merge['prompts'])}, {on['divergence']:.1e}"
+            rows.append(("answers as on the base in few bits; nats a token apart", told))
+        made.append(("Merge check", rows))
     if train:
         rows = [
             ("base model", "tiny" if "tiny" in train else train["base"]),
@@ -269,16 +279,6 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             rows.append(("code of the model's own that ran", ", ".join(train["remote_code"])))
         held = [("held-out loss, before and after", _pair(train["held_out_loss"]))] if "held_out_loss" in train else []
         made.append(("Training", rows + held))
-    if merge:
-        rows = [
-            ("answers the same as base + adapter", f"{count(merge['same'])} / {count(merge['prompts'])}"),
-            ("largest difference of two logits", f"{merge['difference']:.1e}"),
-            ("number format", merge["dtype"]),
-        ]
-        if on := merge.get("trained_on"):
-            told = f"{count(on['same'])} / {count(merge['prompts'])}, {on['divergence']:.1e}"
-            rows.append(("answers as on the base in few bits; nats a token apart", told))
-        made.append(("Merge check", rows))
     return made
 
 

@@ -117,10 +117,7 @@ def _question(record: Record, group_by: Sequence[str]) -> Question:
     try:
         return Question(record, checks.carried(record.facts), tuple(str(row[name]) for name in group_by))
     except checks.BadCheck as bad:  # source has looked; the kinds of checks may have changed since
-        place = f"{record.uri}:{record.row}:{bad.field}"
-        raise UserError(
-            f"{place}: {t(bad.message, **bad.values)}", t(bad.mend, **bad.values) if bad.mend else ""
-        ) from None
+        raise bad.at(f"{record.uri}:{record.row}") from None
 
 
 def _train_side(job: Job) -> pl.DataFrame | None:

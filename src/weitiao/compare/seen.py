@@ -19,7 +19,8 @@ SHORTEST = 8  # characters; what is copied in shorter pieces is how everybody ta
 _BLOCK = 4_000_000  # characters of the train side at a time: some 200 MB
 _STANDINGS = 64  # of one piece on the train side; a span all of whose pieces stand there more often may be cut short
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_SHOWN = 5
+_SHOWN, _PAIRS = 5, 20
+_LAST = pl.col("messages").list.last()
 # Code points that no text has: texts and sources are each set apart by their own, so no span reaches over an end.
 _APART, _OTHER = 0x110000, 0x110001
 
@@ -73,7 +74,8 @@ def answers_of(records: Iterable[Record]) -> Iterator[tuple[str, str]]:
 def contamination(train: pl.DataFrame, asked: pl.DataFrame) -> dict[str, Any]:
     """Return how many of the questions `asked` are on the train side too: by family, word for word, and nearly.
 
-    Both tables have the columns of records. A question is near another as it is for `split`: by its user turns.
+    Both tables have the columns of records. A question is near another as it is for `split`: by its user turns. That
+    may be a question about another thing; `answered` counts those whose twin has the same answer too.
     """
     rows = pl.concat([_keys(train).with_columns(asked=False), _keys(asked).with_columns(asked=True)])
     families = set(train["family"].drop_nulls()) | set(train["id"])
@@ -94,7 +96,8 @@ def contamination(train: pl.DataFrame, asked: pl.DataFrame) -> dict[str, Any]:
                 if mine in on_test and other in first and not is_filled(keys[mine], keys[other]):
                     for row in on_test[mine]:
                         twins[row] = max(twins.get(row, (0.0, 0)), (pair[2], first[other]))
-    ids, known = asked["id"].to_list(), train["id"].to_list()
+    said = [frame.select(matching_key(_LAST.struct.field("content")))["content"].to_list() for frame in (asked, train)]
+    mine, others = asked["messages"].to_list(), train["messages"].to_list()
     ranked = sorted(twins.items(), key=lambda item: (-item[1][0], item[0]))
     return {
         "questions": len(asked),
@@ -102,7 +105,14 @@ def contamination(train: pl.DataFrame, asked: pl.DataFrame) -> dict[str, Any]:
         "by_family": sum(by_family),
         "exact": exact,
         "near": len(twins) - exact,
-        "pairs": [{"id": ids[row], "train": known[twin], "similarity": round(s, 3)} for row, (s, twin) in ranked[:20]],
+        "answered": sum(said[0][row] == said[1][twin] for row, (_, twin) in twins.items()),
+        "pairs": [
+            {
+                **{"id": asked["id"][row], "train": train["id"][twin], "similarity": round(likeness, 3)},
+                **{"question": _asked(mine[row]), "trained": _asked(others[twin])},
+            }
+            for row, (likeness, twin) in ranked[:_PAIRS]
+        ],
     }
 
 
@@ -137,6 +147,10 @@ def mark(rows: Sequence[dict[str, Any]], train: Sequence[Record]) -> dict[str, A
         ],
         "shortest": SHORTEST,
     }
+
+
+def _asked(messages: Sequence[dict[str, str]]) -> str:
+    return next((one["content"] for one in reversed(messages) if one["role"] == "user"), "")
 
 
 def _keys(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,17 +1,24 @@
 """What an answer to a trick question is: right, fallen for the trap, a refusal, or something else."""
 
+import math
 import re
+import time
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+import regex
 from pydantic import Field, field_validator
 
-from weitiao.checks import Check
+from weitiao.checks import BadCheck, Check
 
 Verdict = Literal["right", "fell", "refused", "other"]
+
+# A judgement takes microseconds. A file's patterns may be a stranger's, and some take longer than the sun will last.
+SECONDS = 5.0
+_LONGEST = 2000  # characters of a pattern
+_REPEATS = 100_000  # repeats within repeats are written out when a pattern is compiled, which nothing interrupts
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class Question:
 class Trap(Check):
     """The answer tells the fact or names the trap, and says neither the belief nor a false fact.
 
-    The patterns are Python's and look around themselves, which no linear engine does: take files that you trust.
+    The patterns are those of the package `regex`; they look around themselves, which no linear engine does, so the time
+    that they may take with one answer is bounded.
     """
 
     lang: Literal["zh", "en"]
@@ -62,14 +70,16 @@ class Trap(Check):
     @classmethod
     def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
+            if len(pattern) > _LONGEST or _size(pattern) > _REPEATS:
+                raise ValueError(f"{pattern[:40]}: too long, or too many repeats")
             try:
                 _compiled(pattern)
-            except re.error as error:
+            except (regex.error, RecursionError) as error:
                 raise ValueError(f"{pattern}: {error}") from None
         return patterns
 
     def judge(self, answer: str) -> str:
-        """Tell whether the answer is right, fell for the trap, refused, or is something else."""
+        """Tell whether the answer is right, fell for the trap, refused, or is something else; raises BadCheck."""
         return check(answer, self)
 
 
@@ -100,12 +110,23 @@ def check(answer: str, question: Question | Trap) -> Verdict:
     """Judge any answer by what it says: the fact or the trap (`seen`), the belief (`bait`), a false fact (`wrong`).
 
     An answer that says both the fact and the belief is neither. Nothing is understood: what no pattern knows is other.
+    Raises BadCheck where the patterns need more than `SECONDS`.
     """
     text = plain(answer).removeprefix(plain(question.question)).strip(" ，。！？,.!?:：")
     clauses = [clause.strip() for clause in _CLAUSE.split(text) if clause and clause.strip()]
-    seen = _said(question.seen, clauses, _NEAR[question.lang]) or bool(_DOUBTS.search(text))
-    bait = _said(question.bait, clauses, _ANYWHERE[question.lang])
-    wrong = _said(question.wrong, clauses, _NEAR[question.lang])
+    near, anywhere = _NEAR[question.lang], _ANYWHERE[question.lang]
+    until = time.monotonic() + SECONDS
+    try:
+        seen = _said(question.seen, clauses, near, until) or bool(_DOUBTS.search(text))
+        bait = _said(question.bait, clauses, anywhere, until)
+        wrong = _said(question.wrong, clauses, near, until)
+    except TimeoutError:
+        raise BadCheck(
+            "check.trap",
+            "its patterns take more than {seconds} s on one answer",
+            "Write them without repeats inside repeats",
+            seconds=f"{SECONDS:g}",
+        ) from None
     if seen:
         return "other" if bait or wrong else "right"
     if bait:
@@ -124,14 +145,22 @@ def plain(text: str) -> str:
 _MARKS = str.maketrans({",": "，", "!": "！", "?": "？", ";": "；", "“": '"', "”": '"', "‘": '"', "《": '"', "》": '"'})
 
 
-def _said(patterns: Iterable[str], clauses: list[str], negation: re.Pattern[str]) -> bool:
-    """Tell whether a pattern stands in a clause without a negation before it."""
-    found = (
-        (clause, match) for pattern in patterns for clause in clauses for match in _compiled(pattern).finditer(clause)
+def _said(patterns: tuple[str, ...], clauses: list[str], negation: re.Pattern[str], until: float) -> bool:
+    """Tell whether a pattern stands in a clause without a negation before it; raises TimeoutError."""
+    return any(
+        not negation.search(clause[: match.start()])
+        for pattern in patterns
+        for clause in clauses
+        for match in _compiled(pattern).finditer(clause, timeout=max(0.001, until - time.monotonic()))
     )
-    return any(not negation.search(clause[: match.start()]) for clause, match in found)
+
+
+def _size(pattern: str) -> int:
+    """Return how large a pattern may become at most: as if each repeat stood within the others."""
+    repeats = re.findall(r"\+|\{[^}]*", pattern)
+    return math.prod(max([2, *map(int, re.findall("[0-9]+", one))]) for one in repeats)
 
 
 @lru_cache(maxsize=1 << 15)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _compiled(pattern: str) -> regex.Pattern[str]:
+    return regex.compile(pattern)
