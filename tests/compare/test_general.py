@@ -1,15 +1,18 @@
 """The general questions that ship, and those of the user's own."""
 
-import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
 
-from weitiao import checks
+from weitiao import checks, pipeline
 from weitiao.compare import Compare, general
 from weitiao.errors import UserError
+from weitiao.recipe import Recipe
+
+Recipes = Callable[..., Recipe]
 
 ROWS = [orjson.loads(line) for line in general.SHIPPED.read_bytes().splitlines()]
 
@@ -24,40 +27,38 @@ def test_the_questions_that_ship_are_many_in_both_languages() -> None:
 
 
 def test_each_check_takes_the_answer_and_neither_silence_nor_an_echo() -> None:
-    for question in general.questions(Compare(), Path()):
+    for question in general.questions(Compare(), None):
         asked = question.asked[-1][1]
         said = {text: checks.judge(question.checks, text) for text in (question.reference, "", asked, "我不知道。")}
         assert said == {question.reference: "right", "": "wrong", asked: "wrong", "我不知道。": "wrong"}, asked
 
 
-def test_what_is_asked_is_a_matter_of_the_setting(tmp_path: Path) -> None:
-    assert general.questions(Compare(general=False), tmp_path) == []
-    (tmp_path / "own.jsonl").write_text(
-        '{"instruction": "2+2?", "output": "4", "check": {"numeric": 4}}\n\n'
-        '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}\n'
-    )
-    first, second = general.questions(Compare(general="own.jsonl"), tmp_path)
-    assert (first.asked, first.reference, len(first.checks)) == ((("user", "2+2?"),), "4", 1)
-    assert (second.asked, second.reference, second.checks) == ((("user", "Hi"),), "Hello", ())
-    assert first.id != second.id
+def test_none_are_asked_where_none_are_wanted() -> None:
+    assert general.questions(Compare(general=False), None) == []
+
+
+def test_a_file_of_ones_own_is_read_as_any_other(data: Path, tiny_llama: Path, recipe: Recipes, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text('question,answer,check\n2+2?,4,"{""numeric"": 4}"\nHi,Hello,\n')
+    wanted = recipe(data, tiny_llama, tiny_llama, general=str(tmp_path / "own.csv"))
+    folder = pipeline.run(wanted, tmp_path / "runs")[-1].stored.folder
+    found = orjson.loads((folder / "report.json").read_bytes())["general"]
+    assert [row["question"][0]["content"] for row in found["records"]] == ["2+2?", "Hi"]
+    assert found["checked"]["questions"] == 1
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "own.jsonl:2: not JSON"),
-        ("3", "own.jsonl:2: not a question with its answer"),
-        ('{"text": "a post"}', "own.jsonl:2: not a question with its answer"),
-        ('{"question": "a"}', "own.jsonl:2"),
+        ("{", "own.jsonl:2"),
         ('{"question": "a", "answer": "b", "check": {"exakt": "b"}}', "own.jsonl:2:check.exakt: no such check"),
+        (None, "own.jsonl"),
     ],
 )
-def test_a_bad_row_is_named(tmp_path: Path, line: str, said: str) -> None:
-    (tmp_path / "own.jsonl").write_text('{"question": "a", "answer": "b"}\n' + line + "\n")
-    with pytest.raises(UserError, match=re.escape(said)):
-        general.questions(Compare(general="own.jsonl"), tmp_path)
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Cannot read"):
-        general.questions(Compare(general="none.jsonl"), tmp_path)
+def test_a_bad_row_is_named(
+    data: Path, tiny_llama: Path, recipe: Recipes, tmp_path: Path, line: str | None, said: str
+) -> None:
+    if line is not None:
+        (tmp_path / "own.jsonl").write_text('{"question": "a", "answer": "b"}\n' + line + "\n")
+    with pytest.raises(UserError) as caught:
+        pipeline.run(recipe(data, tiny_llama, tiny_llama, general=str(tmp_path / "own.jsonl")), tmp_path / "runs")
+    assert said in f"{caught.value} {caught.value.hint}"

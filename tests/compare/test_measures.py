@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weitiao.compare.ask import Side
+from weitiao.compare.ask import Local
 from weitiao.compare.measures import BETTER, Said, verdict
 from weitiao.compare.wording import drifts, loop, overlap, refuses, repetition, rouge, script
 from weitiao.model.load import load_tokenizer
@@ -198,7 +198,7 @@ def test_a_small_difference_is_a_tie(difference: float, said: str) -> None:
 
 
 def test_what_was_thought_is_no_part_of_the_answer(tiny_llama: Path, tmp_path: Path) -> None:
-    side = Side("after", Place(str(tiny_llama)), Template(load_tokenizer(str(tiny_llama))), tmp_path)
+    side = Local("after", Place(str(tiny_llama)), Template(load_tokenizer(str(tiny_llama))), tmp_path)
     told = side._parted({"text": "<think>\n\n</think>\n\n水", "tokens": 3, "stopped": True})
     assert told == {"text": "水", "thinking": "", "tokens": 3, "stopped": True}
     said = Said(**told, loss=1.0, loss_tokens=1)

@@ -212,3 +212,37 @@ def test_the_page_says_first_what_was_forgotten(report: dict[str, Any], told_by:
     next(item for item in facts["general"]["measures"] if item["name"] == told_by)["verdict"] = verdict
     assert said in first(LexborHTMLParser(html_of(facts)), ".hero").text()
     assert said in markdown_of(facts)
+
+
+def test_the_reference_is_shaded_by_what_each_model_expected(done: Done, report: dict[str, Any]) -> None:
+    for row in report["records"]:
+        for side in (row["before"], row["after"]):
+            assert "".join(text for text, _ in side["pieces"]) == row["reference"]
+            rest = side["loss"] - sum(loss for _, loss in side["pieces"])  # that of the stop token and what follows it
+            assert rest > -0.01 * len(side["pieces"])
+    tree = LexborHTMLParser((done.stored.folder / "report.html").read_text())
+    shown = tree.css("#pairs .pair")[0].css(".shaded")
+    assert [node.text().endswith(report["records"][0]["reference"]) for node in shown] == [True, True]
+
+
+def test_pieces_of_one_shade_are_one_run() -> None:
+    pieces = [("a", 0.1), ("b", 0.6), ("c", 0.7), ("d", 2.4), ("e", 2.5), ("f", 9.0)]
+    assert charts.shades(pieces) == [("ab", 0), ("c", 1), ("de", 2), ("f", 4)]
+
+
+def test_each_records_life_stands_beside_it(done: Done, report: dict[str, Any]) -> None:
+    assert report["records"][2]["life"] == {"place": "test.jsonl:3", "licence": None, "events": []}
+    tree = LexborHTMLParser((done.stored.folder / "report.html").read_text())
+    lives = tree.css("#pairs .life")
+    assert len(lives) == len(report["records"])
+    assert "test.jsonl:3" in lives[2].text()
+
+
+def test_what_was_trained_is_shown_token_by_token(report: dict[str, Any]) -> None:
+    assert report["proof"] is None  # this run trained nothing
+    sample = [["<|im_start|>user\n水<|im_end|>\n<|im_start|>assistant\n", False], ["水也是水。<|im_end|>", True]]
+    facts = {**report, "proof": {"records": 9, "alike": 8, "stops": 7, "sample": sample}}
+    tree = LexborHTMLParser(html_of(facts))
+    assert first(tree, ".tokens b").text() == "水也是水。<|im_end|>"
+    for page in (tree.text(), markdown_of(facts)):
+        assert "In 8 of 9 training records" in page

@@ -120,8 +120,9 @@ def outside(recipe: Recipe) -> object:
 
 def files(recipe: Recipe) -> dict[str, str]:
     """Return the files of records that are read for this stage alone."""
-    asked = recipe.section("compare", Compare).questions
-    return {} if asked is None else {"questions": asked}
+    settings = recipe.section("compare", Compare)
+    named = {"questions": settings.questions, "general": settings.general}
+    return {name: file for name, file in named.items() if isinstance(file, str)}
 
 
 STAGE = Stage(

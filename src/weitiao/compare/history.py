@@ -41,8 +41,8 @@ def lives(job: Job, records: Sequence[Record]) -> dict[str, dict[str, Any]]:
         one.id: {"place": f"{PurePath(one.uri).name}:{one.row}", "licence": one.licence, "events": []}
         for one in records
     }
-    for name in job.inputs:
-        for path in sorted(job.inputs[name].folder.glob("ledger-*.parquet")):
+    for name, stored in job.inputs.items():
+        for path in sorted(stored.folder.glob("ledger-*.parquet")):
             noted = pl.scan_parquet(path).filter(pl.col("id").is_in(list(found)))
             for key, *event in noted.select("id", "step", "action", "reason").collect().iter_rows():
                 found[key]["events"].append([name, *event])

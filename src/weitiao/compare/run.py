@@ -33,7 +33,7 @@ def run(job: Job) -> Outcome:
     frame = _asked(job, settings)
     candidates = [_question(record, settings.group_by) for record in to_records(frame)]
     questions = candidates[: settings.limit]
-    wide = general.questions(settings, job.recipe.folder)
+    wide = general.questions(settings, job.inputs.get("general"))
     bench, people = _bench(job, settings, questions)
     sides = _sides(job, settings)
     rounds = [Round(questions, settings.max_new_tokens), Round(wide, general.MOST_TOKENS, "-general")]
