@@ -15,12 +15,17 @@ import pytest
 from weitiao import pipeline
 from weitiao.cli import main
 from weitiao.cli.terminal import plain_recipe
-from weitiao.compare import ask
+from weitiao.compare import ask, history
 from weitiao.compare.run import _home
 from weitiao.errors import UserError
 from weitiao.model.generate import answers
+from weitiao.model.load import load_tokenizer
+from weitiao.model.template import Template
 from weitiao.pipeline import Done
 from weitiao.recipe import Recipe
+from weitiao.record import Record
+from weitiao.stage import Job
+from weitiao.store import Draft, Stored
 
 Recipes = Callable[..., Recipe]
 Writer = Callable[[Path, list[tuple[str, str]]], Path]
@@ -153,6 +158,33 @@ def test_the_train_side_is_looked_through(tiny_llama: Path, other_llama: Path, t
     assert named(facts["measures"])["copied"]["before"] == seen["copied"]["sides"]["before"]["mean"]
     assert facts["checked"] is None
     assert "right" not in facts["verdicts"]
+    assert {tuple(event) for row in facts["records"] for event in row["life"]["events"]} == {
+        ("split", "split", "assigned", "test")
+    }
+    parts = next(station["more"] for station in facts["line"] if station["stage"] == "export")
+    assert parts == {"train": seen["train"], "test": seen["questions"]}
+
+
+def test_what_trained_is_what_asks(data: Path, tiny_llama: Path, recipe: Recipes, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_bytes(b'{"settings": {"turns": "all"}}')
+    job = Job(recipe(data, tiny_llama, tiny_llama), "compare", Draft(tmp_path), {"train": Stored(tmp_path)})
+    template = Template(load_tokenizer(str(tiny_llama)))
+    records = [
+        Record("a", (("user", "Why?"), ("assistant", "Because."), ("user", "So?"), ("assistant", "So."))[:n], "f", 1)
+        for n in (2, 3, 4)
+    ]
+    found = history.proof(job, records, template)
+    assert found == {
+        "records": 2,
+        "alike": 2,
+        "stops": 2,
+        "sample": [
+            ("<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n", False),
+            ("Because.<|im_end|>", True),
+            ("\n", False),
+        ],
+    }
+    assert history.proof(Job(job.recipe, "compare", job.draft, {}), records, template) is None
 
 
 SLOW = """
@@ -160,7 +192,7 @@ import sys, time
 import torch
 from weitiao import pipeline
 from weitiao.cli.terminal import plain_recipe
-from weitiao.compare import ask
+from weitiao.compare import ask, history
 from weitiao.compare.run import _home
 torch.set_num_threads(1)
 real = ask.answers
