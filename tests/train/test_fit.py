@@ -47,7 +47,8 @@ def test_four_bits_and_checkpointing_take_less() -> None:
     (64, None, False, True),
     (9.5, None, False, True),
     (6, None, True, True),
-    (4, 4, True, True),
+    (4, 4, False, True),
+    (3.2, 4, True, True),
     (1, 4, True, False),
 ])  # fmt: skip
 def test_what_is_auto_is_chosen_by_what_fits(free: float, bits: int | None, twice: bool, fits: bool) -> None:

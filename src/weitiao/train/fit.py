@@ -1,5 +1,6 @@
 """What a training takes in memory, by arithmetic on the model's shape, and what fits into a machine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -11,22 +12,22 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 from weitiao.model import internlm2
 from weitiao.model.loss import chunk_rows
 from weitiao.train import Chosen, Train, narrow
+from weitiao.train.machine import BLOCK
 
 # Python, torch, transformers and PEFT with nothing loaded. [measured: 0.44 GB on Linux, CPU build]
 LIBRARIES = 0.45e9
-# Bytes for each logit of a chunk (`model/loss.py`): as computed, in float32, their logarithmic softmax, and as they go
-# into the next product.
-_LOGIT = 16
+# What a first step takes beside: code that is read, buffers of the products. [measured, on a CPU]
+_STARTED = 25e6
 # How much of the heap a kept byte takes on a CPU: what is freed between the kept tensors leaves holes. By the bytes of
-# a number, and for full fine-tuning, which makes no copies for adapters. [measured; a GPU's allocator leaves none]
-_HEAP = {2: 1.38, 4: 1.6}
-_HEAP_FULL = 1.15
-# The same with float32 weights in 4 bits: each is made whole for a product, and leaves its hole.
-_HEAP_WHOLE = 2.1
-# With activations computed twice, the heap that one layer's come and go in, in such layers: the same holes, again by
-# the bytes of a number. Products in int8 leave larger ones.
-_COMING = {2: 5.2, 4: 7.4}
-_COMING_INT8 = 7.5
+# a number, and for full fine-tuning, which makes no copies for adapters. [measured; a GPU's allocator leaves none, and
+# blocks of machine.BLOCK bytes and more are not in the heap]
+_HEAP = {2: 2.0, 4: 3.4}
+_HEAP_FULL = 2.2
+# With activations computed twice, the heap that one layer's come and go in, in tensors of the hidden width: the same
+# holes, again by the bytes of a number. Products in int8 leave larger ones.
+_COMING = {2: 70, 4: 165}
+_COMING_INT8 = 110
+_COMING_EXPERTS = 285
 # Bytes a weight in 4 bits, with the scales of its blocks of 64: in float32, or quantised again in blocks of 256.
 _NF4 = {False: 0.5 + 4 / 64, True: 0.5 + 1 / 64 + 4 / 64 / 256}
 
@@ -48,7 +49,8 @@ class Shape:
     linears: tuple[Linear, ...]  # all but the head
     layers: int
     hidden: int
-    inner: int
+    inner: int  # of all experts that see a token
+    experts: bool
     query: int
     key_value: int
     vocabulary: int
@@ -103,13 +105,16 @@ def shape(config: PretrainedConfig, *, code: bool = False) -> Shape:
     ]
     known = text.to_dict()
     heads = text.num_attention_heads
+    experts = known.get("moe_intermediate_size") and known.get("num_experts_per_tok")
+    inner = experts * known["moe_intermediate_size"] if experts else known.get("intermediate_size")
     width = known.get("head_dim") or text.hidden_size // heads
     return Shape(
         parameters=sum(value.numel() for value in model.parameters()),
         linears=tuple(linears),
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
-        inner=known.get("intermediate_size") or 4 * text.hidden_size,
+        inner=inner or 4 * text.hidden_size,
+        experts=bool(experts),
         query=heads * width,
         key_value=(known.get("num_key_value_heads") or heads) * width,
         vocabulary=text.vocab_size,
@@ -134,32 +139,37 @@ def memory(model: Shape, settings: Chosen, tokens: int, numbers: Numbers) -> Mem
         trained, gradients = trained + gradients, 0
     if numbers.autocast:
         whole = 2.0 * model.parameters
-    layer = _layer(model, settings, numbers)
-    heap, coming = _heap(settings, numbers)
-    kept = model.layers * layer * heap
+    heap, coming = _heap(model, settings, numbers)
+
+    def held(widths: Sequence[float], holes: float) -> float:
+        """Return the bytes that tensors of so many bytes a token take."""
+        return sum(tokens * one * (holes if tokens * one < BLOCK else 1) for one in widths)
+
+    layer, states = _layer(model, settings, numbers), float(model.hidden * itemsize)
+    kept = model.layers * held(layer, heap)
     if settings.gradient_checkpointing:
-        kept = model.layers * model.hidden * itemsize * heap + layer * coming
+        small = tokens * states < BLOCK and not numbers.gpu
+        kept = model.layers * held([states], heap) + (tokens * states * coming if small else held(layer, 1))
     if settings.bits == 8:  # bitsandbytes keeps the inputs where gradient checkpointing does not see them (0.50)
-        kept += model.layers * itemsize * (2 * model.hidden + model.query + model.inner) * heap
+        inputs = [states, states, float(itemsize * model.query), float(itemsize * model.inner)]
+        kept += model.layers * held(inputs, heap)
     back = 4 * (2 * model.inner + 2 * model.hidden)  # gradients of the MLP on their way
-    logits = _LOGIT * min(tokens, chunk_rows(model.vocabulary)) * model.vocabulary
+    logits = float((2 if numbers.autocast else itemsize) * chunk_rows(model.vocabulary) * model.vocabulary)
     head = 4.0 * model.vocabulary * model.hidden if full else 0.0
     if settings.new_tokens and not full:  # PEFT lays the trained rows on a copy, and their gradient is one of all rows
-        head = (2 * itemsize + 4.0) * model.vocabulary * model.hidden
-    kept, working = tokens * kept, tokens * back + logits + whole + head
+        head = (3 * itemsize + 4.0) * model.vocabulary * model.hidden
+    working = tokens * back + logits + whole + head + (0 if numbers.gpu else _STARTED)
     # With method full, all gradients are there when the pack's activations no longer are.
     return Memory(weights, float(trained), kept, max(working, gradients - kept))
 
 
-def _heap(settings: Chosen, numbers: Numbers) -> tuple[float, float]:
-    """Return how much of the heap a kept byte takes, and one of a layer that is computed twice."""
+def _heap(model: Shape, settings: Chosen, numbers: Numbers) -> tuple[float, float]:
+    """Return how much of the heap a kept byte takes, and in hidden widths what one layer computed twice does."""
     if numbers.gpu:
-        return 1.0, 1.0
-    if settings.method == "full":
-        return _HEAP_FULL, _HEAP_FULL
+        return 1.0, 0.0
     size = numbers.itemsize
-    kept = _HEAP_WHOLE if settings.bits == 4 and size == 4 else _HEAP[size]
-    return kept, _COMING_INT8 if settings.bits == 8 else _COMING[size]
+    coming = _COMING_INT8 if settings.bits == 8 else _COMING_EXPERTS if model.experts else _COMING[size]
+    return _HEAP_FULL if settings.method == "full" else _HEAP[size], coming
 
 
 def adapter_size(model: Shape, settings: Chosen) -> int:
@@ -172,24 +182,27 @@ def adapter_size(model: Shape, settings: Chosen) -> int:
     )
 
 
-def _layer(model: Shape, settings: Chosen, numbers: Numbers) -> float:
-    """Return the bytes that one layer keeps for a token.
+def _layer(model: Shape, settings: Chosen, numbers: Numbers) -> list[float]:
+    """Return, of each tensor that one layer keeps, the bytes for a token.
 
-    The norms and, in most adapters, each linear layer keep their input in float32: a copy of its own where the model is
-    narrower. Attention keeps its three inputs and its output, the gated MLP its two halves and the gate's activation.
+    Attention keeps its three inputs and its output, the gated MLP its two halves; where the layers are not `narrow`'s,
+    the gate's activation and the product too. The norms and, in most adapters, each linear layer keep their input in
+    float32: a copy of its own where the model is narrower.
     """
     h, m, q, kv = model.hidden, model.inner, model.query, model.key_value
     size = 2 if numbers.autocast else numbers.itemsize
-    kept = size * (2 * q + 2 * kv + 3 * m)
+    attention = [size * q, size * q, size * kv, size * kv]
+    if settings.method != "full" and numbers.itemsize < 4 and narrow.suits(settings):
+        inner = [*4 * [size * m], *4 * [size * h]] if model.experts else 2 * [size * m]
+        return [*attention, *4 * [size * h], *inner, *7 * [size * settings.r]]
+    kept: list[float] = [*attention, *3 * [size * m]]
     if settings.method == "full":
-        return 4 * 4 * h + size * (2 * h + q + m) + kept
-    if numbers.itemsize < 4 and narrow.suits(settings):
-        return 4 * 2 * h + numbers.itemsize * (2 * h + 2 * q + 2 * kv + 4 * m + 7 * settings.r)
-    copies = 7 * h if numbers.itemsize < 4 else 4 * h
-    made = 4 * (copies + q + m) + kept + 4 * 7 * settings.r
+        return [*kept, *4 * [4 * h], *2 * [size * h], size * q, size * m]
+    copies = 7 if numbers.itemsize < 4 else 4
+    kept += [*copies * [4 * h], 4 * q, 4 * m, *7 * [4 * settings.r]]
     if settings.method == "dora":  # scales what the weights and what the adapter gave: both are kept
-        made += (size + 4) * (q + 2 * kv + 2 * m + 2 * h)
-    return made
+        kept += [(size + 4) * one for one in (q, kv, kv, m, m, h, h)]
+    return kept
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from weitiao.model.processor import cpu_has_bfloat16
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
-_BLOCK = 4 * 2**20
+BLOCK = 4 * 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def return_freed_blocks() -> None:
     keeping: fetched anew for each tensor, those of 2 MB cost a small model a fifth of its speed. [measured]
     """
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _BLOCK)
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, BLOCK)
 
 
 def extras() -> dict[str, dict[str, str | None]]:
