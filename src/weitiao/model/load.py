@@ -32,6 +32,7 @@ def load_tokenizer(path: str, *, trust: bool = False) -> PreTrainedTokenizerBase
 
     A tokenizer's own code runs only if the model's does: where the user said to `trust` it, and nothing else will do.
     """
+    internlm2.register()  # else transformers warns of a configuration that it does not know
     code = bool(own_code(path, trust))
     try:
         if _is_internlm2(path) and (Path(path) / "tokenizer.model").exists():
