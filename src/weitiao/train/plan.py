@@ -104,7 +104,7 @@ def say(plan: Plan, task: Task, reporter: Reporter) -> None:
         ),
         t("{stops_trained:,} of {rows:,} records train every stop token; template: {template}", **figures),
         t("{steps:,} steps, {packs:,} packs, {fill:.0%} full; {held_out:,} records held out", **figures),
-        t("{trained:,} of {parameters:,} parameters trained ({part:.2%})", **figures),
+        t("{trained:,} parameters trained: {part:.2%} of the {parameters:,} of the model", **figures),
         t("{device}, {dtype} weights ({why}), about {memory_gb:.1f} GB and {seconds:,.0f} s, estimated", **figures),
     ):
         reporter.say(line)
