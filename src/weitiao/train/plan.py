@@ -143,7 +143,8 @@ def _why(plan: Plan, task: Task) -> str:
 def _seconds(task: Task) -> float:
     """Estimate how long it will take, from two small packs there and back, twice; their gradients are thrown away.
 
-    The quicker time counts: the first has things to set up, and other work on the machine only ever slows. A pack costs something whatever its length, most of all with weights in 4 bits: they are made whole for each.
+    The quicker time counts: the first has things to set up, and other work on the machine only ever slows. A pack costs
+    something whatever its length, most of all with weights in 4 bits: they are made whole for each.
     """
     lengths = [len(row.encoded.ids) for row in task.rows.train]
     some, more = (_first(lengths, size) for size in _TRIALS)
