@@ -47,7 +47,7 @@ def test_four_bits_and_checkpointing_take_less() -> None:
     (64, None, False, True),
     (9.5, None, False, True),
     (6, None, True, True),
-    (4, 4, False, True),
+    (4.5, 4, False, True),
     (3.2, 4, True, True),
     (1, 4, True, False),
 ])  # fmt: skip

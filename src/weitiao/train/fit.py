@@ -14,8 +14,8 @@ from weitiao.model.loss import chunk_rows
 from weitiao.train import Chosen, Train, narrow
 from weitiao.train.machine import BLOCK
 
-# Python, torch, transformers and PEFT with nothing loaded. [measured: 0.44 GB on Linux, CPU build]
-LIBRARIES = 0.45e9
+# Python, torch, transformers, PEFT and the records, with no model loaded. [measured: 0.56 GB on Linux, CPU build]
+LIBRARIES = 0.57e9
 # What a first step takes beside: code that is read, buffers of the products. [measured, on a CPU]
 _STARTED = 25e6
 # How much of the heap a kept byte takes on a CPU: what is freed between the kept tensors leaves holes. By the bytes of
