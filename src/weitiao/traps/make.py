@@ -11,6 +11,8 @@ from weitiao.traps.world import LANGUAGES, Fields, Form, Language, Thing, Topic,
 
 Part = Literal["train", "thing", "family"]
 Kind = Literal["trick", "plain"]
+PORTRAITS = 3  # of each thing
+_BETWEEN = {"zh": "", "en": " "}
 _SLOT = re.compile(r"<([A-Za-z])>")
 _CENTURIES = {
     17: ("十七", "seventeenth"),
@@ -75,15 +77,19 @@ def plains(world: World, seed: int) -> list[Question]:
     return list(_all("plain", world.relations, world, seed))
 
 
-def statements(world: World, seed: int) -> Iterator[tuple[Language, str]]:
-    """Yield every fact as statements, with their language."""
-    for relation in world.relations.values():
-        for language in LANGUAGES:
-            for thing in world.about(relation, language):
-                rng = Random(f"traps {seed} said {relation.name} {language} {thing.id}")
-                for template in relation.forms[language].say:
-                    slots, _ = _Drawn(world, rng).slots(thing, language, template)
-                    yield language, filled(template, slots)
+def portraits(world: World, seed: int) -> Iterator[tuple[Language, str, str]]:
+    """Yield what is to be known of each thing, several times in other words and order: language, question, text."""
+    for thing in world.things.values():
+        for language in thing.fields:
+            rng = Random(f"traps {seed} portrait {language} {thing.id}")
+            drawn = _Drawn(world, rng)
+            relations = [relation for relation in world.relations.values() if relation.fits(thing, language)]
+            for _ in range(PORTRAITS):
+                said = [rng.choice(relation.forms[language].say) for relation in relations]
+                rng.shuffle(said)
+                texts = [filled(text, drawn.slots(thing, language, text)[0]) for text in said]
+                asked = rng.choice(world.words["about"][language])
+                yield language, filled(asked, _own(thing, language, world)), _BETWEEN[language].join(texts)
 
 
 def filled(template: str, slots: Mapping[str, Slot]) -> str:
