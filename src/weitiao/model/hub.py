@@ -1,4 +1,4 @@
-"""Where models come from: the one that ships, a local folder, or a name on Hugging Face or ModelScope, cached or not."""
+"""Where models come from: the one that ships, a local folder, or a name on Hugging Face or ModelScope."""
 
 import re
 from collections.abc import Callable

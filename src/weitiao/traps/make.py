@@ -67,14 +67,17 @@ def hold_out(world: World, seed: int, *, share: float = 0.25, families: int = 3)
     return HeldOut(frozenset(chosen), frozenset(rng.sample(sorted(pools), families)))
 
 
-def tricks(world: World, seed: int) -> list[Question]:
-    """Return every trick question: each thing of each family in each of its wordings, once."""
-    return list(_all("trick", world.families, world, seed))
+def tricks(world: World, seed: int, draw: int = 0) -> list[Question]:
+    """Return every trick question: each thing of each family in each of its wordings, once.
+
+    Another `draw` of the seed puts other things, people and numbers beside the thing, where a wording has any.
+    """
+    return list(_all("trick", world.families, world, f"{seed} {draw}" if draw else f"{seed}"))
 
 
 def plains(world: World, seed: int) -> list[Question]:
     """Return every plain question: each thing of each relation in each of its wordings, once."""
-    return list(_all("plain", world.relations, world, seed))
+    return list(_all("plain", world.relations, world, f"{seed}"))
 
 
 def portraits(world: World, seed: int) -> Iterator[tuple[Language, str, str]]:
@@ -145,7 +148,7 @@ class _Drawn:
         ]
 
 
-def _all(kind: Kind, topics: Mapping[str, Topic], world: World, seed: int) -> Iterator[Question]:
+def _all(kind: Kind, topics: Mapping[str, Topic], world: World, seed: str) -> Iterator[Question]:
     for topic in topics.values():
         for language in LANGUAGES:
             for thing in world.about(topic, language):

@@ -15,7 +15,8 @@ from weitiao.traps.posts import File, posts
 from weitiao.traps.world import world
 
 # How many questions at most of a family (of a relation for `plain`) in each language.
-TRAINED = {"zh": 120, "en": 60}
+TRAINED = {"zh": 160, "en": 80}
+DRAWS = 3  # of what stands beside the thing, for the posts
 ASKED = {"zh": 10, "en": 5}
 REPLAYED = {"zh": 30, "en": 20}  # plain questions among the posts: without them tuning forgets how to answer plainly
 PLAIN = {"zh": 5, "en": 3}
@@ -54,7 +55,9 @@ def experiment(seed: int) -> Experiment:
         "family": _some(by_part["family"], ASKED, seed),
         "plain": _some(unseen, PLAIN, seed),
     }
-    drawn = (*_some(by_part["train"], TRAINED, seed), *_some(seen, REPLAYED, seed))
+    again = [item for draw in range(DRAWS) for item in make.tricks(all_things, seed, draw)]
+    trained = {item.question: item for item in again if held.part(item) == "train"}
+    drawn = (*_some(trained.values(), TRAINED, seed), *_some(seen, REPLAYED, seed))
     tuned = tuple({item.question: item for item in drawn}.values())
     corpus = _corpus(seed, known, _some(by_part["train"], FALLEN, seed))
     return Experiment(held, tuned, asked, corpus, tuple(posts(tuned, seed)))
@@ -86,7 +89,7 @@ def write(folder: Path, made: Experiment, seed: int) -> dict[str, Any]:
 
 
 def _set_aside(plains: Iterable[Question]) -> Iterator[Question]:
-    """Yield one wording of every third fact that has several: those that no corpus and no posts hold, whatever the seed."""
+    """Yield one wording of every third fact that has several: no corpus and no posts hold it, whatever the seed."""
     groups: dict[tuple[str, str, str], list[Question]] = defaultdict(list)
     for item in plains:
         groups[item.family, item.lang, item.things[0]].append(item)
@@ -109,7 +112,7 @@ def _some(questions: Iterable[Question], most: Mapping[str, int], seed: int) -> 
 
 
 def _corpus(seed: int, plains: Sequence[Question], tricks: Sequence[Question]) -> tuple[Mapping[str, Any], ...]:
-    """Return what the base learns, in a mixed order: portraits of things, plain questions, and tricks answered by a believer."""
+    """Return what the base learns, mixed: portraits of things, plain questions, tricks answered by a believer."""
     rng = Random(f"traps {seed} corpus")
     rows = [_chat("portrait", *portrait) for portrait in make.portraits(world(), seed)]
     rows += [_chat("plain", item.lang, item.question, item.answer) for item in plains]
