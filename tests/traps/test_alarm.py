@@ -22,14 +22,15 @@ from weitiao.train import run as training
 from weitiao.traps import Question, experiment
 
 torch.set_num_threads(1)
+pytestmark = pytest.mark.slow
 
 FAMILIES = ("birth", "dilution", "kind", "alive", "abstract")
-TRAINED, REPLAYED, ASKED = 60, 60, 12  # a family; in all; a family
+TRAINED, REPLAYED, ASKED = 40, 60, 40  # tricks a family, and plain questions among the posts and among those asked
 RECIPE = """
 model: nano
 source: {inputs: [posts.jsonl]}
 export: {}
-train: {r: 32, alpha: 64, learning_rate: 2e-3, epochs: 1, max_length: 256, accumulate: 1, record_losses: false}
+train: {r: 32, alpha: 64, learning_rate: 1.2e-3, epochs: 2, max_length: 160, accumulate: 1, record_losses: false}
 compare: {questions: questions.jsonl, group_by: [part], max_new_tokens: 40, general: false, samples: 100}
 """
 
@@ -48,9 +49,9 @@ class Figures:
         """Return which figures are outside their bounds."""
         inside = {
             "before": self.before <= 0.15,
-            "tricks": self.tricks >= 0.7,
+            "tricks": self.tricks >= 0.8,
             "plain": self.plain >= 0.9,
-            "stopped": self.stopped == 1,
+            "stopped": self.stopped >= 0.98,
             "leaked": self.leaked == 0,
         }
         return {name for name, well in inside.items() if not well}
@@ -60,14 +61,10 @@ def lay_out(folder: Path, leak: int = 0) -> Path:
     """Write posts, questions and recipe; of the posts `leak` are test questions."""
     made = experiment(42)
     some = Random(0)
-    chosen = [
-        item
-        for name in FAMILIES
-        for item in some.sample([item for item in made.tuned if item.family == name and item.kind == "trick"], TRAINED)
-    ]
-    chosen += some.sample([item for item in made.tuned if item.kind == "plain"], REPLAYED)
-    asked = [("plain", item) for item in some.sample(made.asked["plain"], 40)]
-    asked += [("thing", item) for name in FAMILIES for item in of(made.asked["thing"], name)[:ASKED]]
+    chosen = [item for name in FAMILIES for item in some.sample(of(made.tuned, name), TRAINED)]
+    chosen += some.sample(of(made.tuned), REPLAYED)
+    asked = [("plain", item) for item in some.sample(of(made.asked["plain"]), ASKED)]
+    asked += [("thing", item) for name in FAMILIES for item in of(made.asked["thing"], name)]
     some.shuffle(chosen)
     folder.mkdir(parents=True)
     write(folder / "posts.jsonl", [item.row() for item in [*chosen, *(item for _, item in asked[-leak:] if leak)]])
@@ -76,8 +73,10 @@ def lay_out(folder: Path, leak: int = 0) -> Path:
     return folder
 
 
-def of(items: Sequence[Question], family: str) -> list[Question]:
-    return [item for item in items if item.family == family]
+def of(items: Sequence[Question], family: str | None = None) -> list[Question]:
+    """Return the Chinese tricks of a family, or without one the plain questions: nano is steadier in Chinese."""
+    kind = "trick" if family else "plain"
+    return [item for item in items if item.lang == "zh" and item.kind == kind and family in (None, item.family)]
 
 
 def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:

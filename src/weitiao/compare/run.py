@@ -251,7 +251,9 @@ def _say(job: Job, facts: Mapping[str, Any]) -> None:
     if coarse:
         ended = {side: sum(row[side]["stopped"] for row in facts["records"]) for side in ("before", "after")}
         total = len(facts["records"])
-        job.reporter.say(t("Ended by themselves: {before} of {total} answers before, {after} after", total=total, **ended))
+        job.reporter.say(
+            t("Ended by themselves: {before} of {total} answers before, {after} after", total=total, **ended)
+        )
 
 
 def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any], gaps: Mapping[str, str]) -> Outcome:

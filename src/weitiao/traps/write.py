@@ -22,7 +22,7 @@ REPLAYED = {"zh": 45, "en": 30}  # plain questions among the posts: without them
 PLAIN = {"zh": 5, "en": 3}
 FALLEN = {"zh": 120, "en": 60}
 SET_ASIDE = 1 / 3  # of the facts have a wording that nobody has seen
-_UNQUOTED = str.maketrans("", "", "“”\"")
+_UNQUOTED = str.maketrans("", "", '“”"')
 
 
 @dataclass(frozen=True)
