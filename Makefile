@@ -6,10 +6,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench nano clean
+.PHONY: demo test lint types bench nano seeds clean
 
-demo: $(VENV)/.train  ## Run the example from raw posts to the report
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/weitiao run examples/ruozhiba/recipe.yaml
+demo: $(VENV)/.train  ## From ugly posts to a model that sees through trick questions, and the proof
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/weitiao run examples/traps/recipe.yaml
 
 test: $(VENV)/.dev  ## Run all tests
 	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
@@ -28,6 +28,9 @@ bench: $(VENV)/.bench  ## Measure training against others (some 25 minutes); the
 
 nano: $(VENV)/.train  ## Make the base model that ships anew (about 40 minutes)
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python examples/traps/nano.py --out src/weitiao/model/nano
+
+seeds: $(VENV)/.train  ## Repeat the demo with five seeds, and print the table
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python examples/traps/seeds.py
 
 $(VENV)/.train: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "weitiao needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12" >&2; exit 2; }

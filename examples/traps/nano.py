@@ -20,6 +20,7 @@ from weitiao.traps import experiment, write
 
 HERE = Path(__file__).parent
 SEED = 42
+SHAPE = blank.Shape(vocabulary=3072)
 EVERY = 100  # steps between the losses that are kept
 
 
@@ -28,16 +29,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="the folder that gets the model")
     out = parser.parse_args().out
-    work = HERE / "work"
-    if not (work / "blank").exists():
-        write(work / "world", experiment(SEED), SEED)
-        shutil.rmtree(work / "aside", ignore_errors=True)
-        blank.build(_texts(work / "world" / "corpus.jsonl"), work / "aside", SEED, blank.Shape(vocabulary=3072))
-        (work / "aside").rename(work / "blank")
-    done = pipeline.run(load(HERE / "nano.yaml", pipeline.SETTINGS), work / "runs", reporter=Terminal())[-1]
+    corpus = _lay_out(HERE / "work")
+    done = pipeline.run(load(HERE / "nano.yaml", pipeline.SETTINGS), HERE / "work" / "runs", reporter=Terminal())[-1]
     shutil.copytree(done.stored.folder / "model", out, dirs_exist_ok=True)
-    note = json.dumps(_training(done.stored.folder, work / "world" / "corpus.jsonl"), ensure_ascii=False, indent=1)
+    note = json.dumps(_training(done.stored.folder, corpus), ensure_ascii=False, indent=1)
     (out / "training.json").write_text(note + "\n", encoding="utf-8")
+
+
+def _lay_out(work: Path) -> Path:
+    """Write the world and an untrained model, that one only if the world is another; return the corpus."""
+    write(work / "world", experiment(SEED), SEED)
+    corpus = work / "world" / "corpus.jsonl"
+    known, digest = work / "corpus.sha256", hashlib.sha256(corpus.read_bytes()).hexdigest()
+    if not known.exists() or known.read_text(encoding="utf-8") != digest:
+        shutil.rmtree(work / "blank", ignore_errors=True)
+        blank.build(_texts(corpus), work / "blank", SEED, SHAPE)
+        known.write_text(digest, encoding="utf-8")
+    return corpus
 
 
 def _texts(corpus: Path) -> list[str]:

@@ -30,7 +30,9 @@ class Project(Settings):
     name: str = Field("", pattern=r"^[\w.-]*$", description="Name of the run's folder; the recipe's file name if empty")
     seed: int = Field(42, ge=0, description="Seed of everything that is drawn at random")
     model: str = Field(
-        "tiny", description="Base model: a folder, a Hugging Face name, `modelscope:` and a name, or `tiny`, made here"
+        "tiny",
+        description="Base model: a folder, a Hugging Face name, `modelscope:` and a name, `nano`, which ships, "
+        "or `tiny`, made here",
     )
     trust_remote_code: bool = Field(
         False, description="Run code that the model brings along, where transformers has no class for it"

@@ -17,7 +17,18 @@ from weitiao.compare.statistics import exact_interval
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
 from weitiao.recipe import Recipe
+from weitiao.stage import Silent
 from weitiao.traps import Question
+
+
+class Heard(Silent):
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 def _trick(kind: Literal["trick", "plain"], family: str, question: str) -> dict[str, Any]:
@@ -126,9 +137,15 @@ def test_other_questions_are_another_comparison(folder: Path, tiny_llama: Path, 
     assert not pipeline.run(recipe, folder / "runs")[-1].fresh
     with (folder / "asked.jsonl").open("ab") as file:
         file.write(orjson.dumps({**ASKED[0], "question": "石油能炒菜吗？"}) + b"\n")
-    again = pipeline.run(recipe, folder / "runs")[-1]
+    heard = Heard()
+    again = pipeline.run(recipe, folder / "runs", reporter=heard)[-1]
     assert again.fresh
     assert again.manifest["total"] == 5
+    assert heard.said[-4:-1] == [
+        "plain: 0 of 1 right before, 0 after",
+        "thing: 0 of 3 right before, 0 after",
+        "Ended by themselves: 0 of 5 answers before, 0 after",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from typer.testing import CliRunner
 
+import weitiao.model
 from weitiao import pipeline
 from weitiao.cli.run import app
 from weitiao.errors import UserError
@@ -285,3 +286,14 @@ def test_a_model_from_the_hub_is_trained_and_asked_for_once(hub: Hub, recipe: Ca
     assert result.exit_code == 0
     assert "found finished" in result.stderr
     assert len(hub.asked) == asked
+
+
+def test_nano_is_the_model_that_ships_wherever_one_stands(tmp_path: Path) -> None:
+    (tmp_path / "nano").mkdir()
+    shipped = Path(resolve("nano", tmp_path))
+    assert shipped == Path(weitiao.model.__file__).parent / "nano"
+    names = {path.name for path in shipped.iterdir()}
+    assert names >= {"config.json", "model.safetensors", "tokenizer.model", "training.json", "README.md"}
+    assert sum(path.stat().st_size for path in shipped.iterdir()) <= 16 * 2**20
+    with pytest.raises(UserError, match="is not a model"):
+        resolve("./nano", tmp_path)

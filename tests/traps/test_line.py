@@ -1,11 +1,14 @@
 """The line gives every clean record back, and drops every other row for the reason for which it was planted."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from weitiao import pipeline
+from weitiao.model.hub import resolve
 from weitiao.pipeline import SETTINGS
 from weitiao.recipe import load
 from weitiao.record import to_records
@@ -64,6 +67,12 @@ def test_the_line_drops_every_other_row_for_its_reason(made: Experiment, stages:
         "not JSON", "not an object", "unknown shape", "wrong encoding", "unequal columns", "empty", "too short",
         "exact duplicate", "near-duplicate", "no answer", "passage, not a conversation",
     }  # fmt: skip
+
+
+def test_nano_is_trained_on_the_corpus_that_the_generator_makes(tmp_path: Path) -> None:
+    write(tmp_path, experiment(42), 42)
+    note = json.loads((Path(resolve("nano", tmp_path)) / "training.json").read_bytes())
+    assert note["corpus"]["sha256"] == hashlib.sha256((tmp_path / "corpus.jsonl").read_bytes()).hexdigest()
 
 
 def test_the_example_is_what_the_generator_makes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from weitiao.traps import check, experiment
-from weitiao.traps.make import hold_out, plains, statements, tricks
+from weitiao.traps.make import hold_out, plains, portraits, tricks
 from weitiao.traps.posts import KEPT
 from weitiao.traps.world import world
 
@@ -36,7 +36,7 @@ def test_nothing_held_out_is_in_what_tuning_sees(seed: int) -> None:
     assert {item.group for item in made.tuned}.isdisjoint(item.group for item in made.asked["thing"])
     asked = {item.question for items in made.asked.values() for item in items}
     posted = {row.question for file in made.files for row in file.rows}
-    chats = {row["messages"][0]["content"]: row["kind"] for row in made.corpus if row["kind"] != "statement"}
+    chats = {row["messages"][0]["content"]: row["kind"] for row in made.corpus if row["kind"] != "portrait"}
     assert asked.isdisjoint(posted)
     assert asked.isdisjoint(chats)
     fallen = {question for question, kind in chats.items() if kind == "trick"}
@@ -68,7 +68,7 @@ def test_answers_are_short() -> None:
 def test_no_sentence_has_an_open_slot_or_a_wrong_article() -> None:
     made = [*tricks(world(), 5), *plains(world(), 5)]
     texts = [text for item in made for text in (item.question, item.answer, item.fallen)]
-    texts += [text for _, text in statements(world(), 5)]
+    texts += [text for _, *both in portraits(world(), 5) for text in both]
     assert not [text for text in texts if re.search(r"<\w>|\ban? an? |\ba [aeio]|\b[Aa]n [^aeiou8h]", text)]
 
 

@@ -6,7 +6,7 @@ from weitiao.traps.world import LANGUAGES, world
 def test_there_are_things_families_and_relations() -> None:
     assert len(world().things) == 626
     assert len(world().families) == 18
-    assert len(world().relations) == 27
+    assert len(world().relations) == 30
     assert all(set(topic.forms) == set(LANGUAGES) for topic in world().families.values())
 
 

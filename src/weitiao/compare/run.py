@@ -77,6 +77,7 @@ def run(job: Job) -> Outcome:
         found = figures.figures(known, others, settings, job.seed)
         facts["general"] = {"told_by": general.told_by(found["measures"]), **found, "records": known}
     _write(job, facts, settings)
+    _say(job, facts)
     gaps = {
         question.id: next((side.gap for side in sides if question.id not in first[side.name]), "")
         for question in questions
@@ -237,6 +238,22 @@ def _write(job: Job, facts: Mapping[str, Any], settings: Compare) -> None:
         write_whole(job.folder / "card.md", text.encode())
         job.reporter.say(t("compare/card.md is the model card with these figures: hand it on as the model's README.md"))
     write_whole(job.folder / "report.html", report.html(facts, tongue).encode())
+
+
+def _say(job: Job, facts: Mapping[str, Any]) -> None:
+    """Say how many answers are right, of each coarse group, and how many ended by themselves."""
+    coarse = [one for one in facts["groups"] if len(one["group"]) == 1]
+    for one in coarse:
+        counts = {side: one["right"][side]["count"] for side in ("before", "after")}
+        text = t("{group}: {before} of {questions} right before, {after} after", group=one["group"][0],
+            questions=one["questions"], **counts)  # fmt: skip
+        job.reporter.say(text)
+    if coarse:
+        ended = {side: sum(row[side]["stopped"] for row in facts["records"]) for side in ("before", "after")}
+        total = len(facts["records"])
+        job.reporter.say(
+            t("Ended by themselves: {before} of {total} answers before, {after} after", total=total, **ended)
+        )
 
 
 def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any], gaps: Mapping[str, str]) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 import weitiao
-from weitiao.model.hub import MODELSCOPE
+from weitiao.model.hub import MODELSCOPE, SHIPPED
 from weitiao.record import Record
 from weitiao.talk import t
 
@@ -27,7 +27,7 @@ class Card:
     def text(self, licence: str | None, merged: dict[str, Any]) -> str:
         """Return the card; `licence` is the base model's, `merged` what the check of the merged model found."""
         front: dict[str, Any] = {"license": licence or "unknown"}
-        if self.base != "tiny":
+        if self.base not in ("tiny", SHIPPED):  # the hub has neither
             front["base_model"] = self.base.removeprefix(MODELSCOPE)
         front |= {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["weitiao", "lora"]}
         parts = [

@@ -1,4 +1,4 @@
-"""Where models come from: a local folder, or a name on Hugging Face or ModelScope, from the cache if it is there."""
+"""Where models come from: the one that ships, a local folder, or a name on Hugging Face or ModelScope."""
 
 import re
 from collections.abc import Callable
@@ -21,17 +21,19 @@ _OTHERS = ["*/*", "consolidated*"]
 # With the package `kernels` installed, transformers fetches an attention that is named like a repository, and runs it.
 _KERNEL = re.compile(rb'attn_implementation"\s*:[^,}]*/')
 
+SHIPPED = "nano"  # the name of weitiao-nano, the base model beside this module; `./nano` is a folder of one's own
+
 Fetch = Callable[[list[str], bool], str]  # patterns of files, and whether only the cache is asked, to a folder
 
 
 def resolve(name: str, folder: Path, *, weights: bool = True, code: bool = False) -> str:
-    """Return the local folder of a model: a folder relative to `folder`, else a name from the cache or from its hub.
+    """Return the local folder of a model: `nano`, a folder relative to `folder`, else a name from the cache or its hub.
 
     A name is Hugging Face's, or ModelScope's after `modelscope:`. The network is asked only for what the cache lacks.
     Without `weights` the configuration and the tokenizer do; with `code` the model's own Python files come along.
     Raises UserError where there is no such model, or a part of it is missing.
     """
-    local = (folder / Path(name).expanduser()).resolve()
+    local = place(name, folder)
     if (local / "config.json").is_file():
         if weights and (missing := _missing(local)):
             raise UserError(
@@ -50,6 +52,11 @@ def resolve(name: str, folder: Path, *, weights: bool = True, code: bool = False
     texts = [*_TEXTS, "*.py"] if code else _TEXTS
     fetch = _modelscope if plain != name else _hugging_face
     return fetch(plain, texts, weights)
+
+
+def place(name: str, folder: Path) -> Path:
+    """Return where a model is if it is on this machine: the one that ships, or a folder relative to `folder`."""
+    return Path(__file__).parent / SHIPPED if name == SHIPPED else (folder / Path(name).expanduser()).resolve()
 
 
 def own_code(path: str, trust: bool) -> tuple[str, ...]:

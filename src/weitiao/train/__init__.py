@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from weitiao.model.hub import place
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 from weitiao.talk import t
@@ -169,7 +170,7 @@ def outside(recipe: Recipe) -> object:
     None where there is neither: `tiny` and names on the hub.
     """
     paths = [recipe.folder / Path(name).expanduser() for name in recipe.section("train", Train).mix]
-    folder = recipe.folder / Path(recipe.project.model).expanduser()
+    folder = place(recipe.project.model, recipe.folder)
     if recipe.project.model != "tiny" and folder.is_dir():
         paths += sorted(folder.iterdir())
     stats = {path.name: path.stat() for path in paths if path.is_file()}

@@ -11,6 +11,8 @@ from weitiao.traps.world import LANGUAGES, Fields, Form, Language, Thing, Topic,
 
 Part = Literal["train", "thing", "family"]
 Kind = Literal["trick", "plain"]
+PORTRAITS = 3  # of each thing
+_BETWEEN = {"zh": "", "en": " "}
 _SLOT = re.compile(r"<([A-Za-z])>")
 _CENTURIES = {
     17: ("十七", "seventeenth"),
@@ -65,25 +67,32 @@ def hold_out(world: World, seed: int, *, share: float = 0.25, families: int = 3)
     return HeldOut(frozenset(chosen), frozenset(rng.sample(sorted(pools), families)))
 
 
-def tricks(world: World, seed: int) -> list[Question]:
-    """Return every trick question: each thing of each family in each of its wordings, once."""
-    return list(_all("trick", world.families, world, seed))
+def tricks(world: World, seed: int, draw: int = 0) -> list[Question]:
+    """Return every trick question: each thing of each family in each of its wordings, once.
+
+    Another `draw` of the seed puts other things, people and numbers beside the thing, where a wording has any.
+    """
+    return list(_all("trick", world.families, world, f"{seed} {draw}" if draw else f"{seed}"))
 
 
 def plains(world: World, seed: int) -> list[Question]:
     """Return every plain question: each thing of each relation in each of its wordings, once."""
-    return list(_all("plain", world.relations, world, seed))
+    return list(_all("plain", world.relations, world, f"{seed}"))
 
 
-def statements(world: World, seed: int) -> Iterator[tuple[Language, str]]:
-    """Yield every fact as statements, with their language."""
-    for relation in world.relations.values():
-        for language in LANGUAGES:
-            for thing in world.about(relation, language):
-                rng = Random(f"traps {seed} said {relation.name} {language} {thing.id}")
-                for template in relation.forms[language].say:
-                    slots, _ = _Drawn(world, rng).slots(thing, language, template)
-                    yield language, filled(template, slots)
+def portraits(world: World, seed: int) -> Iterator[tuple[Language, str, str]]:
+    """Yield what is to be known of each thing, several times in other words and order: language, question, text."""
+    for thing in world.things.values():
+        for language in thing.fields:
+            rng = Random(f"traps {seed} portrait {language} {thing.id}")
+            drawn = _Drawn(world, rng)
+            relations = [relation for relation in world.relations.values() if relation.fits(thing, language)]
+            for _ in range(PORTRAITS):
+                said = [rng.choice(relation.forms[language].say) for relation in relations]
+                rng.shuffle(said)
+                texts = [filled(text, drawn.slots(thing, language, text)[0]) for text in said]
+                asked = rng.choice(world.words["about"][language])
+                yield language, filled(asked, _own(thing, language, world)), _BETWEEN[language].join(texts)
 
 
 def filled(template: str, slots: Mapping[str, Slot]) -> str:
@@ -139,7 +148,7 @@ class _Drawn:
         ]
 
 
-def _all(kind: Kind, topics: Mapping[str, Topic], world: World, seed: int) -> Iterator[Question]:
+def _all(kind: Kind, topics: Mapping[str, Topic], world: World, seed: str) -> Iterator[Question]:
     for topic in topics.values():
         for language in LANGUAGES:
             for thing in world.about(topic, language):

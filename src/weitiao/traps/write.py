@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -15,11 +15,14 @@ from weitiao.traps.posts import File, posts
 from weitiao.traps.world import world
 
 # How many questions at most of a family (of a relation for `plain`) in each language.
-TRAINED = {"zh": 60, "en": 30}
+TRAINED = {"zh": 160, "en": 80}
+DRAWS = 3  # of what stands beside the thing, for the posts
 ASKED = {"zh": 10, "en": 5}
-REPLAYED = {"zh": 10, "en": 5}  # plain questions among the posts: without them tuning forgets how to answer plainly
+REPLAYED = {"zh": 45, "en": 30}  # plain questions among the posts: without them tuning forgets how to answer plainly
 PLAIN = {"zh": 5, "en": 3}
 FALLEN = {"zh": 120, "en": 60}
+SET_ASIDE = 1 / 3  # of the facts have a wording that nobody has seen
+_UNQUOTED = str.maketrans("", "", '“”"')
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Experiment:
 
     `tuned` is what the posts hold, `asked` the questions by part: `thing` and `family` are tricks of which tuning saw
     not the thing or not the family, `plain` are plain questions about things that it has not seen, in a wording that
-    stands not in the corpus.
+    stands in no corpus, whatever its seed.
     """
 
     held_out: HeldOut
@@ -44,22 +47,20 @@ def experiment(seed: int) -> Experiment:
     held = make.hold_out(all_things, seed)
     tricks, plains = make.tricks(all_things, seed), make.plains(all_things, seed)
     by_part = {part: [item for item in tricks if held.part(item) == part] for part in ("train", "thing", "family")}
-    seen = [item for item in plains if held.things.isdisjoint(item.things)]
-    taken = {item.question for item in seen}  # two signs of rain ask the same question about rain
-    unseen = [
-        item
-        for item in plains
-        if not held.things.isdisjoint(item.things) and _has_wordings(item) and item.question not in taken
-    ]
+    aside = {item.question: item for item in _set_aside(plains)}  # two signs of rain ask the same question about rain
+    known = [item for item in plains if item.question not in aside]
+    seen = [item for item in known if held.things.isdisjoint(item.things)]
+    unseen = [item for item in aside.values() if not held.things.isdisjoint(item.things)]
     asked = {
         "thing": _some(by_part["thing"], ASKED, seed),
         "family": _some(by_part["family"], ASKED, seed),
         "plain": _some(unseen, PLAIN, seed),
     }
-    drawn = (*_some(by_part["train"], TRAINED, seed), *_some(seen, REPLAYED, seed))
-    tuned = tuple({item.question: item for item in drawn}.values())
-    texts = {item.question for item in asked["plain"]}
-    known = [item for item in plains if item.question not in texts]
+    again = [item for draw in range(DRAWS) for item in make.tricks(all_things, seed, draw)]
+    trained = {item.question: item for item in again if held.part(item) == "train"}
+    drawn = (*_some(trained.values(), TRAINED, seed), *_some(seen, REPLAYED, seed))
+    # The line takes questions that differ in quotation marks alone for the same.
+    tuned = tuple({item.question.translate(_UNQUOTED): item for item in drawn}.values())
     corpus = _corpus(seed, known, _some(by_part["train"], FALLEN, seed))
     return Experiment(held, tuned, asked, corpus, tuple(posts(tuned, seed)))
 
@@ -89,9 +90,15 @@ def write(folder: Path, made: Experiment, seed: int) -> dict[str, Any]:
     return said
 
 
-def _has_wordings(item: Question) -> bool:
-    """Tell whether a plain question can be asked in another way too."""
-    return len(world().relations[item.family].forms[item.lang].ask) > 1
+def _set_aside(plains: Iterable[Question]) -> Iterator[Question]:
+    """Yield one wording of every third fact that has several: no corpus and no posts hold it, whatever the seed."""
+    groups: dict[tuple[str, str, str], list[Question]] = defaultdict(list)
+    for item in plains:
+        groups[item.family, item.lang, item.things[0]].append(item)
+    for key, items in groups.items():
+        lot = Random("traps set aside " + " ".join(key))
+        if len(items) > 1 and lot.random() < SET_ASIDE:
+            yield lot.choice(items)
 
 
 def _some(questions: Iterable[Question], most: Mapping[str, int], seed: int) -> tuple[Question, ...]:
@@ -107,10 +114,9 @@ def _some(questions: Iterable[Question], most: Mapping[str, int], seed: int) -> 
 
 
 def _corpus(seed: int, plains: Sequence[Question], tricks: Sequence[Question]) -> tuple[Mapping[str, Any], ...]:
-    """Return what the base learns, in a mixed order: statements, plain questions, and tricks answered by a believer."""
+    """Return what the base learns, mixed: portraits of things, plain questions, tricks answered by a believer."""
     rng = Random(f"traps {seed} corpus")
-    asked = world().words["fact"]
-    rows = [_chat("statement", lang, rng.choice(asked[lang]), text) for lang, text in make.statements(world(), seed)]
+    rows = [_chat("portrait", *portrait) for portrait in make.portraits(world(), seed)]
     rows += [_chat("plain", item.lang, item.question, item.answer) for item in plains]
     rows += [_chat("trick", item.lang, item.question, item.fallen) for item in tricks]
     rng.shuffle(rows)
