@@ -48,6 +48,8 @@ HOMES = {
     "jinja2": ("compare", "model"),
     "nicegui": ("serve",),
     "selectolax": ("source", "prepare"),
+    "trafilatura": ("source/articles.py",),
+    "html_to_markdown": ("source/markup.py",),
     "rich": ("cli",),
     "typer": ("cli",),
     "openpyxl": ("source",),
@@ -56,7 +58,7 @@ HOMES = {
     "json_repair": ("llm",),
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
-HEAVY |= {"aiohttp", "anyio", "json_repair"}
+HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:

@@ -118,6 +118,6 @@ def _whole(file: Opened, shape: str) -> Iterator[Row]:
         case "parquet":
             yield from tables.read_parquet(file.path)
         case "html":
-            yield from pages.read_page(file.path, encoding)
+            yield from pages.read_page(file.path, encoding, shape)
         case _:
             yield from pages.read_text(file.path, encoding, lines=shape == "lines")
