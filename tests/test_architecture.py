@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("serve",),
-    ("pipeline", "trace", "check", "xtuner"),
+    ("pipeline", "trace", "check", "collect", "xtuner"),
     STAGES,
     ("llm",),
     ("model",),
@@ -53,8 +53,9 @@ HOMES = {
     "rich": ("cli",),
     "typer": ("cli",),
     "openpyxl": ("source",),
-    "aiohttp": ("llm",),
-    "anyio": ("llm",),
+    "aiohttp": ("llm", "collect"),
+    "anyio": ("llm", "collect"),
+    "protego": ("collect",),
     "json_repair": ("llm",),
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}

@@ -166,11 +166,16 @@ class Table:
         self._ids.append(own["id"] if own else record.record_id(uri, row.number, row.raw))
         self._counts.append(len(found.reading.messages))
         self._turns += found.reading.messages
-        licence = origin.get("licence") or row.licence or self._settings.licence or None
-        self._origins.append((origin.get("uri") or row.address or uri, origin.get("row") or row.number, licence))
+        page = file.collected
+        licence = origin.get("licence") or row.licence or (page and page.licence) or self._settings.licence or None
+        address = row.address or (page.address if page else uri)
+        self._origins.append((origin.get("uri") or address, origin.get("row") or row.number, licence))
         self._parents.append(own.get("parents") or [])
         self._families.append(own.get("family"))
-        self._facts.append(_json(found.facts()))
+        facts = found.facts()
+        if page and not own:
+            facts["source"] = {**facts.get("source", {}), "collected": page.time, "file": file.uri}
+        self._facts.append(_json(facts))
         self.tally.kept += 1
         self.tally.shapes[found.shape] += 1
 
