@@ -64,7 +64,7 @@ def test_a_page_without_an_article_stays_as_it_is(read: Any) -> None:
         ("<pre>x\n  y</pre>", "```\nx\n  y\n```"),
         ("<p>x<sup>2</sup> x<sup>k</sup></p>", "x² x<sup>k</sup>"),
         ('<p>𐊀<img src="a" alt="图"> a_b</p>', "𐊀 a_b"),
-        ("<div>" * 50_000 + "深" + "</div>" * 50_000, "深"),
+        ("<div>" * 5_000 + "深" + "</div>" * 5_000, "深"),
         ("", ""),
     ],
 )

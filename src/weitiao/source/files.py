@@ -62,7 +62,8 @@ def kind_of(path: Path) -> str:
     name = path.name.lower()
     for ending in PACKED:
         name = name.removesuffix(ending)
-    return KINDS.get(Path(name).suffix, "")
+    # The other files of a dump hold no posts.
+    return "stack_exchange" if name.endswith("posts.xml") else KINDS.get(Path(name).suffix, "")
 
 
 def find(inputs: Iterable[str], folder: Path) -> Found:
@@ -111,7 +112,7 @@ def _walk(top: Path, folder: Path) -> Found:
     if not files:
         raise UserError(
             t("Nothing readable in {path}", path=top),
-            t("It reads {kinds}, also with .gz or .zst", kinds=" ".join(sorted(KINDS)))
+            t("It reads {kinds}, also with .gz or .zst", kinds=" ".join([*sorted(KINDS), "Posts.xml"]))
             if left
             else t("The folder is empty"),
         )

@@ -31,6 +31,7 @@ _BINARY = (
     (b"\x80\x05", "a Python pickle"),
 )
 _PAGE = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml[^>]*>\s*<(!doctype html|html))", re.I)
+_DUMP = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<posts[\s>]")
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.I | re.S)
 _ANY_CHARSET = ("", "utf-8", "utf8", "iso-8859-1", "latin-1")  # what servers say of whatever they send
 _CHARSET = re.compile(rb"""<meta[^>]+charset=["']?\s*([\w-]+)""", re.I)
@@ -132,6 +133,8 @@ def _kind(item: Input, path: Path, head: bytes) -> tuple[str, Problem | None]:
         return kind, Problem("LFS pointer", "a Git LFS pointer, not the file itself", "Run `git lfs pull` there")
     if kind in ("xlsx", "parquet") and head:
         return kind, Problem("not a table", "the file is not {kind}", "Get it again", values={"kind": kind.upper()})
+    if not kind and _DUMP.match(head):
+        return "stack_exchange", None
     if _PAGE.match(head) and kind not in ("html", "text"):
         if not kind:
             return "html", None
