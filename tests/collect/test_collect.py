@@ -170,6 +170,7 @@ def test_no_address_leads_into_private_networks_unless_allowed(web: WebServer, t
         get([address.format(port=web.port)], tmp_path, private=False)
     assert caught.value.hint.startswith("--private")
     assert web.asked == []
+    assert [row["later"] for row in entries(tmp_path)] == [True]
 
 
 def test_a_sitemap_gives_the_pages_of_its_own_host(web: WebServer, tmp_path: Path) -> None:

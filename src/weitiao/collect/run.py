@@ -19,7 +19,7 @@ import orjson
 from anyio.from_thread import start_blocking_portal
 
 from weitiao.collect import Manners
-from weitiao.collect.web import Failed, Page, Web
+from weitiao.collect.web import PRIVATE, Failed, Page, Web
 from weitiao.errors import UserError
 from weitiao.source import safe_xml
 from weitiao.source.collected import INDEX, entries
@@ -78,7 +78,7 @@ def collect(inputs: Sequence[str], folder: Path, manners: Manners, reporter: Rep
 
 
 def _hint(counts: Counts) -> str:
-    if counts.failed["private address"]:
+    if counts.failed[PRIVATE]:
         return t("--private lets addresses of this machine and of private networks be asked")
     return t("See {index} in the folder; the same command asks again what may come later", index=INDEX)
 
@@ -200,7 +200,8 @@ async def _row(web: Web, address: str, folder: Path) -> dict[str, Any]:
     try:
         page = await web.page(address)
     except Failed as failed:
-        return {"address": address, "time": time, "reason": failed.reason, "later": failed.passing}
+        later = failed.passing or failed.reason == PRIVATE  # which a setting may change
+        return {"address": address, "time": time, "reason": failed.reason, "later": later}
     name = hashlib.blake2b(address.encode(), digest_size=10).hexdigest()
     file = f"pages/{name}.{'txt' if page.kind == 'text/plain' else 'html'}"
     (folder / "pages").mkdir(exist_ok=True)

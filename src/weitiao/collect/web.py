@@ -18,6 +18,7 @@ from protego import Protego
 
 from weitiao.collect import Manners
 
+PRIVATE = "private address"
 PAGES = ("text/html", "application/xhtml+xml", "text/plain")
 _HOPS = 10
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -119,7 +120,7 @@ class Web:
             except Failed as failed:
                 if failed.reason.startswith("HTTP 4") and not failed.passing:
                     return Protego.parse("")  # there is none: all is allowed
-                if failed.reason in ("private address", "not a web address"):
+                if failed.reason in (PRIVATE, "not a web address"):
                     return failed
                 return Failed("robots.txt cannot be had", passing=True)  # then nothing is, for now
             if isinstance(found, Page):
@@ -169,7 +170,7 @@ class Web:
             raise Failed("no whole page in time", passing=True) from None
         except aiohttp.ClientConnectorDNSError as error:
             if isinstance(error.os_error, _Private):
-                raise Failed("private address") from None
+                raise Failed(PRIVATE) from None
             raise Failed("no such host", passing=True) from None
         except aiohttp.InvalidURL:
             raise Failed("not a web address") from None
@@ -204,7 +205,7 @@ def _judge(address: str, manners: Manners) -> None:
     except ValueError:
         return  # a name: judged where it is resolved
     if not (public or manners.private):
-        raise Failed("private address")
+        raise Failed(PRIVATE)
 
 
 def _is_public(host: str) -> bool:
