@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("serve",),
-    ("pipeline", "trace", "check", "xtuner"),
+    ("pipeline", "trace", "check", "collect", "xtuner"),
     STAGES,
     ("llm",),
     ("model",),
@@ -48,15 +48,18 @@ HOMES = {
     "jinja2": ("compare", "model"),
     "nicegui": ("serve",),
     "selectolax": ("source", "prepare"),
+    "trafilatura": ("source/articles.py",),
+    "html_to_markdown": ("source/markup.py",),
     "rich": ("cli",),
     "typer": ("cli",),
     "openpyxl": ("source",),
-    "aiohttp": ("llm",),
-    "anyio": ("llm",),
+    "aiohttp": ("llm", "collect"),
+    "anyio": ("llm", "collect"),
+    "protego": ("collect",),
     "json_repair": ("llm",),
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
-HEAVY |= {"aiohttp", "anyio", "json_repair"}
+HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:

@@ -14,12 +14,31 @@ from pydantic import Field
 
 from weitiao import ledger, record
 from weitiao.engine import local
+from weitiao.errors import UserError
 from weitiao.formats import write
 from weitiao.recipe import Settings
 from weitiao.stage import Job, Outcome, Stage
 from weitiao.store import Draft, write_parquet, write_whole
 from weitiao.talk import t
 
+# What stands in a licence column where nobody knows it.
+_NO_LICENCE = (
+    "",
+    "-",
+    "?",
+    "unknown",
+    "none",
+    "null",
+    "n/a",
+    "na",
+    "noassertion",
+    "other",
+    "unlicensed",
+    "未知",
+    "无",
+    "不明",
+)
+_NAMED = 5
 UNSPLIT = "all"  # the part of records that no split has assigned
 PASSAGE = "passage, not a conversation"
 CALLS = "tool calls beside the text"
@@ -37,6 +56,7 @@ class Export(Settings):
     placeholders: Literal["refuse", "keep"] = Field(
         "refuse", description="What to do with a conversation that holds an unfilled {{name}} outside code"
     )
+    require_licence: bool = Field(False, description="Write nothing while a record has no known licence")
 
 
 STAGE = Stage(
@@ -68,6 +88,8 @@ def run(job: Job) -> Outcome:
     work = local.run(partial(_export_part, draft=job.draft, settings=settings, strip=strip), missing)
     for _ in job.reporter.track(work, len(missing), "chunks exported"):
         pass
+    if settings.require_licence:
+        _hold_licences([job.draft.part(index) for index, _ in inputs])
     total = sum(_height(path) for _, path in inputs)
     kept = sum(_height(job.draft.part(index)) for index, _ in inputs)
     refused, unfit, lost, calls = _counts(job.draft, len(inputs))
@@ -180,6 +202,27 @@ def _with_system(frame: pl.DataFrame, system: str | None) -> tuple[pl.DataFrame,
     )
     longer = pl.when(lacks).then(pl.concat_list(message, "messages")).otherwise("messages")
     return frame.with_columns(messages=longer), added
+
+
+def _hold_licences(parts: list[Path]) -> None:
+    """Raise UserError, naming the first records, where one that would be written has no known licence."""
+    uri, row, licence = (pl.col("origin").struct.field(name) for name in ("uri", "row", "licence"))
+    said = licence.fill_null("").str.strip_chars().str.to_lowercase()
+    place = pl.format("{}:{}", uri, row)
+    records = pl.scan_parquet(parts).select("id", place=place, known=~said.is_in(_NO_LICENCE)).collect()
+    unknown = records.filter(~pl.col("known"))
+    if unknown.is_empty():
+        return
+    shown = [
+        t("{place}: record {id}", place=place, id=key)
+        for key, place in unknown.head(_NAMED).select("id", "place").rows()
+    ]
+    more = [t("and others: {count}", count=f"{len(unknown) - _NAMED:,}")] if len(unknown) > _NAMED else []
+    head = t("{count} of {total} records have no known licence", count=f"{len(unknown):,}", total=f"{len(records):,}")
+    raise UserError(
+        "\n  ".join([head, *shown, *more]),
+        t("Name it where they are read: `source.licence`, --licence; or leave these files out of `inputs`"),
+    )
 
 
 def _rows(frame: pl.DataFrame, name: str) -> _Rows:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from weitiao import pipeline
+from weitiao.errors import UserError
 from weitiao.export import Export, why_not
 from weitiao.pipeline import Done
 from weitiao.recipe import bind
@@ -188,3 +189,22 @@ def test_tool_calls_that_training_does_not_see_are_said_and_noted(tmp_path: Path
         (first, "cut", "tool calls beside the text")
     ]
     assert any("1 records hold tool calls beside the text" in line for line in said.lines)
+
+
+def test_a_record_without_a_known_licence_is_named_where_one_is_required(tmp_path: Path) -> None:
+    known = Record("k", (U, A), "a.jsonl", 1, "CC0-1.0")
+    named = [Record(f"n{n}", (U, A), "b.jsonl", n, licence) for n, licence in enumerate((None, " ", "Unknown"), 1)]
+    untrained = Record("u", (U,), "c.jsonl", 1)
+    with pytest.raises(UserError) as caught:
+        export(tmp_path, [known, *named, untrained], require_licence=True)
+    assert caught.value.message.split("\n") == [
+        "3 of 4 records have no known licence",
+        "  b.jsonl:1: record n1",
+        "  b.jsonl:2: record n2",
+        "  b.jsonl:3: record n3",
+    ]
+    assert "source.licence" in caught.value.hint
+    assert export(tmp_path, [known, untrained], require_licence=True)[0].manifest["kept"] == 1
+    assert export(tmp_path, [known, *named])[0].manifest["kept"] == 4
+    with pytest.raises(UserError, match="and others: 2"):
+        export(tmp_path, [Record(f"n{n}", (U, A), "b.jsonl", n) for n in range(7)], require_licence=True)

@@ -38,9 +38,9 @@ def test_a_thread_gives_its_posts_with_their_inner_html(read: Any) -> None:
         "<P CLASS=big>Fish &amp; <br>chips</p  ><!-- kept -->",
     ],
 )
-def test_an_article_stays_whole_not_a_character_changed(read: Any, body: str) -> None:
+def test_a_page_can_stay_whole_not_a_character_changed(read: Any, body: str) -> None:
     read.write("a.html", f"<html><head><title></title></head><body class=x>{body}</body></html>")
-    result = read("a.html")
+    result = read("a.html", shape="page")
     assert result.texts == [body]
     assert result.records[0].facts == {"shape": "posts"}
 

@@ -16,6 +16,7 @@ from weitiao.talk import LANGUAGES, set_language, t
 COMMANDS = {
     "run": ("weitiao.cli.run", "Run a recipe: from raw posts to a tuned model and its report"),
     "check": ("weitiao.cli.check", "Say what a file holds and what is wrong with it, by line and field"),
+    "collect": ("weitiao.cli.collect", "Get pages of the web, politely, into a folder that source reads"),
     "source": ("weitiao.cli.data", "Read files of any format into records"),
     "prepare": ("weitiao.cli.data", "Clean, filter and deduplicate records"),
     "split": ("weitiao.cli.data", "Split into train and test without leaks"),

@@ -89,16 +89,18 @@ def plain_recipe(data: Mapping[str, Any], name: str) -> Recipe:
     return bind({"name": name, **data}, SETTINGS, Path.cwd(), where=t("command line"))
 
 
-def with_flags(section: str, *, without: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command a flag for each field of the settings of `section`.
+def with_flags(
+    section: str, *, without: tuple[str, ...] = (), kind: type[Settings] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command a flag for each field of the settings of `section`; `kind` are those of what is no stage.
 
     The command takes them as one parameter named `section`: a dict of those that were given, as a recipe would write
     them. They are checked where recipes are, so a value is wrong in one way only.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        kind = SETTINGS[section]
-        flags = {name: _flag(kind, name) for name in kind.model_fields if name not in without}
+        fields = kind or SETTINGS[section]
+        flags = {name: _flag(fields, name) for name in fields.model_fields if name not in without}
 
         def command(**arguments: Any) -> Any:
             given = {name: arguments.pop(f"{section}_{name}") for name in flags}

@@ -9,8 +9,10 @@ from weitiao.stage import Stage
 
 Shape = Literal[
     "auto", "records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca", "alpaca_zh", "qa", "guanaco", "posts",
-    "lines",
+    "lines", "thread", "article", "page",
 ]  # fmt: skip
+# What a text or page is cut into; rows of other files are then recognised as they are.
+CUTS = ("auto", "lines", "thread", "article", "page")
 
 
 class Source(Settings):
@@ -18,11 +20,15 @@ class Source(Settings):
 
     inputs: list[str] = Field(min_length=1, description="Files, folders and glob patterns, relative to the recipe")
     shape: Shape = Field(
-        "auto", description="What a row is, where it is not found by itself; `lines`: a line of a text"
+        "auto",
+        description="What a row is, where it is not found by itself; `lines`: a line of a text; of a page `posts`, "
+        "`thread`: its question and best reply, `article`: what it is about, `page`: its HTML",
     )
     text: str | None = Field(None, description="The column that holds a post's text, where it is not found by itself")
     encoding: str = Field("auto", description="auto, or a name such as utf-8, gb18030, big5, utf-16")
-    licence: str | None = Field(None, description="Licence of the material, noted with each record")
+    licence: str | None = Field(
+        None, description="Licence of the material, noted with each record that brings none of its own"
+    )
     skip_bad: bool = Field(False, description="Go on without rows that cannot be read; they stand in the ledger")
 
 

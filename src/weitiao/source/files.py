@@ -4,10 +4,11 @@ import difflib
 import glob
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weitiao.errors import UserError
+from weitiao.source.collected import INDEX, Collected, pages
 from weitiao.store import file_digest
 from weitiao.talk import t
 
@@ -36,10 +37,11 @@ _ABOUT = ("readme", "license", "licence", "copying", "notice", "changelog")
 
 @dataclass(frozen=True)
 class Input:
-    """A file to read. `uri` is its path relative to the recipe's folder, with `/`."""
+    """A file to read. `uri` is its path relative to the recipe's folder, with `/`; `collected` where it was had."""
 
     uri: str
     path: Path
+    collected: Collected | None = None
 
     @property
     def kind(self) -> str:
@@ -60,7 +62,8 @@ def kind_of(path: Path) -> str:
     name = path.name.lower()
     for ending in PACKED:
         name = name.removesuffix(ending)
-    return KINDS.get(Path(name).suffix, "")
+    # The other files of a dump hold no posts.
+    return "stack_exchange" if name.endswith("posts.xml") else KINDS.get(Path(name).suffix, "")
 
 
 def find(inputs: Iterable[str], folder: Path) -> Found:
@@ -96,18 +99,20 @@ def _input(path: Path, folder: Path) -> Input:
 def _walk(top: Path, folder: Path) -> Found:
     files: list[Input] = []
     left: list[str] = []
+    known = pages(top)
     for here, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if name.startswith("."):
+            path = Path(here) / name
+            if name.startswith(".") or path == top / INDEX:
                 continue
-            item = _input(Path(here) / name, folder)
+            item = replace(_input(path, folder), collected=known.get(path.relative_to(top).as_posix()))
             readable = item.kind and not name.lower().startswith(_ABOUT)
             files.append(item) if readable else left.append(item.uri)
     if not files:
         raise UserError(
             t("Nothing readable in {path}", path=top),
-            t("It reads {kinds}, also with .gz or .zst", kinds=" ".join(sorted(KINDS)))
+            t("It reads {kinds}, also with .gz or .zst", kinds=" ".join([*sorted(KINDS), "Posts.xml"]))
             if left
             else t("The folder is empty"),
         )

@@ -2,13 +2,14 @@
 
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 
 from weitiao.formats import Problem
 from weitiao.source import text
+from weitiao.source.collected import Collected
 from weitiao.source.files import Input
 from weitiao.talk import t
 
@@ -30,7 +31,9 @@ _BINARY = (
     (b"\x80\x05", "a Python pickle"),
 )
 _PAGE = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml[^>]*>\s*<(!doctype html|html))", re.I)
+_DUMP = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<posts[\s>]")
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.I | re.S)
+_ANY_CHARSET = ("", "utf-8", "utf8", "iso-8859-1", "latin-1")  # what servers say of whatever they send
 _CHARSET = re.compile(rb"""<meta[^>]+charset=["']?\s*([\w-]+)""", re.I)
 
 
@@ -50,10 +53,15 @@ class Opened:
     problem: Problem | None = None
     readable: bool = True
     note: str = ""
+    collected: Collected | None = None
 
 
 def open_file(item: Input, encoding: str, aside: Path) -> Opened:
     """Look at a file; `aside` is a folder for unpacked copies."""
+    return replace(_open(item, encoding, aside), collected=item.collected)
+
+
+def _open(item: Input, encoding: str, aside: Path) -> Opened:
     wanted = None if encoding == "auto" else text.named(encoding)
     path, problem = text.unpack(item.path, aside)
     head = _head(path)
@@ -62,6 +70,9 @@ def open_file(item: Input, encoding: str, aside: Path) -> Opened:
         none = text.Encoding("utf-8")
         return Opened(item.uri, path, kind or "text", none, "utf-8", problem or wrong, not (problem or wrong))
     declared = match[1].decode("ascii") if kind == "html" and (match := _CHARSET.search(head)) else ""
+    server = item.collected.charset if item.collected else ""
+    if server.lower() not in _ANY_CHARSET:  # then the server's word comes first, by the HTML standard
+        declared = server
     found = text.detect(path, declared)
     if wanted and not (encoding.lower() in ("utf-16", "utf-32") and found.name.startswith(encoding.lower())):
         found = wanted  # UTF-16 alone does not say which byte comes first, the file does
@@ -122,6 +133,8 @@ def _kind(item: Input, path: Path, head: bytes) -> tuple[str, Problem | None]:
         return kind, Problem("LFS pointer", "a Git LFS pointer, not the file itself", "Run `git lfs pull` there")
     if kind in ("xlsx", "parquet") and head:
         return kind, Problem("not a table", "the file is not {kind}", "Get it again", values={"kind": kind.upper()})
+    if not kind and _DUMP.match(head):
+        return "stack_exchange", None
     if _PAGE.match(head) and kind not in ("html", "text"):
         if not kind:
             return "html", None

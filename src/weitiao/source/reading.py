@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weitiao.source import json_rows, pages, tables
+from weitiao.source import json_rows, pages, stack_exchange, tables
 from weitiao.source.opened import Opened
 from weitiao.source.rows import Row
 
@@ -117,7 +117,9 @@ def _whole(file: Opened, shape: str) -> Iterator[Row]:
             yield from tables.read_xlsx(file.path, file.uri)
         case "parquet":
             yield from tables.read_parquet(file.path)
+        case "stack_exchange":
+            yield from stack_exchange.read_posts(file.path, file.uri)
         case "html":
-            yield from pages.read_page(file.path, encoding)
+            yield from pages.read_page(file.path, encoding, shape)
         case _:
             yield from pages.read_text(file.path, encoding, lines=shape == "lines")

@@ -13,7 +13,7 @@ class Row:
     """A row: its number (from 1; 0 is the file as a whole), its place for messages, its raw content, what it holds.
 
     `raw` is UTF-8 and goes into the record's id. With a `problem` there is no `value`. `uri` differs from the file's
-    where a file has several tables.
+    where a file has several tables. `address` is where on the web it comes from, `licence` what it says of its use.
     """
 
     number: int
@@ -22,6 +22,8 @@ class Row:
     value: Any = None
     problem: Problem | None = None
     uri: str = ""
+    address: str = ""
+    licence: str = ""
 
 
 def as_bytes(value: object) -> bytes:

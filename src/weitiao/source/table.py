@@ -11,7 +11,7 @@ import polars as pl
 
 from weitiao import checks, ledger, record
 from weitiao.formats import EMPTY, BadRow, Problem, Reading, read, recognise
-from weitiao.source import Source
+from weitiao.source import CUTS, Source
 from weitiao.source.opened import Opened
 from weitiao.source.rows import Row
 from weitiao.talk import t
@@ -112,7 +112,7 @@ def understand(row: Row, file: Opened, settings: Source) -> Understood:
         raise BadRow(row.problem)
     value = row.value
     shape: str = "posts" if settings.text else settings.shape
-    if shape in ("auto", "lines"):
+    if shape in CUTS:
         found = recognise(value)
         if found is None and len(value) == 1 and file.kind in ("jsonl", "json", "parquet"):
             found = "posts" if isinstance(next(iter(value.values())), str) else None
@@ -166,11 +166,16 @@ class Table:
         self._ids.append(own["id"] if own else record.record_id(uri, row.number, row.raw))
         self._counts.append(len(found.reading.messages))
         self._turns += found.reading.messages
-        licence = origin.get("licence") or self._settings.licence or None
-        self._origins.append((origin.get("uri") or uri, origin.get("row") or row.number, licence))
+        page = file.collected
+        licence = origin.get("licence") or row.licence or (page and page.licence) or self._settings.licence or None
+        address = row.address or (page.address if page else uri)
+        self._origins.append((origin.get("uri") or address, origin.get("row") or row.number, licence))
         self._parents.append(own.get("parents") or [])
         self._families.append(own.get("family"))
-        self._facts.append(_json(found.facts()))
+        facts = found.facts()
+        if page and not own:
+            facts["source"] = {**facts.get("source", {}), "collected": page.time, "file": file.uri}
+        self._facts.append(_json(facts))
         self.tally.kept += 1
         self.tally.shapes[found.shape] += 1
 

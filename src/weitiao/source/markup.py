@@ -1,0 +1,140 @@
+"""HTML made ready and written as Markdown: no ads, hidden parts or backslashes; code, formulas and tables kept."""
+
+import re
+from dataclasses import dataclass
+
+from html_to_markdown import ConversionOptions, convert
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+# A class or id, word by word, that says: an advertisement, or buttons to share.
+_AD = re.compile(
+    r"^(?:ads?|adv|adverts?|advertis\w*|adsbygoogle|sponsor(?:ed|s)?|guanggao|tuiguang|dfp|taboola|outbrain|gg"
+    r"|sharedaddy|addthis\w*|bdshare\w*|social-?share|share-?(?:buttons?|bar|box|links?))(?:[-_]?\d+|[-_]\w+)*$"
+    r"|[-_](?:ads?|adv|adverts?|advertis\w*|sponsor(?:ed|s)?|guanggao|share-?(?:buttons?|bar|box|links?))(?:[-_]?\d+)?$",
+    re.I,
+)
+_AD_SOURCE = re.compile(r"//(?:[\w.-]+\.)?(?:doubleclick|googlesyndication|adnxs|taboola|outbrain|tanx|mediav)\.", re.I)
+_HOLDS_ALL = ("html", "body", "main", "article")
+_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+# What shows a formula a second time, beside its source.
+_DRAWN = ".MathJax, .MathJax_Display, .MathJax_Preview, .MathJax_SVG, .MathJax_CHTML, .katex-html"
+_LINE_NUMBERS = ".gutter, .linenos, .linenodiv, .line-numbers-rows, .lineno, .hljs-ln-numbers, td.blob-num"
+_RAISED = {
+    "sup": str.maketrans("0123456789+-−n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿ"),
+    "sub": str.maketrans("0123456789+-−n", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₙ"),
+}
+_OPTIONS = ConversionOptions(
+    heading_style="atx",
+    bullets="-",
+    newline_style="spaces",
+    skip_images=True,
+    autolinks=False,
+    extract_metadata=False,
+    preserve_tags=["sup", "sub"],
+)
+_RAISED_TAG = re.compile(r"<(sup|sub)>([\d+−n-]+)</\1>", re.I)
+_MARKS = "\\*_~[]<>#+-"
+_SCRIPTS = (0x10280, 0x102A0, 0x10380, 0x103A0)  # Lycian, Carian, Ugaritic, Old Persian
+_TEXTS = re.compile(r"(<script\b.*?</script>|<style\b.*?</style>)|(^|>)([^<]+)", re.I | re.S)
+_ORDERED = re.compile(r"^(\s*\d{1,9})\\([.)])", re.M)
+_CODE = re.compile(r"^([ \t]*```.*?^[ \t]*```)$", re.M | re.S)
+
+
+@dataclass(frozen=True)
+class Disguise:
+    """Characters that a converter would write with a backslash, as Markdown asks, but a text to train on must not have.
+
+    They travel through it as letters of a script that the page does not use.
+    """
+
+    letters: dict[str, str]
+
+    @classmethod
+    def free(cls, html: str) -> "Disguise":
+        """Return letters that `html` does not hold."""
+        free = (first for first in _SCRIPTS if not any(chr(first + index) in html for index in range(len(_MARKS))))
+        first = next(free, _SCRIPTS[0])
+        return cls({mark: chr(first + index) for index, mark in enumerate(_MARKS)})
+
+    def put_on(self, html: str) -> str:
+        """Return the HTML with letters for the marks of its texts; scripts are left alone."""
+        table = str.maketrans(self.letters)
+
+        def text(match: re.Match[str]) -> str:
+            return match[1] or match[2] + match[3].replace("&lt;", "<").replace("&gt;", ">").translate(table)
+
+        return _TEXTS.sub(text, html)
+
+    def take_off(self, text: str) -> str:
+        """Return a text with its own marks."""
+        return text.translate({ord(letter): mark for mark, letter in self.letters.items()})
+
+
+def markdown(html: str) -> str:
+    """Return a piece of HTML as Markdown."""
+    html = raised(html)
+    disguise = Disguise.free(html)
+    text = disguise.take_off(trimmed(convert(disguise.put_on(html), _OPTIONS).content or ""))
+    # Of elements in each other some hundred deep the converter makes nothing.
+    return text or LexborHTMLParser(html).text(separator="\n", strip=True)
+
+
+def raised(html: str) -> str:
+    """Return HTML with raised and lowered digits as characters; x² without its tag would be x2."""
+    return _RAISED_TAG.sub(lambda match: match[2].translate(_RAISED[match[1].lower()]), html)
+
+
+def trimmed(text: str) -> str:
+    """Return Markdown without blanks at line ends and more than one empty line, outside code."""
+    pieces = _CODE.split(text)
+    for index in range(0, len(pieces), 2):
+        # These two are no letters: a fence must be longer than the backticks in it, and dots end sentences.
+        prose = _ORDERED.sub(r"\1\2", pieces[index].replace("\\`", "`"))
+        if index and prose.strip():
+            prose = "\n\n" + prose.lstrip("\n")
+        pieces[index] = re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t\xa0]+$", "", prose, flags=re.M))
+    return "".join(pieces).strip()
+
+
+def tidy(tree: LexborHTMLParser) -> None:
+    """Take out of a page what no reader sees, ads, and numbers beside code; set formulas as `$…$`."""
+    _formulas(tree)
+    for node in tree.css(f"[hidden], [aria-hidden=true], style, template, noscript, ins.adsbygoogle, {_LINE_NUMBERS}"):
+        node.decompose()
+    for node in tree.css("script"):
+        if node.attributes.get("type") != "application/ld+json":  # which says title, author and date
+            node.decompose()
+    for node in tree.css("[style]"):
+        if _UNSEEN.search(node.attributes.get("style") or ""):
+            node.decompose()
+    for node in tree.css("body [class], body [id], body iframe[src], body a[href]"):
+        if node.tag not in _HOLDS_ALL and _is_ad(node):
+            node.decompose()
+
+
+def _is_ad(node: LexborNode) -> bool:
+    words = f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}".split()
+    source = node.attributes.get("src") or node.attributes.get("href") or ""
+    return any(_AD.search(word) for word in words) or bool(_AD_SOURCE.search(source))
+
+
+def _formulas(tree: LexborHTMLParser) -> None:
+    """Replace each formula by its TeX: of MathML, MathJax, KaTeX, MediaWiki and Zhihu."""
+    for node in tree.css(_DRAWN):
+        node.decompose()
+    for node in tree.css("script[type^='math/tex']"):
+        _set(node, node.text(), block="display" in (node.attributes.get("type") or ""))
+    for node in tree.css("math"):
+        source = node.css_first("annotation[encoding='application/x-tex']")
+        tex = source.text() if source else node.attributes.get("alttext") or ""
+        above = node.parent
+        hidden = above is not None and bool(_UNSEEN.search(above.attributes.get("style") or ""))
+        if tex:
+            _set(above if hidden and above else node, tex, block=node.attributes.get("display") == "block")
+    for node in tree.css("[data-tex]"):
+        _set(node, node.attributes["data-tex"] or "", block=False)
+
+
+def _set(node: LexborNode, tex: str, *, block: bool) -> None:
+    mark = "$$" if block else "$"
+    node.replace_with(f"{mark}{tex.strip()}{mark}")

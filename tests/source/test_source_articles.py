@@ -1,0 +1,83 @@
+"""Articles: what the page is about, with code, formulas and tables; ads, navigation and hidden parts gone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.pages import cases, mean, of_trafilatura, of_weitiao, score
+from weitiao.source.articles import article
+from weitiao.source.markup import markdown
+
+WEB = Path(__file__).parents[3] / "shared" / "data" / "web"
+PROSE = "文章讲怎样把语料洗干净，一句接着一句，写得很长。" * 5
+KATEX = (
+    '<span class="katex"><span class="katex-mathml"><math><semantics><mrow>q</mrow><annotation '
+    'encoding="application/x-tex">q_1*2</annotation></semantics></math></span>'
+    '<span class="katex-html" aria-hidden="true">q1</span></span>'
+)
+PAGE = f"""<html><head><title>洗语料 - 某站</title><link rel="canonical" href="https://a.example/1">
+<meta name="author" content="Jane Doe"><link rel="license" href="https://creativecommons.org/licenses/by/4.0/"></head>
+<body><nav>首页 登录 注册</nav><div class="sidebar-ads">侧栏广告：全场五折</div><article><h1>洗语料</h1>
+<p>{PROSE}</p><div class="ad">加微信 abc123 领优惠，限时抢购，全场五折，仅此一天，快来看看吧</div>
+<pre><code class="language-python">def f(x_1):
+    if x_1 &lt; 3:
+
+        return "*a*"
+</code></pre><p>{PROSE}行内 <code>a_b</code>，公式 $a_1&lt;b^*$ 和 {KATEX}，x<sup>2</sup>，H<sub>2</sub>O。</p>
+<script type="math/tex; mode=display">\\int_0^1 x\\,dx</script>
+<p style="display:none">看不见的一句话</p>
+<table><tr><th>甲</th><th>乙</th></tr><tr><td>1</td><td>2</td></tr></table></article>
+<ins class="adsbygoogle">广告</ins><a href="https://ad.doubleclick.net/x">点此购买</a><footer>版权所有</footer></body></html>"""
+
+
+def test_an_article_is_taken_out_with_code_formulas_and_tables(read: Any) -> None:
+    read.write("a.html", PAGE)
+    (record,) = read("a.html").records
+    text = record.messages[0][1]
+    assert record.messages[0][0] == "passage"
+    assert text.startswith(f"# 洗语料\n\n{PROSE}\n\n```")
+    assert '\ndef f(x_1):\n    if x_1 < 3:\n\n        return "*a*"\n```' in text
+    assert "行内 `a_b`，公式 $a_1<b^*$ 和 $q_1*2$，x²，H₂O。" in text
+    assert "\\int_0^1 x\\,dx" in text
+    assert "| 甲 | 乙 |\n|---|---|\n| 1 | 2 |" in text
+    for gone in ("登录", "五折", "看不见", "广告", "购买", "版权", "\\_", "\\*"):
+        assert gone not in text
+    assert "五折" in of_trafilatura(PAGE)
+    source = record.facts["source"]
+    assert (source["title"], source["author"], source["address"]) == ("洗语料", "Jane Doe", "https://a.example/1")
+    assert record.licence == "CC-BY-4.0"
+
+
+def test_a_page_without_an_article_stays_as_it_is(read: Any) -> None:
+    read.write("a.html", "<title>t</title><body><b></b>&nbsp;</body>")
+    assert read("a.html").texts == ["<b></b>&nbsp;"]
+    assert article("") is None
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        (r"<p>\(x_1 * y\) $$z_1$$ # b &lt;b&gt; \alpha_1</p>", r"\(x_1 * y\) $$z_1$$ # b <b> \alpha_1"),
+        ("<p>- 不是列表</p><p>1. 也不是</p>", "- 不是列表\n\n1. 也不是"),
+        ("<p>a<br>b</p>", "a\nb"),
+        ("<pre>x\n  y</pre>", "```\nx\n  y\n```"),
+        ("<p>x<sup>2</sup> x<sup>k</sup></p>", "x² x<sup>k</sup>"),
+        ('<p>𐊀<img src="a" alt="图"> a_b</p>', "𐊀 a_b"),
+        ("<div>" * 5_000 + "深" + "</div>" * 5_000, "深"),
+        ("", ""),
+    ],
+)
+def test_markdown_has_no_backslashes_that_the_page_has_not(html: str, text: str) -> None:
+    assert markdown(html) == text
+
+
+@pytest.mark.skipif(not WEB.exists(), reason="no ../shared/data/web beside the checkout")
+def test_pages_are_extracted_better_than_by_trafilatura_alone() -> None:
+    known = cases(WEB)
+    assert len(known) > 20
+    ours, theirs = (
+        mean([score(take(case.html), case.expected) for case in known]) for take in (of_weitiao, of_trafilatura)
+    )
+    assert ours.f1 > theirs.f1
+    assert ours.precision > theirs.precision
