@@ -15,7 +15,7 @@ from weitiao.train.defaults import FEW
 from weitiao.train.loop import Task
 
 # Tokens of the packs that are timed: enough to keep the processor busy, few enough for a large model on a laptop.
-_TRIALS = (96, 480)
+_TRIALS = (96, 960)
 
 
 @dataclass(frozen=True)
