@@ -6,10 +6,12 @@ from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
 from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_short import DropShort
+from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
 from weitiao.prepare.tidy_whitespace import TidyWhitespace
+from weitiao.prepare.to_simplified import ToSimplified
 from weitiao.recipe import Settings
 from weitiao.stage import Stage
 from weitiao.step import Step, one_of
@@ -25,7 +27,7 @@ STEPS: tuple[type[Step], ...] = (
     DropNearDuplicates,
 )
 # Those that a recipe names.
-OTHERS: tuple[type[Step], ...] = (Redact,)
+OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, Redact)
 
 
 class Prepare(Settings):
