@@ -8,6 +8,7 @@ from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_short import DropShort
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
+from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
 from weitiao.prepare.tidy_whitespace import TidyWhitespace
@@ -27,7 +28,7 @@ STEPS: tuple[type[Step], ...] = (
     DropNearDuplicates,
 )
 # Those that a recipe names.
-OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, Redact)
+OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, NormaliseNumbers, Redact)
 
 
 class Prepare(Settings):
