@@ -51,7 +51,9 @@ _TIME = re.compile(
 _DAY_PART = re.compile(r"(?:[上下]午|早上|早晨|晚上|凌晨|中午|傍晚|夜里|半夜)$")
 _PERCENT = re.compile(rf"(?P<sign>负的?)?(?P<of>百|千)分之(?P<n>百|{_N})(?:(?P<till>[到至])(?P<to>{_N}))?(?!分之)")
 _FRACTION = re.compile(rf"(?P<sign>负)?{_START}(?P<n>{NUMERAL}+)分之(?P<m>{NUMERAL}+)(?!点)")
-_MEASURE = re.compile(rf"(?P<sign>负|零下)?{_START}(?P<n>{_N})(?P<of>{_UNIT})(?!拉|{NUMERAL})")
+_MEASURE = re.compile(
+    rf"(?P<sign>负|零下)?{_START}(?:(?P<from>{_N})(?P<till>[到至]))?(?P<n>{_N})(?P<of>{_UNIT})(?!拉|{NUMERAL})"
+)
 _BIG = re.compile(
     rf"{_START}(?P<n>{_N})(?=[余多]?(?:[人名个字元次台辆户件位份条吨亩套家只头篇页本]|$|[，。；！？、,.;!?]))"
 )
@@ -165,9 +167,13 @@ class NormaliseNumbers(RewriteSelected):
         # 台上一分钟: so short a time is seldom meant as a measure.
         if value is None or (value < 10 and "点" not in said and unit in ("小时", "分钟", "秒钟")):
             return None
+        start = number(match["from"]) if match["from"] else Decimal(0)
+        if start is None:
+            return None
+        range_ = f"{_plain(match['from'], start)}{match['till']}" if match["from"] else ""
         shown = _UNITS[unit] if self.units == "symbol" else unit
         sign = {"负": "-", "零下": "零下"}.get(match["sign"] or "", "")
-        return f"{sign}{_plain(said, value)}{shown}"
+        return f"{sign}{range_}{_plain(said, value)}{shown}"
 
 
 def _or_as_it_stands(write: Callable[[re.Match[str]], str | None]) -> Callable[[re.Match[str]], str]:
