@@ -162,7 +162,7 @@ def numbers() -> Iterator[Row]:
 def _signs(text: str) -> str:
     """Return a case's result with the differences of form taken out."""
     for pattern, form in _FORMS:
-        text = re.sub(pattern, lambda match, form=form: match.expand(form), text)
+        text = re.sub(pattern, form, text)
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)
     return text

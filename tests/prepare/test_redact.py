@@ -34,6 +34,7 @@ FOUND = [
     ("加我手机一三八一二三四五六七八", "加我手机[手机号1]"),
     ("138 1234 5678 13987654321", "[PHONE1] [PHONE2]"),
     ("1 3 8 1 2 3 4 5 6 7 8 打这个", "[手机号1] 打这个"),
+    ("电话13812345678，05/06见，13812345678,05年", "电话[手机号1]，05/06见，[手机号1],05年"),
     ("tel13812345678", "tel[PHONE1]"),
     ("手机/微信同号13812345678.", "手机/微信同号[手机号1]."),
     ("办公室电话021-62345678转8001，传真(010)82345678", "办公室电话[电话号1]，传真[电话号2]"),
@@ -111,7 +112,7 @@ def test_marks_are_alike_in_all_turns_of_a_record_and_start_anew_in_the_next() -
 
 def test_kinds_and_language_are_settings() -> None:
     text = "找我：13812345678，a@qq.com"
-    assert redacted(text, kinds=("email",)) == "找我：13812345678，[邮箱1]"
+    assert redacted(text, kinds=["email"]) == "找我：13812345678，[邮箱1]"
     assert redacted(text, language="en") == "找我：[PHONE1]，[EMAIL1]"
 
 

@@ -10,7 +10,7 @@ import yaml
 from weitiao import record
 from weitiao.prepare import OTHERS, Prepare
 from weitiao.record import Record
-from weitiao.step import Batch, Gather, RowStep
+from weitiao.step import Batch, Gather, RowStep, Step
 
 FOLDER = Path(__file__).parents[2] / "docs" / "steps"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if "." not in path.stem)
@@ -79,3 +79,9 @@ def test_each_step_that_a_recipe_names_has_its_page() -> None:
     shown = " ".join(steps for page in PAGES for steps, _ in tables(page))
     assert PAGES
     assert {step.step_name() for step in OTHERS} - set(re.findall(r"\w+", shown)) == set()
+
+
+@pytest.mark.parametrize("kind", OTHERS, ids=lambda kind: str(kind.step_name()))
+def test_a_step_is_written_as_a_recipe_would(kind: type[Step]) -> None:
+    settings = {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
+    assert Prepare(steps=(kind(),)).model_dump() == {"steps": ({kind.step_name(): settings},)}

@@ -18,7 +18,7 @@ from weitiao.prepare.numerals import NUMERAL, number, spelled
 from weitiao.step import Batch, RewriteSelected
 
 _N = rf"{NUMERAL}+(?:点{NUMERAL}+)?"
-_START = rf"(?<!{NUMERAL})(?<![点第几数多\d.])"
+_START = rf"(?<!{NUMERAL})(?<![点第几数多\d.¥￥$])"
 _UNITS = {
     "千克": "kg", "公斤": "kg", "毫克": "mg", "克": "g", "吨": "吨", "千米": "km", "公里": "km", "厘米": "cm", "毫米": "mm", "纳米": "nm",
     "微米": "μm", "平方公里": "km²", "平方千米": "km²", "平方米": "m²", "平方厘米": "cm²", "立方米": "m³", "立方厘米": "cm³", "米": "m",
@@ -119,11 +119,17 @@ class NormaliseNumbers(RewriteSelected):
             return text
         pieces, end = [], 0
         for kept in re.finditer(f"{_IDIOM.pattern}|{_KEPT.pattern}", text):
-            pieces += [self._written(text[end : kept.start()]), kept[0]]
+            pieces += [self._formed(text[end : kept.start()]), kept[0]]
             end = kept.end()
-        return "".join([*pieces, self._written(text[end:])])
+        return "".join([*pieces, self._formed(text[end:])])
 
-    def _written(self, text: str) -> str:
+    def _formed(self, text: str) -> str:
+        before = None
+        while before != text:  # what is written now may make its neighbour sure
+            before, text = text, self._once(text)
+        return text
+
+    def _once(self, text: str) -> str:
         for pattern, write, kept in (
             (_REPUBLIC, _republic, self.dates == "keep"),
             (_NUMERIC, self._numeric, self.dates == "keep"),

@@ -75,7 +75,7 @@ def _digits() -> dict[int, str]:
 
 _FOLD: dict[int, str] = {
     **_digits(),
-    **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
+    **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if code != 0xFF0C},  # ， parts numbers
     **dict.fromkeys(map(ord, "‐‑‒–－−"), "-"),
     **dict.fromkeys(map(ord, "\u3000\xa0"), " "),
 }
@@ -87,13 +87,13 @@ _NAMED = re.compile(r"(?:tel|phone|mobile|mail(?:to)?|sfz|idcard|uin|qq)[=:/]$",
 # ---- numbers
 # Before a number stands no other digit, decimal point, letter or sign of a calculation.
 _HEAD = (
-    r"(?<![0-9])(?<![0-9][.,+*/×÷^=])(?<![A-Za-z][-_])"
+    r"(?<![0-9])(?<![0-9][.+*/×÷^=])(?<![A-Za-z][-_])"
     r"(?:(?<![A-Za-z_$¥€£])|(?<=(?i:tel))|(?<=(?i:phone))|(?<=(?i:mobile))|(?<=(?i:call))|(?<=(?i:vx))|(?<=(?i:wx))"
     r"|(?<=(?i:wechat))|(?<=(?i:id))|(?<=(?i:card))|(?<=(?i:no)))"
 )
 # Behind it neither a digit, nor letters, nor what is counted.
 _TAIL = (
-    r"(?![0-9])(?![.,+*/×÷^][0-9])(?!(?i:(?!wx|vx|wechat|qq|tel)[A-Za-z_]))"
+    r"(?![0-9])(?![.+*/×÷^][0-9]|,[0-9]{3}(?![0-9]))(?!(?i:(?!wx|vx|wechat|qq|tel)[A-Za-z_]))"
     r"(?!\s?(?:元|块钱|美元|美金|日元|欧元|字节|[bB]ytes?|[万亿%]|[个次条行秒吨人岁]|毫秒|公里|千克|立方|平方))"
 )
 _ORDER = re.compile(

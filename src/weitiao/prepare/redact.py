@@ -36,7 +36,7 @@ class Redact(RewriteTalks):
     prices and numbers whose check digit is wrong stay.
     """
 
-    kinds: tuple[Kind, ...] = Field(get_args(Kind), description="Which personal data to replace")
+    kinds: tuple[Kind, ...] = Field(get_args(Kind), strict=False, description="Which personal data to replace")
     language: Literal["auto", "zh", "en"] = Field("auto", description="Language of the marks; auto: the record's own")
 
     def selects(self, text: pl.Expr) -> pl.Expr:
