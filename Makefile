@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench nano seeds clean
+.PHONY: demo test lint types bench bench-accuracy nano seeds clean
 
 demo: $(VENV)/.train  ## From ugly posts to a model that sees through trick questions, and the proof
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/weitiao run examples/traps/recipe.yaml
@@ -25,6 +25,9 @@ bench: $(VENV)/.bench  ## Measure training against others (some 25 minutes); the
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/llm.py
+
+bench-accuracy: $(VENV)/.dev  ## Show how right the steps of prepare are, beside the library alone
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.accuracy
 
 nano: $(VENV)/.train  ## Make the base model that ships anew (about 40 minutes)
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python examples/traps/nano.py --out src/weitiao/model/nano

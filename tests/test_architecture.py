@@ -47,6 +47,8 @@ HOMES = {
     "sacrebleu": ("compare",),
     "jinja2": ("compare", "model"),
     "nicegui": ("serve",),
+    "opencc": ("prepare",),
+    "ftfy": ("prepare",),
     "selectolax": ("source", "prepare"),
     "trafilatura": ("source/articles.py",),
     "html_to_markdown": ("source/markup.py",),

@@ -100,14 +100,18 @@ class _Change(RowStep):
     def rewritten(self, texts: pl.Series) -> pl.Series:
         """Return the new texts, one for each, in order."""
 
+    def contents(self, turns: pl.DataFrame) -> pl.Series:
+        """Return the new texts of turns (`id, turn, role, content`)."""
+        return self.rewritten(turns["content"])
+
     def apply(self, batch: Batch) -> Batch:
         """Rewrite the texts and note each one that changed."""
         old = batch.turns["content"]
         if self.roles:
             places = batch.turns["role"].is_in(self.roles).arg_true()
-            new = old.clone().scatter(places, self.rewritten(old.gather(places)))
+            new = old.clone().scatter(places, self.contents(batch.turns[places]))
         else:
-            new = self.rewritten(old)
+            new = self.contents(batch.turns)
         changed = batch.turns.select("id", "turn", before="content").filter(old != new)
         if changed.is_empty():
             return batch
@@ -147,6 +151,29 @@ class RewriteSelected(_Change):
             return texts
         new = pl.Series([self.rewrite_one(text) for text in texts.gather(places)], dtype=pl.String)
         return texts.clone().scatter(places, new)  # scatter writes into the series it is called on
+
+
+class RewriteTalks(RewriteSelected):
+    """Change, in Python, the texts of a record together, where an expression selects one of them."""
+
+    @abstractmethod
+    def rewrite_talk(self, texts: list[str]) -> list[str]:
+        """Return the new texts of one record, one for each, in order."""
+
+    def rewrite_one(self, text: str) -> str:
+        """Return the new text of a record that has no other."""
+        return self.rewrite_talk([text])[0]
+
+    def contents(self, turns: pl.DataFrame) -> pl.Series:
+        """Return the new texts; Python sees the records alone of which a text is selected."""
+        content = turns["content"]
+        selected = turns.filter(pl.select(self.selects(pl.lit(content))).to_series())["id"]
+        chosen = turns.with_row_index("place").filter(pl.col("id").is_in(selected.implode()))
+        if chosen.is_empty():
+            return content
+        talks = chosen.group_by("id", maintain_order=True).agg("place", "content")
+        new = [text for texts in talks["content"].to_list() for text in self.rewrite_talk(texts)]
+        return content.clone().scatter(talks["place"].explode(), pl.Series(new, dtype=pl.String))
 
 
 class DropRecords(RowStep):

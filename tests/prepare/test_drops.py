@@ -119,6 +119,16 @@ def test_the_answer_counts_and_the_system_prompt_does_not() -> None:
     assert step.judge(step.columns(Batch.of(record.to_frame(made)))).is_empty()
 
 
+def test_near_duplicates_by_the_question_alone() -> None:
+    talks = [
+        ("咖啡严格来说是不是也可以叫豆浆？", "可以，因为咖啡豆也是豆。"),
+        ("咖啡严格来说是不是可以叫豆浆", "不行，咖啡是果实里的种子，不是豆子磨的浆。"),
+        ("天下没有不散的筵席", "可以，因为咖啡豆也是豆。"),
+    ]
+    assert dropped(DropNearDuplicates(), *talks) == {}
+    assert dropped(DropNearDuplicates(by="question"), *talks).keys() == {"r1"}
+
+
 def test_questions_about_one_long_passage_are_not_duplicates() -> None:
     passage = "".join(chr(0x4E00 + n * 7 % 4000) for n in range(600))
     talks = [

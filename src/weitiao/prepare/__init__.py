@@ -6,9 +6,13 @@ from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
 from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_short import DropShort
+from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
+from weitiao.prepare.normalise_numbers import NormaliseNumbers
+from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
 from weitiao.prepare.tidy_whitespace import TidyWhitespace
+from weitiao.prepare.to_simplified import ToSimplified
 from weitiao.recipe import Settings
 from weitiao.stage import Stage
 from weitiao.step import Step, one_of
@@ -23,12 +27,14 @@ STEPS: tuple[type[Step], ...] = (
     DropExactDuplicates,
     DropNearDuplicates,
 )
+# Those that a recipe names.
+OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, NormaliseNumbers, Redact)
 
 
 class Prepare(Settings):
     """The steps, in order."""
 
-    steps: tuple[one_of(*STEPS), ...] = Field(  # type: ignore[valid-type]
+    steps: tuple[one_of(*STEPS, *OTHERS), ...] = Field(  # type: ignore[valid-type]
         default_factory=lambda: tuple(step() for step in STEPS),
         description="Steps in order, each `name` or `name: {setting: value}`",
     )

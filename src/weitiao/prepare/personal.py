@@ -1,0 +1,321 @@
+"""Where a text names a person's numbers and addresses: found by form, label and check digit."""
+
+# ruff: noqa: E501  (a Chinese letter counts twice)
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+Kind = Literal[
+    "email", "id_card", "bank_card", "phone", "landline", "plate", "passport", "ip", "wechat", "qq", "address"
+]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One personal datum: where it stands, and its value without spaces, signs, case and width."""
+
+    kind: Kind
+    start: int
+    end: int
+    value: str
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A pattern, of which the named group (or all) is the datum, and what must hold besides."""
+
+    kind: Kind
+    pattern: re.Pattern[str]
+    holds: Callable[[re.Match[str]], bool] = lambda match: True
+    spoken: bool = False  # digits may be written 一三八…
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where the datum stands; what does not hold may hide one that begins a character later."""
+        position = 0
+        while match := self.pattern.search(text, position):
+            good = self.holds(match)
+            if good:
+                yield match.span(match.lastgroup or 0)
+            position = max(match.end(), match.start() + 1) if good else match.start() + 1
+
+
+def find(text: str, kinds: frozenset[str]) -> list[Found]:
+    """Return what personal data of these kinds a text has, in order; of two that overlap the surer one."""
+    folded = text.translate(_FOLD)
+    spoken = folded.translate(_SPOKEN)
+    links = [match.span() for match in _LINK.finditer(folded)]
+    taken: list[Found] = []
+    for rule in _RULES:
+        if rule.kind not in kinds:
+            continue
+        read = spoken if rule.spoken else folded
+        for start, end in rule.spans(read):
+            if any(start < one.end and one.start < end for one in taken):
+                continue
+            if any(first < start < last for first, last in links) and not _NAMED.search(folded[:start]):
+                continue
+            value = re.sub(r"[\s().·-]+" if rule.kind != "email" else r"\s+", "", read[start:end]).lower()
+            taken.append(Found(rule.kind, start, end, value))
+    return sorted(taken, key=lambda one: one.start)
+
+
+def _digits() -> dict[int, str]:
+    """Return the digits of all scripts and styles (full-width, circled, bold …) but raised and lowered ones."""
+    table = {}
+    for code in range(0x80, 0x1FBFA):
+        digit = unicodedata.digit(chr(code), None)
+        if digit is not None and not unicodedata.decomposition(chr(code)).startswith(("<sup", "<sub")):
+            table[code] = str(digit)
+    return table
+
+
+_FOLD: dict[int, str] = {
+    **_digits(),
+    **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if code != 0xFF0C},  # ， parts numbers
+    **dict.fromkeys(map(ord, "‐‑‒–－−"), "-"),
+    **dict.fromkeys(map(ord, "\u3000\xa0"), " "),
+}
+_SPOKEN = str.maketrans("零〇○一幺壹二贰三叁四肆五伍六陆七柒八捌九玖洞拐", "0001112233445566778899" + "07")
+_LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,9}://[^\s<>\"'，。；）】》一-鿿]+")
+# In an address of the web numbers name pages; a person's number stands behind a name like these.
+_NAMED = re.compile(r"(?:tel|phone|mobile|mail(?:to)?|sfz|idcard|uin|qq)[=:/]$", re.IGNORECASE)
+
+# ---- numbers
+# Before a number stands no other digit, decimal point, letter or sign of a calculation.
+_HEAD = (
+    r"(?<![0-9])(?<![0-9][.+*/×÷^=])(?<![A-Za-z][-_])"
+    r"(?:(?<![A-Za-z_$¥€£])|(?<=(?i:tel))|(?<=(?i:phone))|(?<=(?i:mobile))|(?<=(?i:call))|(?<=(?i:vx))|(?<=(?i:wx))"
+    r"|(?<=(?i:wechat))|(?<=(?i:id))|(?<=(?i:card))|(?<=(?i:no)))"
+)
+# Behind it neither a digit, nor letters, nor what is counted.
+_TAIL = (
+    r"(?![0-9])(?![.+*/×÷^][0-9]|,[0-9]{3}(?![0-9]))(?!(?i:(?!wx|vx|wechat|qq|tel)[A-Za-z_]))"
+    r"(?!\s?(?:元|块钱|美元|美金|日元|欧元|字节|[bB]ytes?|[万亿%]|[个次条行秒吨人岁]|毫秒|公里|千克|立方|平方))"
+)
+_ORDER = re.compile(
+    r"(?:订单|单号|编号|流水|运单|快递单|物流单|货号|序列|型号|条码|条形码|工单|案号|学号|工号|批号|批次|交易|合同|发票"
+    r"|时间戳|(?<![A-Za-z])(?:isbn|issn|sku|order|serial|tracking|timestamp|uuid|sn|item|goods)|(?<![信A-Za-z_])id)"
+    r"[\"']?(?:号码?|代码|编码|是|为|ID|no|number|[:：#=\s\"'.])*$",
+    re.IGNORECASE,
+)
+
+
+def _is_no_order(match: re.Match[str]) -> bool:
+    return not _ORDER.search(match.string[max(0, match.start() - 24) : match.start()])
+
+
+_SEP = r"[ .·-]"
+_MOBILE = re.compile(
+    rf"{_HEAD}(?:(?:\+|00)?86{_SEP}?|\(\+?86\)[ -]?)?"
+    rf"1[3-9](?:[0-9]{{9}}|[0-9]{_SEP}[0-9]{{4}}{_SEP}[0-9]{{4}}|[0-9][ -][0-9]{{8}}|[0-9]{{5}}[ -][0-9]{{4}}"
+    rf"|[0-9][ -][0-9]{{3}}[ -][0-9]{{5}}|[0-9]{{2}}[ -][0-9]{{3}}[ -][0-9]{{4}}|[0-9][ -][0-9]{{5}}[ -][0-9]{{3}}"
+    rf"|(?: [0-9]){{9}}|(?:-[0-9]){{9}}|[0-9]{{3}}[ -][0-9]{{6}})(?!{_SEP}?[0-9]{{1,3}}(?![0-9])-){_TAIL}"
+)
+_MOBILE_APART = re.compile(rf"{_HEAD}1[ -][3-9](?:[ -][0-9]){{9}}{_TAIL}")
+_MOBILE_SPOKEN = re.compile(rf"(?<![0-9十百千万亿点.])1[3-9][0-9]{{9}}(?![0-9十百千万亿点.]){_TAIL}")
+_AREA = r"0(?:10|2[0-9]|[3-9][0-9]{2})"
+_LANDLINE = re.compile(
+    rf"(?:{_HEAD}(?:\+?86[ -]?)?(?:\({_AREA}\) ?|{_AREA}-|{_AREA} )[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
+    rf"|{_HEAD}\+86[ -]?(?:10|2[0-9]|[3-9][0-9]{{2}})[ -]?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
+    # English ones, and those of other countries
+    r"|(?<![0-9A-Za-z(])(?:\+?1[ -]?)?\([2-9][0-9]{2}\) ?[0-9]{3}[ -][0-9]{4}"
+    r"|(?<![0-9A-Za-z-])(?!400|800)(?:\+?1-)?[2-9][0-9]{2}-[0-9]{3}-[0-9]{4}(?!-)"
+    r"|(?<![0-9A-Za-z+])\+(?!86)[1-9][0-9]{0,2}(?:[ -]?(?:\([0-9]{1,4}\)|[0-9]{2,4})){2,4})"
+    rf"(?:(?:-|转|ext\.?| x) ?[0-9]{{1,5}})?{_TAIL}"
+)
+_LANDLINE_LABELLED = re.compile(
+    r"(?:电话|座机|固话|传真|(?<![A-Za-z])(?i:tel|phone|fax))(?:号码?|是|为|[:： .])*"
+    rf"(?P<it>(?:{_AREA})?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}(?:(?:-|转)[0-9]{{1,5}})?){_TAIL}"
+)
+_GAP = r"[ \t-]{0,2}"
+_ID_CARD = re.compile(rf"{_HEAD}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx](?![0-9A-Za-z_])(?!\.[0-9])")
+_ID_CARD_15 = re.compile(
+    r"(?:身份证|证件)(?:号码?|编号|是|为|[:： ])*(?P<it>[1-9][0-9]{5}[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3})"
+    r"(?![0-9A-Za-z])"
+)
+_PROVINCES = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
+
+
+def _is_id_card(match: re.Match[str]) -> bool:
+    number = re.sub(r"[^0-9Xx]", "", match[0]).upper()
+    try:
+        born = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+    except ValueError:
+        return False
+    total = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, number, strict=False))
+    return bool(_PROVINCES.match(number)) and 1850 <= born.year <= 2100 and "10X98765432"[total % 11] == number[17]
+
+
+_CARD = re.compile(rf"{_HEAD}[2-69](?:{_GAP}[0-9]){{14,18}}(?![0-9])(?!{_GAP}[0-9]){_TAIL}")
+_ISSUERS = re.compile(
+    r"62[0-9]{14,17}|4[0-9]{15}|4[0-9]{18}|5[1-5][0-9]{14}|2[2-7][0-9]{14}|35[0-9]{14}|3[47][0-9]{13}|6[05][0-9]{14}"
+    r"|9[0-9]{15}|9558[0-9]{15}|6[0-9]{18}"
+)
+
+
+def _is_card(match: re.Match[str]) -> bool:
+    number = re.sub(r"[^0-9]", "", match[0])
+    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(number))]
+    luhn = sum(value - 9 * (value > 9) for value in doubled) % 10 == 0
+    return luhn and len(set(number)) > 1 and bool(_ISSUERS.fullmatch(number)) and _is_no_order(match)
+
+
+# ---- plates and passports
+_PLATE = re.compile(
+    r"(?<![A-Za-z0-9])(?:[京津沪渝冀豫辽黑湘皖鲁浙赣鄂桂甘晋陕闽粤琼]|(?<![最全更崭重创翻刷焕])新|(?<![里为讯度上私公有混白])云"
+    r"|(?<![昂宝珍名太很可])贵|(?<![年])青|(?<![安])宁|(?<![收珍隐])藏|(?<![复])苏|(?<![大天即致促])使|(?<![本占率引带])领|[吉蒙川])"
+    r"(?:[A-HJ-NP-Z](?:[·• -]? ?(?:[DF][A-HJ-NP-Z0-9][0-9]{4}|[0-9]{5}[DF]|[A-HJ-NP-Z0-9]{4}[A-HJ-NP-Z0-9挂学警港澳领])))"
+    r"(?![A-Za-z0-9])"
+)
+_PLATE_LABELLED = re.compile(
+    r"(?:车牌|号牌|牌照)(?:号码?|是|为|[:： ])*(?P<it>[一-鿿][A-Za-z][·• -]?[A-Za-z0-9]{5,6})(?![A-Za-z0-9])"
+)
+
+
+def _has_digits(match: re.Match[str]) -> bool:
+    return sum(letter.isdigit() for letter in match[0]) >= 2
+
+
+_PAPER = r"(?:护照|通行证|回乡证|台胞证|旅行证|(?i:passport))"
+_PASSPORT = re.compile(
+    rf"{_PAPER}[^\n。；;!！?？]{{0,12}}?(?<![A-Za-z0-9])(?P<it>[A-Z]{{1,2}}[0-9]{{7,8}}|[A-Z]{{2}}[0-9]{{6}}|(?<=[:： ])[0-9]{{9}})"
+    r"(?![A-Za-z0-9])"
+)
+_PASSPORT_BEFORE = re.compile(
+    rf"(?<![A-Za-z0-9])(?P<it>[EGDSPHCM][A-Z]?[0-9]{{7,8}})(?![A-Za-z0-9]) ?[(是为]{{0,2}}.{{0,4}}{_PAPER}"
+)
+
+# ---- on the net
+_MAIL_HOSTS = r"(?:qq|163|126|139|189|gmail|sina|foxmail|outlook|hotmail|yeah|sohu|icloud|yahoo|aliyun|live|vip\.qq)"
+_DOT = r"(?:\.| ?[(\[【]?(?i:dot|点)[)\]】]? ?)"
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+-])(?!git@[\w.-]+:)[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}"
+    r"(?:@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+(?!(?:avif|jpe?g|png|webp|gif|svg|js|ts|jsx|tsx|vue|css|html?|json|py|md|txt|zip|mp[34])(?![A-Za-z]))"
+    r"[A-Za-z]{2,24}(?![A-Za-z0-9])(?!\.[A-Za-z0-9-]+@)"
+    rf"| ?(?:[(\[【{{](?i:at|艾特)[)\]】}}]|@|#| at |艾特) ?{_MAIL_HOSTS}{_DOT}(?:com|cn|net)(?:\.cn)?(?![A-Za-z0-9]))"
+)
+_IP = re.compile(
+    r"(?<![0-9A-Za-z])(?<![0-9A-Za-z][._/+-])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}"
+    r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9A-Za-z]|[.-][0-9A-Za-z]|/[0-9]{1,2}(?![0-9]))"
+)
+_NO_IP = re.compile(
+    r"(?:版本|版|固件|驱动|内核|(?<![A-Za-z])(?:v|ver|version|release|build|firmware|python|chrome|==|>=|<=|~=)|第|§|章节?|小节"
+    r"|编号|条款?|图|表|section|sec\.?)(?:号|是|为|到|至|[:：=\s\"'.])*$",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(r"(?:^|\n)[#\s]*$")
+
+
+def _is_ip(match: re.Match[str]) -> bool:
+    """Leave out versions, headings, masks and the machine's own address."""
+    before, address = match.string[max(0, match.start() - 16) : match.start()], match[0]
+    numbers = [int(part) for part in address.split(".")]
+    if _NO_IP.search(before) or numbers[0] in (0, 255) or address.startswith("127.0.0."):
+        return False
+    named = re.search(r"(?i)\bip|[\u4e00-\u9fff]ip|地址|主机|服务器|网关|\bping|\bhost|server|inet", match.string)
+    heading = _HEADING.search(before) and re.match(r"\s+[^\W\d]", match.string[match.end() :])
+    product = numbers[0] < 20 and re.search(r"[A-Za-z0-9)]\s$", before)
+    return bool(named) or not (heading or product or max(numbers) < 20)
+
+
+_IP6 = re.compile(
+    r"(?<![0-9A-Za-z:.])(?=[0-9A-Fa-f:]*[0-9])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z:.])"
+)
+
+
+def _is_ip6(match: re.Match[str]) -> bool:
+    try:
+        address = ipaddress.IPv6Address(match[0])
+    except ValueError:
+        return False
+    return len(match[0]) >= 7 and not address.is_loopback
+
+
+# ---- ids in messengers
+_WX = r"(?:(?:微|威|薇|葳|徽|維|维)\s?[信❤♥]|微[号讯]|(?<![A-Za-z0-9/=])(?<![A-Za-z0-9]\+)(?i:wei ?xin|we ?chat|w ?x|v ?x|v ?信)|[VvＶ]信|卫星号?|薇(?=[号:：+]))"
+_WX_ID = r"[A-Za-z][A-Za-z0-9_-]{5,19}(?![A-Za-z0-9_@.-])"
+_WX_DIGIT = rf"(?![0-9a-f]{{16}}(?![A-Za-z0-9]))(?=[A-Za-z_-]*[0-9_]){_WX_ID}"
+_WORDS = r"(?!(?i:weixin|wechat|official|official_account|public|miniprogram|android|iphone)(?![A-Za-z0-9_-]))"
+_WECHAT = re.compile(
+    rf"{_WX}\s?(?:(?:号码?|ID|id|账号|帐号|同号)\s?(?:是|为|叫|[:：=])?|(?:是|为|叫)?[:：=]|是)\s?(?P<it>{_WORDS}{_WX_ID})"
+    rf"|{_WX}(?P<bare>{_WORDS}{_WX_DIGIT})"
+)
+_WECHAT_ADDED = re.compile(
+    rf"(?:加|(?<![A-Za-z0-9/=])[+➕]|我的?|联系|添加)\s?(?:我|个|一下|下|他|她|老师|客服|小编)?的?\s?{_WX}\s?[:：]?\s?(?P<it>{_WORDS}{_WX_DIGIT})"
+    rf"|(?:加|(?<![A-Za-z0-9/=])[+➕])\s?(?:我|个|一下)?\s?(?i:v|薇|威|微)\s?[:：]?\s?(?P<bare>{_WX_DIGIT})"
+)
+_QQ = re.compile(
+    r"(?:(?<![A-Za-z])(?i:q\s?q|扣扣|球球|抠抠|企鹅|秋秋|(?<=加)q))\s?(?:交流|讨论|学习|粉丝)?(?:群|号码?|账号)*\s?(?:是|为|[:：=+])?\s?"
+    r"(?P<it>[1-9][0-9]{4,10}(?![0-9A-Za-z@%]))(?!\s?[个元万亿人次年])"
+)
+
+# ---- places
+_REGION = (
+    r"(?:(?:北京|天津|上海|重庆)市?|(?:河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南"
+    r"|陕西|甘肃|青海|台湾)省?|(?:内蒙古|广西壮族|广西|西藏|宁夏回族|宁夏|新疆维吾尔|新疆)(?:自治区)?|香港|澳门)"
+)
+_NOT = "，。；：、！？\\d在住到至是为从寄往送位置我他她你的了和与及或有请叫"
+_PLACE = r"(?:(?!于)[^\W" + _NOT + r"A-Za-z_]{1,8}?(?:自治州|自治县|开发区|新区|市|区|县|旗|镇|乡|街道|村))"
+_STREET = (
+    r"(?:(?!于)[^\W"
+    + _NOT
+    + r"A-Za-z_]{1,8}?(?:路|街|大道|大街|巷|胡同|弄|里|道|坊|屯|庄|苑|小区|花园|公寓|新村|社区)(?:[东南西北中一二三四五六七八九十]{1,2}段)?)"
+)
+_DOOR = r"(?:[0-9]{1,5}|[一二三四五六七八九十百零]{1,5})(?:-[0-9]{1,4})?"
+_ROOM = (
+    rf"(?:\s?[^\W\d_A-Za-z，。；]{{0,10}}?(?:[A-Za-z]|{_DOOR}|甲|乙|丙)(?:号楼|栋|幢|座|单元|层|楼|室|房|户|号院|门|号|组|弄|期)|(?<=[楼栋幢座元层])\s?-?[0-9]{{2,4}}(?![0-9])"
+    r"|-[0-9]{1,5}(?:-[0-9]{1,5})?(?:室|号)?)"
+)
+_ADDRESS = re.compile(
+    rf"(?:{_REGION}\s?{_PLACE}{{0,4}}|{_PLACE}{{1,4}})\s?{_STREET}{{0,2}}\s?{_DOOR}(?:号院?|弄|栋|幢|座|号楼){_ROOM}{{0,5}}"
+    rf"|{_STREET}\s?{_DOOR}(?:号院?|弄){_ROOM}{{1,5}}"
+)
+_ADDRESS_LABELLED = re.compile(
+    r"(?:地址|住址|住在|家住|寄到|寄往|送到|户籍)(?:是|为|在|[:： ])*"
+    rf"(?P<it>{_PLACE}{{0,3}}{_STREET}{{1,2}}\s?{_DOOR}(?:号院?|弄|栋|幢|座|号楼){_ROOM}{{0,5}})"
+)
+
+
+def _is_address(match: re.Match[str]) -> bool:
+    """Hold that there is a street or a room: `北京市1号线` is a metro line, `海淀区8号` no address."""
+    rest = match.string[match.end() : match.end() + 2]
+    streets = re.search(rf"{_STREET}\s?{_DOOR}", match[0]) or re.search(r"(?:室|单元|号楼|栋|幢|座|组)", match[0])
+    return bool(streets) and not re.match(r"线|公交|地铁|文件|令|公告|台风|[0-9]", rest)
+
+
+_US_STREET = re.compile(
+    r"(?<![0-9A-Za-z.$-])[0-9]{1,5}(?:-[0-9]{1,4})? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z'.-]* |[0-9]{1,3}(?:st|nd|rd|th) ){0,4}"
+    r"(?:(?:St(?:reet)?|Ave(?:nue)?|R(?:oa)?d|Dr(?:ive)?|Blvd|Boulevard|Hwy|Highway|Way|Lane|Ln|Court|Ct|Place|Pl|Plaza|Pike"
+    r"|Parkway|Pkwy|Square|Sq|Terrace|Ter|Circle|Cir|Turnpike|Tpke|Lynnway|Center|Ctr|Mall|Route|Rt)\b\.?)"
+    r"(?:[ -](?:[A-Z0-9][A-Za-z0-9]*|[0-9]+))*(?:, ?[A-Z][A-Za-z. ]+?,? [A-Z]{2}\b(?: [0-9]{4,5}(?:-[0-9]{4})?)?)"
+)
+
+# In the order of how sure they are: a span that one has taken no later one takes.
+_RULES = (
+    _Rule("email", _EMAIL),
+    _Rule("id_card", _ID_CARD, _is_id_card, spoken=True),
+    _Rule("id_card", _ID_CARD_15),
+    _Rule("bank_card", _CARD, _is_card),
+    _Rule("address", _US_STREET),
+    _Rule("address", _ADDRESS, _is_address),
+    _Rule("address", _ADDRESS_LABELLED, _is_address),
+    _Rule("phone", _MOBILE, _is_no_order),
+    _Rule("phone", _MOBILE_APART, _is_no_order),
+    _Rule("phone", _MOBILE_SPOKEN, _is_no_order, spoken=True),
+    _Rule("qq", _QQ),
+    _Rule("landline", _LANDLINE, _is_no_order),
+    _Rule("landline", _LANDLINE_LABELLED),
+    _Rule("plate", _PLATE, _has_digits),
+    _Rule("plate", _PLATE_LABELLED, _has_digits),
+    _Rule("passport", _PASSPORT),
+    _Rule("passport", _PASSPORT_BEFORE),
+    _Rule("ip", _IP, _is_ip),
+    _Rule("ip", _IP6, _is_ip6),
+    _Rule("wechat", _WECHAT),
+    _Rule("wechat", _WECHAT_ADDED),
+)

@@ -1,0 +1,85 @@
+"""Personal data replaced by what it is: a phone number becomes [手机号1], the same number the same mark."""
+
+import re
+from typing import Literal, get_args
+
+import polars as pl
+from pydantic import Field
+
+from weitiao.prepare.personal import Kind, find
+from weitiao.step import RewriteTalks
+
+_NAMES: dict[str, dict[str, str]] = {
+    "zh": {
+        "email": "邮箱",
+        "id_card": "身份证号",
+        "bank_card": "银行卡号",
+        "phone": "手机号",
+        "landline": "电话号",
+        "plate": "车牌号",
+        "passport": "证件号",
+        "ip": "IP地址",
+        "wechat": "微信号",
+        "qq": "QQ号",
+        "address": "地址",
+    },
+    "en": {kind: kind.upper() for kind in get_args(Kind)},
+}
+_HAN = re.compile("[\u4e00-\u9fff]")
+_MARK = re.compile(r"\[([A-Z_]+|[A-Z]*[\u4e00-\u9fff]+)(\d+)\]")
+
+
+class Redact(RewriteTalks):
+    """Replace phone, identity and card numbers, plates, passports, e-mail, addresses, IP, WeChat and QQ ids by marks.
+
+    A mark names the kind and numbers what differs, alike in all turns of a record. Order numbers, versions, hotlines,
+    prices and numbers whose check digit is wrong stay.
+    """
+
+    kinds: tuple[Kind, ...] = Field(get_args(Kind), strict=False, description="Which personal data to replace")
+    language: Literal["auto", "zh", "en"] = Field("auto", description="Language of the marks; auto: the record's own")
+
+    def selects(self, text: pl.Expr) -> pl.Expr:
+        """Return true where there is a digit, an @ or the name of a messenger."""
+        return text.str.contains(
+            r"\p{Nd}|\p{No}|[@＠]|[零〇一幺二三四五六七八九洞拐]{6}"
+            r"|(?i)[微威薇葳徽維维]|we ?chat|wei ?xin|v ?x|w ?x|v ?信|卫星|艾特"
+            r"|[一二三四五六七八九十][号弄栋幢座]"
+        )
+
+    def rewrite_talk(self, texts: list[str]) -> list[str]:
+        """Return the texts with marks."""
+        language = ("zh" if any(map(_HAN.search, texts)) else "en") if self.language == "auto" else self.language
+        marks = _Marks(_NAMES[language], texts)
+        return [self._redacted(text, marks) for text in texts]
+
+    def _redacted(self, text: str, marks: "_Marks") -> str:
+        # A mark is shorter than what it stands for, so a label may come near to something further on.
+        while found := find(text, frozenset(self.kinds)):
+            pieces, end = [], 0
+            for one in found:
+                pieces += [text[end : one.start], marks.of(one.kind, one.value)]
+                end = one.end
+            text = "".join([*pieces, text[end:]])
+        return text
+
+
+class _Marks:
+    """The marks of one record: the next number of each kind, and what has its own already."""
+
+    def __init__(self, names: dict[str, str], texts: list[str]) -> None:
+        self.names = names
+        self.given: dict[tuple[str, str], str] = {}
+        self.last: dict[str, int] = {}
+        for name, number in (mark for text in texts for mark in _MARK.findall(text)):  # of an earlier run
+            self.last[name] = max(self.last.get(name, 0), int(number))
+
+    def of(self, kind: Kind, value: str) -> str:
+        """Return the mark of a value."""
+        if kind in ("phone", "landline"):
+            value = re.sub(r"^(?:\+|00)?86(?=1[3-9]\d{9}$)", "", value)
+        if (kind, value) not in self.given:
+            name = self.names[kind]
+            self.last[name] = self.last.get(name, 0) + 1
+            self.given[kind, value] = f"[{name}{self.last[name]}]"
+        return self.given[kind, value]

@@ -1,0 +1,69 @@
+"""Traditional characters become simplified ones by phrase, and other languages stay."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weitiao.prepare.to_simplified import ToSimplified
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "data" / "text" / "opencc"
+
+
+def simplified(text: str) -> str:
+    return str(ToSimplified().rewritten(pl.Series([text]))[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "simple"),
+    [
+        ("頭髮發展，乾淨的後天，皇后在後面", "头发发展，干净的后天，皇后在后面"),
+        ("看著乾隆的著名字畫", "看着乾隆的著名字画"),
+        ("一見鍾情，鐘錶，麵粉，下麵，裏面，這裡", "一见钟情，钟表，面粉，下面，里面，这里"),
+        ("錢鍾書、范仲淹、沈從文在瀋陽", "钱锺书、范仲淹、沈从文在沈阳"),
+        ("藉口、憑藉、狼藉、慰藉", "借口、凭借、狼藉、慰藉"),
+        ("隻字片語，軟體和計程車", "只字片语，软体和计程车"),
+        ("香港嘅説話、衞生、啟動", "香港嘅说话、卫生、启动"),
+        ("見 `頭髮` 和 https://example.com/頭髮 的頭髮", "见 `頭髮` 和 https://example.com/頭髮 的头发"),
+        ("```\n頭髮\n```\n頭髮", "```\n頭髮\n```\n头发"),
+        ("日本語の頭髮\n頭髮", "日本語の頭髮\n头发"),
+    ],
+)
+def test_phrases_become_simplified(text: str, simple: str) -> None:
+    assert simplified(text) == simple
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "乾坤、乾隆、著名、后羿、瞭望、宫商角徵羽",
+        "図書館で本を読む",
+        "東京都知事選挙",
+        "大韓民國은 민주공화국이다",
+        "“后”的繁體字是“後”",
+        "plain English, 123",
+        "",
+    ],
+)
+def test_other_languages_and_simplified_text_stay(text: str) -> None:
+    assert simplified(text) == text
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="頭髮發展乾淨後皇后著看裏裡麼幺甚鍾鐘錢説衞徵隻藉覆日の한繁體`\n a，", max_size=12))
+def test_a_second_time_changes_nothing(text: str) -> None:
+    once = simplified(text)
+    assert simplified(once) == once
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason=f"no {GOLDEN}")
+@pytest.mark.parametrize("variant", ["s2t", "s2tw", "s2hk"])
+def test_the_golden_texts_come_back(variant: str) -> None:
+    original = (GOLDEN / "us_constitution_zhs.txt").read_text(encoding="utf-8")
+    assert (
+        ToSimplified().rewrite_one((GOLDEN / f"us_constitution_zhs.{variant}.txt").read_text(encoding="utf-8"))
+        == original
+    )
+    assert ToSimplified().rewrite_one(original) == original
