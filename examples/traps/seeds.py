@@ -20,7 +20,7 @@ from weitiao.recipe import load
 from weitiao.traps import experiment, write
 
 HERE = Path(__file__).parent
-SEEDS = (42, 2, 3, 4, 5)  # settings were chosen on 0 and 1
+SEEDS = (42, 2, 3, 4, 5)  # settings were chosen on 0
 PARTS = ("thing", "family", "plain")
 
 
