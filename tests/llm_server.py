@@ -227,8 +227,8 @@ class Server:
 
 
 @contextmanager
-def serving(server: Server) -> Iterator[Server]:
-    """Serve in a thread meanwhile."""
+def serving(server: Any) -> Iterator[Any]:
+    """Let a server, of teachers or of web pages, serve in a thread meanwhile."""
     started = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(started)))
     thread.start()

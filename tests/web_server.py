@@ -3,8 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -83,17 +81,3 @@ class WebServer:
             await self.stop.wait()
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
-
-
-@contextmanager
-def serving() -> Iterator[WebServer]:
-    """Serve in a thread meanwhile."""
-    server, started = WebServer(), threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(started)))
-    thread.start()
-    started.wait()
-    try:
-        yield server
-    finally:
-        server.loop.call_soon_threadsafe(server.stop.set)
-        thread.join()

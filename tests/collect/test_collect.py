@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_server import Answer, WebServer, serving
+from llm_server import serving
+from web_server import Answer, WebServer
 
 from weitiao import pipeline
 from weitiao.cli.collect import app
@@ -26,7 +27,7 @@ LOC = "<url><loc>{}</loc></url>"
 
 @pytest.fixture
 def web() -> Iterator[WebServer]:
-    with serving() as server:
+    with serving(WebServer()) as server:
         yield server
 
 
@@ -223,3 +224,10 @@ def test_the_command_says_what_came(web: WebServer, tmp_path: Path, capsys: pyte
         app(["collect", *words, "--json"])
     done = json.loads(capsys.readouterr().out)
     assert (done["known"], done["failed"]) == (1, {"HTTP 404": 1})
+
+
+@pytest.mark.parametrize("line", ["not json", "[1]", '{"a": 1}', '{"address": "x", "time": "y", "file": "a.html"}'])
+def test_a_file_of_ones_own_by_the_name_of_the_index_is_told_of(tmp_path: Path, line: str) -> None:
+    (tmp_path / "collected.jsonl").write_text(line + "\n")
+    with pytest.raises(UserError, match=r"collected\.jsonl:1 is no row of an index"):
+        entries(tmp_path)

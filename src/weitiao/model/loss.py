@@ -180,7 +180,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         ctx.trained, ctx.cap = any(ctx.needs_input_grad[1:3]), cap
         needed = ctx.needs_input_grad[0] and not ctx.trained
         states, matrix = hidden.to(_format(hidden)), weight.to(_format(hidden))
-        losses = torch.empty(len(targets), device=hidden.device)
+        losses = hidden.new_empty(len(targets), dtype=torch.float32)
         gradient = torch.empty_like(states) if needed else None
         for rows, logits in _logits(states, matrix, bias):
             losses[rows] = _softmax(logits, targets[rows], cap)

@@ -6,6 +6,9 @@ from typing import Any
 
 import orjson
 
+from weitiao.errors import UserError
+from weitiao.talk import t
+
 INDEX = "collected.jsonl"
 
 
@@ -20,10 +23,27 @@ class Collected:
 
 
 def entries(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of the folder's index, an address a row; a last line that a crash has cut is left out."""
+    """Return the rows of the folder's index, an address a row; a last line that a crash has cut is left out.
+
+    Raises UserError where a file of this name is no such index.
+    """
     path = folder / INDEX
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [orjson.loads(line) for line in lines if line]
+    return [_entry(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line]
+
+
+def _entry(line: bytes, place: str) -> dict[str, Any]:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        row = None
+    wanted = ("address", "time", *(("final",) if isinstance(row, dict) and row.get("file") else ()))
+    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in wanted):
+        raise UserError(
+            t("{place} is no row of an index of collected pages", place=place),
+            t("Give a file of your own another name than {name}", name=INDEX),
+        )
+    return row
 
 
 def pages(folder: Path) -> dict[str, Collected]:

@@ -56,8 +56,9 @@ def lay(model: Any, settings: Train, name: str, seed: int, added: Sequence[Token
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads a property that transformers 5.23 has renamed
         tuned = get_peft_model(model, config)
-    narrow.gate(tuned, model.dtype)
-    norms.slim(tuned, model.dtype)
+    if model.dtype != torch.float32:  # there PEFT's own layers multiply, and norms make no copy
+        narrow.gate(tuned, model.dtype)
+        norms.slim(tuned, model.dtype)
     config.base_model_name_or_path = name  # PEFT puts the folder of this machine there
     if pissa:
         for path, module in tuned.named_modules():

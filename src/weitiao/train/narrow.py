@@ -6,7 +6,6 @@ its two halves are kept for the way back; their product is made again there, whi
 """
 
 from collections.abc import Callable
-from types import MethodType
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from weitiao.train import Train
+from weitiao.train.stand_in import stand_in
 
 Gate = Callable[[Tensor], Tensor]
 
@@ -44,36 +44,16 @@ def gate(model: nn.Module, dtype: torch.dtype) -> None:
     """Let each gated MLP whose last layer is ours hand it the two halves instead of their product.
 
     An MLP is known by the names of its layers and by what comes out of it: whatever computes something else stays.
-    `dtype` is the number format of the model; in float32 the layers are PEFT's own.
     """
-    if dtype == torch.float32:
-        return
-    known: dict[type[nn.Module], bool] = {}
-    for module in model.modules():
-        last = module._modules.get("down_proj")
-        if isinstance(last, _Narrow) and {"gate_proj", "up_proj"} <= module._modules.keys():
-            kind = type(module)
-            if kind not in known:
-                known[kind] = _computes_the_same(module, dtype)
-            if known[kind]:
-                module.forward = MethodType(_gated, module)
+    gated = (one for one in model.modules() if {"gate_proj", "up_proj", "down_proj"} <= one._modules.keys())
+    ours = (one for one in gated if isinstance(one.down_proj, _Narrow))
+    stand_in(ours, _gated, lambda mlp: mlp.up_proj.in_features, dtype)
 
 
 def _gated(mlp: Any, x: Tensor) -> Tensor:
     halves = mlp.gate_proj(x), mlp.up_proj(x)
     found: Tensor = mlp.down_proj.gated(*halves, mlp.act_fn)
     return found
-
-
-def _computes_the_same(mlp: Any, dtype: torch.dtype) -> bool:
-    layer = mlp.up_proj.base_layer
-    draw = torch.Generator().manual_seed(0)
-    x = torch.randn(1, 4, layer.in_features, generator=draw).to(next(mlp.parameters()).device, dtype)
-    try:
-        with torch.no_grad():
-            return torch.equal(mlp(x), _gated(mlp, x))
-    except (AttributeError, TypeError):  # it has no act_fn, or wants more than x
-        return False
 
 
 class _Narrow(Linear):

@@ -4,44 +4,28 @@ The library's keep one, and make several on the way, whose holes the heap of a C
 """
 
 from collections.abc import Iterator
-from types import MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from weitiao.train.stand_in import stand_in
 
 # Numbers at a time on a CPU: in float32 they stay in the cache.
 _CACHED = 2**17
 
 
 def slim(model: nn.Module, dtype: torch.dtype) -> None:
-    """Let the norms of the model keep less, those that compute what `_norm` does; `dtype` is its number format."""
-    if dtype == torch.float32:  # there is no copy
-        return
-    known: dict[type[nn.Module], bool] = {}
-    for module in model.modules():
-        kind = type(module)
-        if kind.__name__.endswith("RMSNorm") and not any(one.requires_grad for one in module.parameters()):
-            if kind not in known:
-                known[kind] = _computes_the_same(module, dtype)
-            if known[kind]:
-                module.forward = MethodType(_norm, module)
+    """Let the frozen norms of the model keep less, those that compute what `_norm` does."""
+    norms = (one for one in model.modules() if type(one).__name__.endswith("RMSNorm"))
+    frozen = (one for one in norms if not any(weight.requires_grad for weight in one.parameters()))
+    stand_in(frozen, _norm, lambda norm: len(norm.weight), dtype)
 
 
 def _norm(module: Any, x: Tensor) -> Tensor:
     """Return x (…, D), each row divided by the root of its mean square, times the weight."""
     found: Tensor = _Norm.apply(x, module.weight, module.variance_epsilon)  # type: ignore[no-untyped-call]
     return found
-
-
-def _computes_the_same(module: Any, dtype: torch.dtype) -> bool:
-    try:
-        x = torch.randn(4, len(module.weight), generator=torch.Generator().manual_seed(0))
-        x = x.to(module.weight.device, dtype)
-        with torch.no_grad():
-            return torch.equal(module(x), _norm(module, x))
-    except (AttributeError, TypeError):  # it has other names, or wants more than x
-        return False
 
 
 class _Norm(torch.autograd.Function):
@@ -68,5 +52,5 @@ class _Norm(torch.autograd.Function):
 def _blocks(x: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Yield rows of x (…, D), and the same of the others: all at once, but on a CPU as many as the cache holds."""
     flat = [one.flatten(0, -2) for one in (x, *others)]
-    rows = len(flat[0]) if x.is_cuda else max(1, _CACHED // x.shape[-1])
-    return zip(*(one.split(max(1, rows)) for one in flat), strict=True)
+    rows = max(1, len(flat[0]) if x.is_cuda else _CACHED // x.shape[-1])
+    return zip(*(one.split(rows) for one in flat), strict=True)
