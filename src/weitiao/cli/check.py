@@ -95,6 +95,8 @@ def _verdict(report: Report) -> str:
         text = t("rows: {total}, all can be read", total=shown["total"])
     else:
         text = t("rows: {total}; {good} good, {bad} bad, {empty} empty", **shown)
+    for reason, count in report.left.items():
+        text += t("; {reason} {count}", reason=t(reason), count=f"{count:,}")
     return text + (t("; {count} exact duplicates", count=f"{report.duplicates:,}") if report.duplicates else "")
 
 

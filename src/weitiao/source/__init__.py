@@ -9,7 +9,7 @@ from weitiao.stage import Stage
 
 Shape = Literal[
     "auto", "records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca", "alpaca_zh", "qa", "guanaco", "posts",
-    "lines", "thread", "article", "page",
+    "label_studio", "doccano", "doccano_seq2seq", "argilla", "lines", "thread", "article", "page",
 ]  # fmt: skip
 # What a text or page is cut into; rows of other files are then recognised as they are.
 CUTS = ("auto", "lines", "thread", "article", "page")
