@@ -29,6 +29,9 @@ KINDS = {
     ".text": "text",
     ".md": "text",
     ".markdown": "text",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".epub": "epub",
 }
 PACKED = (".gz", ".zst", ".zstd")
 # Names that speak of the folder; they are read only where they are named.
