@@ -18,7 +18,10 @@ CUTS = ("auto", "lines", "thread", "article", "page")
 class Source(Settings):
     """Which files to read, and how."""
 
-    inputs: list[str] = Field(min_length=1, description="Files, folders and glob patterns, relative to the recipe")
+    inputs: list[str] = Field(
+        min_length=1,
+        description="Files, folders and patterns, relative to the recipe; a data set as hf:OWNER/NAME[:CONFIG][:SPLIT]",
+    )
     shape: Shape = Field(
         "auto",
         description="What a row is, where it is not found by itself; `lines`: a line of a text; of a page `posts`, "

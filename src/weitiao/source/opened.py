@@ -57,7 +57,9 @@ class Opened:
 
 
 def open_file(item: Input, encoding: str, aside: Path) -> Opened:
-    """Look at a file; `aside` is a folder for unpacked copies."""
+    """Look at a file; `aside` is a folder for unpacked copies. One that is on a hub is fetched."""
+    if item.remote:
+        item = replace(item, path=item.remote.fetch())
     return replace(_open(item, encoding, aside), collected=item.collected)
 
 

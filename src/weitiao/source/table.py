@@ -175,7 +175,7 @@ class Table:
         self._parents.append(own.get("parents") or [])
         self._families.append(own.get("family"))
         facts = found.facts()
-        if page and not own:
+        if page and page.time and not own:
             facts["source"] = {**facts.get("source", {}), "collected": page.time, "file": file.uri}
         self._facts.append(_json(facts))
         self.tally.kept += 1
