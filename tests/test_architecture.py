@@ -42,8 +42,9 @@ HOMES = {
     "tokenizers": ("model",),
     "gguf": ("model",),
     "llama_cpp": ("model",),
-    "huggingface_hub": ("model",),
+    "huggingface_hub": ("model", "source/hub.py"),
     "modelscope": ("model",),
+    "modelscope_hub": ("model", "source/hub.py"),
     "sacrebleu": ("compare",),
     "jinja2": ("compare", "model"),
     "nicegui": ("serve",),
@@ -52,6 +53,9 @@ HOMES = {
     "selectolax": ("source", "prepare"),
     "trafilatura": ("source/articles.py",),
     "html_to_markdown": ("source/markup.py",),
+    "pdfplumber": ("source/pdf_pages.py",),
+    "pdfminer": ("source/pdf_pages.py",),
+    "mammoth": ("source/convert.py",),
     "rich": ("cli",),
     "typer": ("cli",),
     "openpyxl": ("source",),
@@ -61,7 +65,7 @@ HOMES = {
     "json_repair": ("llm",),
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
-HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown"}
+HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown", "pdfplumber", "mammoth"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from weitiao.export import Export, why_not
-from weitiao.formats import EMPTY, BadRow, Problem
+from weitiao.formats import EMPTY, NO_FAULT, BadRow, Problem
 from weitiao.record import MESSAGES
 from weitiao.source import Source
 from weitiao.source.files import find
@@ -54,6 +54,7 @@ class Report:
     file: Opened
     good: int = 0
     empty: int = 0
+    left: Counter[str] = field(default_factory=Counter)  # what people skipped or rejected, by reason
     duplicates: int = 0
     shapes: Counter[str] = field(default_factory=Counter)
     roles: Counter[str] = field(default_factory=Counter)
@@ -72,7 +73,7 @@ class Report:
     @property
     def total(self) -> int:
         """All rows, good or not; what is wrong with the file as a whole counts as one."""
-        return self.good + self.empty + len(self.bad)
+        return self.good + self.empty + self.left.total() + len(self.bad)
 
     def plain(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -85,7 +86,7 @@ class Report:
             "encoding_guessed": file.encoding.guessed,
             "note": file.note,
             "shapes": dict(self.shapes),
-            "rows": {"total": self.total, "good": self.good, "bad": len(self.bad), "empty": self.empty},
+            "rows": {"total": self.total, "good": self.good, "bad": len(self.bad), "empty": self.empty, **self.left},
             "trainable": self.good - sum(count for count, _ in self.untrainable.values()),
             "untrainable": {reason: {"rows": n, "first": at} for reason, (n, at) in self.untrainable.items()},
             "duplicates": self.duplicates,
@@ -167,6 +168,8 @@ def _check_file(file: Opened, settings: Source) -> Report:
         except BadRow as bad:
             if bad.problem.reason == EMPTY:
                 report.empty += 1
+            elif bad.problem.reason in NO_FAULT:
+                report.left[bad.problem.reason] += 1
             else:
                 report.bad.append((place_of(row, file, bad.problem), bad.problem))
             continue

@@ -29,7 +29,7 @@ def test_every_file_ends_in_a_verdict() -> None:
     verdicts = reports(*files)
     assert len(verdicts) == len(files)
     for report in verdicts:
-        assert report.total == report.good + report.empty + len(report.bad) > 0, report.file.uri
+        assert report.total == report.good + report.empty + report.left.total() + len(report.bad) > 0, report.file.uri
         for place, problem in report.bad:
             assert place.startswith(report.file.uri)
             assert problem.said()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from weitiao.formats import Problem
+from weitiao.source import documents
 from weitiao.talk import set_language
 
 SOURCE = Path(__file__).parents[2] / "src" / "weitiao"
@@ -34,9 +35,12 @@ def problems() -> set[str]:
 
 
 def test_every_problem_has_its_chinese() -> None:
-    chinese = json.loads((SOURCE / "locale/zh/source.json").read_text(encoding="utf-8"))
+    chinese = set()
+    for name in ("source", "imports"):
+        chinese |= set(json.loads((SOURCE / f"locale/zh/{name}.json").read_text(encoding="utf-8")))
     assert len(problems()) > 80
-    assert problems() <= set(chinese)
+    assert problems() <= chinese
+    assert {text for said in documents.PROBLEMS.values() for text in said} | set(documents.PROBLEMS) <= chinese
 
 
 def test_a_problem_speaks_both_languages_and_the_ledger_english(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from weitiao.cli import COMMANDS
 from weitiao.cli.terminal import AsJson, Trust, emit, plain_recipe, with_flags
 from weitiao.errors import UserError
 from weitiao.source import Source
+from weitiao.source.opened import PACKED
 from weitiao.source.table import Wrong
 from weitiao.talk import t
 
@@ -18,6 +19,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _SHOWN = 20  # kinds of trouble; --json gives every row
 _KINDS = {"jsonl": "JSON Lines", "json": "JSON", "csv": "CSV", "tsv": "TSV", "xlsx": "XLSX", "parquet": "Parquet"}
+_KINDS |= {"pdf": "PDF", "docx": "DOCX", "epub": "EPUB"}
 _SAMPLE = 2_000  # characters of a sample row
 
 
@@ -61,7 +63,7 @@ def show(report: Report, tokens: Tokens | None, out: Console) -> None:
     """Print a report."""
     file = report.file
     parts = [_KINDS.get(file.kind, t(file.kind))]
-    if file.kind not in ("xlsx", "parquet") and file.readable:
+    if file.kind not in PACKED and file.readable:
         name = file.encoding.name.upper()
         parts.append(t("{name} (judged by its text)", name=name) if file.encoding.guessed else name)
     parts += [f"{name} {count:,}" if len(report.shapes) > 1 else name for name, count in report.shapes.most_common()]
@@ -95,6 +97,8 @@ def _verdict(report: Report) -> str:
         text = t("rows: {total}, all can be read", total=shown["total"])
     else:
         text = t("rows: {total}; {good} good, {bad} bad, {empty} empty", **shown)
+    for reason, count in report.left.items():
+        text += t("; {reason} {count}", reason=t(reason), count=f"{count:,}")
     return text + (t("; {count} exact duplicates", count=f"{report.duplicates:,}") if report.duplicates else "")
 
 

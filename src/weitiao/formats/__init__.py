@@ -1,19 +1,23 @@
 """Formats of training data: rows of other tools to messages (source) and back (export), declared as data."""
 
-from weitiao.formats.problem import EMPTY, BadRow, Problem
+from weitiao.formats.problem import EMPTY, NO_FAULT, BadRow, Problem
 from weitiao.formats.read import POST_COLUMNS, SHAPES, Reading, read, recognise
+from weitiao.formats.tools import TOOLS, recognise_task
 from weitiao.formats.write import FORMATS, Written, write
 
 __all__ = [
     "EMPTY",
     "FORMATS",
+    "NO_FAULT",
     "POST_COLUMNS",
     "SHAPES",
+    "TOOLS",
     "BadRow",
     "Problem",
     "Reading",
     "Written",
     "read",
     "recognise",
+    "recognise_task",
     "write",
 ]

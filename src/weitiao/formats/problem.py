@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from weitiao.talk import t
 
-EMPTY = "empty"  # the one reason that needs no `skip_bad`: a row that says nothing is no loss
+EMPTY = "empty"
+SKIPPED, REJECTED, UNANNOTATED = "skipped by annotators", "rejected by annotators", "not annotated"
+# The reasons that need no `skip_bad`: a row that says nothing is no loss, and people's decisions are no fault.
+NO_FAULT = frozenset({EMPTY, SKIPPED, REJECTED, UNANNOTATED})
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,34 @@ class BadRow(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.english())
         self.problem = problem
+
+
+def wrong_type(value: object, place: str, wanted: str) -> BadRow:
+    """Return the error of a value that is not what is `wanted`: `a list`, `an object`, `a text`."""
+    values = {"is": _KINDS.get(type(value).__name__, type(value).__name__), "wanted": wanted}
+    return BadRow(Problem("wrong type", "it is {is}, not {wanted}", "Make it {wanted}", place, values))
+
+
+def absent(row: Mapping[str, object], name: str) -> BadRow:
+    """Return the error of a row that lacks a field."""
+    values = {"name": name, "columns": ", ".join(map(str, row)) or "-"}
+    return BadRow(
+        Problem(
+            "field missing",
+            "the field `{name}` is missing; it has: {columns}",
+            "Set `shape:` or `text:` to what the rows hold",
+            name,
+            values,
+        )
+    )
+
+
+_KINDS = {
+    "dict": "an object",
+    "list": "a list",
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "NoneType": "null",
+}

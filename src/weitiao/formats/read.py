@@ -1,5 +1,6 @@
 """From a row of any known shape to messages: which shapes there are, how they are recognised, how they are read."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,8 +8,9 @@ from typing import Any
 
 import orjson
 
+from weitiao.formats import annotated, tools
 from weitiao.formats.marked import read_marked
-from weitiao.formats.problem import EMPTY, BadRow, Problem
+from weitiao.formats.problem import EMPTY, BadRow, Problem, absent, wrong_type
 
 Row = dict[str, Any]
 Message = tuple[str, str]
@@ -70,6 +72,8 @@ SHAPES: dict[str, Turns | Pairs | Columns | None] = {
     ),
     "guanaco": None,
     "posts": None,
+    # Exports of annotation tools; what people were shown is again of one of the shapes above.
+    **dict.fromkeys(tools.TOOLS),
 }
 
 # What others call the roles.
@@ -97,6 +101,8 @@ _PLAIN_WORDS = {"system", "user", "human", "assistant", "gpt", "tool", "observat
 
 def recognise(row: Row) -> str | None:
     """Return the shape of a row, or None. Names decide, and for a list of turns the keys of the first one."""
+    if tool := tools.recognise_task(row):
+        return tool
     container = _container(tuple(row))
     if container is None:
         return _shape_of(tuple(row))
@@ -122,7 +128,9 @@ def read(row: Row, shape: str, text: str | None = None) -> Reading:
     Raises BadRow if the row is not of the shape, a field of it has the wrong type, or it says nothing.
     """
     kind = SHAPES[shape]
-    if isinstance(kind, Turns):
+    if shape in tools.TOOLS:
+        found = Reading(*annotated.answered(tools.task_of(row, shape), lambda shown: _read_shown(shown, text)))
+    elif isinstance(kind, Turns):
         found = _read_turns(row, kind)
     elif isinstance(kind, Pairs):
         found = _read_pairs(row, kind)
@@ -200,7 +208,7 @@ def _read_turns(row: Row, kind: Turns) -> Reading:
     kept: Row = {}
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise _wrong(item, f"{container}[{index}]", "an object")
+            raise wrong_type(item, f"{container}[{index}]", "an object")
         word = item.get(kind.role)
         role = ROLE_WORDS.get(word) if isinstance(word, str) else None
         if role is None:
@@ -241,7 +249,7 @@ def _content(item: Row, kind: Turns, place: str) -> str:
             )
         return ""
     if not isinstance(content, list):
-        raise _wrong(content, f"{place}.{kind.content}", "a text")
+        raise wrong_type(content, f"{place}.{kind.content}", "a text")
     return "".join(text for part in content if (text := _text_of(part)) is not None)
 
 
@@ -263,7 +271,7 @@ def _read_pairs(row: Row, kind: Pairs) -> Reading:
     for index, item in enumerate(items):
         place = f"{container}[{index}]"
         if not isinstance(item, dict):
-            raise _wrong(item, place, "an object")
+            raise wrong_type(item, place, "an object")
         used = {kind.question, kind.answer}
         if kind.system and index == 0 and item.get(kind.system) and isinstance(item[kind.system], str):
             messages.append(("system", item[kind.system]))
@@ -283,7 +291,7 @@ def _read_pairs(row: Row, kind: Pairs) -> Reading:
 def _read_columns(row: Row, shape: str, kind: Columns) -> Reading:
     names = _columns(tuple(row), shape)
     if not names["question"]:
-        raise _absent(row, kind.question[0])
+        raise absent(row, kind.question[0])
     used = set(names.values())
     fields = {key: value for key, value in row.items() if key not in used}
     messages: list[Message] = []
@@ -307,19 +315,36 @@ def _read_columns(row: Row, shape: str, kind: Columns) -> Reading:
 def _read_post(row: Row, text: str | None) -> Reading:
     column = text or _post_column(tuple(row)) or (next(iter(row)) if len(row) == 1 else None)
     if column is None or column not in row:
-        raise _absent(row, column or "text")
+        raise absent(row, column or "text")
     content = _text(row, column)
     return Reading([("passage", content)], {key: value for key, value in row.items() if key != column})
+
+
+def _read_shown(row: Row, text: str | None) -> tuple[list[Message], Row]:
+    """Read what annotators were shown: a row of a known shape, a conversation of any name, or the one text."""
+    shape = "posts" if text else recognise(row)
+    if shape in (None, "posts") and not text:
+        chat = next((name for name, value in row.items() if annotated.is_chat(value)), None)
+        texts = [name for name, value in row.items() if isinstance(value, str) and not _ELSEWHERE.match(value)]
+        if chat:
+            row, shape = {"messages": row[chat], **{key: row[key] for key in row if key != chat}}, "openai"
+        elif not shape:
+            shape, text = "posts", texts[0] if len(texts) == 1 else "text"
+    found = read(row, shape or "posts", text)
+    return list(found.messages), found.fields
+
+
+_ELSEWHERE = re.compile(r"(?:\w+://|/)\S*$")  # the address of a picture or a sound, no text to read
 
 
 def _history(value: object, name: str) -> list[Message]:
     items = _items(value) if value else []
     if items is None:
-        raise _wrong(value, name, "a list")
+        raise wrong_type(value, name, "a list")
     messages: list[Message] = []
     for index, item in enumerate(items):
         if not (isinstance(item, list) and len(item) == 2 and all(isinstance(text, str) for text in item)):
-            raise _wrong(item, f"{name}[{index}]", "a pair of texts")
+            raise wrong_type(item, f"{name}[{index}]", "a pair of texts")
         messages += [("user", item[0]), ("assistant", item[1])]
     return messages
 
@@ -327,7 +352,7 @@ def _history(value: object, name: str) -> list[Message]:
 def _system(value: object, name: str, messages: list[Message], fields: Row) -> None:
     """Put a system text of the whole row in front; where the turns already have one, it stays a field."""
     if value is not None and not isinstance(value, str):
-        raise _wrong(value, name, "a text")
+        raise wrong_type(value, name, "a text")
     if not value:
         return
     if messages and messages[0][0] == "system":
@@ -339,12 +364,12 @@ def _system(value: object, name: str, messages: list[Message], fields: Row) -> N
 def _list_of(row: Row) -> tuple[str, Sequence[Any]]:
     container = _container(tuple(row))
     if container is None:
-        raise _absent(row, CONTAINERS[0])
+        raise absent(row, CONTAINERS[0])
     items = _items(row[container])
     if items is None:
         if row[container] is None:
             return container, []
-        raise _wrong(row[container], container, "a list")
+        raise wrong_type(row[container], container, "a list")
     return container, items
 
 
@@ -354,38 +379,9 @@ def _text(row: Mapping[str, Any], name: str, place: str = "") -> str:
         return value
     if value is None:
         return ""
-    raise _wrong(value, f"{place}.{name}".lstrip("."), "a text")
-
-
-def _wrong(value: object, place: str, wanted: str) -> BadRow:
-    values = {"is": _KINDS.get(type(value).__name__, type(value).__name__), "wanted": wanted}
-    return BadRow(Problem("wrong type", "it is {is}, not {wanted}", "Make it {wanted}", place, values))
-
-
-_KINDS = {
-    "dict": "an object",
-    "list": "a list",
-    "str": "a text",
-    "int": "a number",
-    "float": "a number",
-    "bool": "true or false",
-    "NoneType": "null",
-}
+    raise wrong_type(value, f"{place}.{name}".lstrip("."), "a text")
 
 
 def _role(word: object, place: str) -> BadRow:
     values = {"role": str(word), "known": "system, user, assistant, tool"}
     return BadRow(Problem("unknown role", "no such role: {role}", "Roles are {known}", place, values))
-
-
-def _absent(row: Row, name: str) -> BadRow:
-    values = {"name": name, "columns": ", ".join(map(str, row)) or "-"}
-    return BadRow(
-        Problem(
-            "field missing",
-            "the field `{name}` is missing; it has: {columns}",
-            "Set `shape:` or `text:` to what the rows hold",
-            name,
-            values,
-        )
-    )

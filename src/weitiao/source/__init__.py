@@ -9,7 +9,7 @@ from weitiao.stage import Stage
 
 Shape = Literal[
     "auto", "records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca", "alpaca_zh", "qa", "guanaco", "posts",
-    "lines", "thread", "article", "page",
+    "label_studio", "doccano", "doccano_seq2seq", "argilla", "lines", "thread", "article", "page",
 ]  # fmt: skip
 # What a text or page is cut into; rows of other files are then recognised as they are.
 CUTS = ("auto", "lines", "thread", "article", "page")
@@ -18,7 +18,10 @@ CUTS = ("auto", "lines", "thread", "article", "page")
 class Source(Settings):
     """Which files to read, and how."""
 
-    inputs: list[str] = Field(min_length=1, description="Files, folders and glob patterns, relative to the recipe")
+    inputs: list[str] = Field(
+        min_length=1,
+        description="Files, folders and patterns, relative to the recipe; a data set as hf:OWNER/NAME[:CONFIG][:SPLIT]",
+    )
     shape: Shape = Field(
         "auto",
         description="What a row is, where it is not found by itself; `lines`: a line of a text; of a page `posts`, "

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weitiao.errors import UserError
+from weitiao.source import hub, publisher
 from weitiao.source.collected import INDEX, Collected, pages
+from weitiao.source.hub import Remote
 from weitiao.store import file_digest
 from weitiao.talk import t
 
@@ -29,6 +31,9 @@ KINDS = {
     ".text": "text",
     ".md": "text",
     ".markdown": "text",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".epub": "epub",
 }
 PACKED = (".gz", ".zst", ".zstd")
 # Names that speak of the folder; they are read only where they are named.
@@ -42,6 +47,7 @@ class Input:
     uri: str
     path: Path
     collected: Collected | None = None
+    remote: Remote | None = None  # on a hub; `path` is then only its name
 
     @property
     def kind(self) -> str:
@@ -55,6 +61,11 @@ class Found:
 
     files: list[Input]
     left: list[str]
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """The data sets of hubs among them, and the revision of each."""
+        return {item.remote.name: item.remote.revision for item in self.files if item.remote}
 
 
 def kind_of(path: Path) -> str:
@@ -74,6 +85,9 @@ def find(inputs: Iterable[str], folder: Path) -> Found:
     files: dict[str, Input] = {}
     left: list[str] = []
     for text in inputs:
+        if hub.is_name(text):
+            files.update((remote.address, _remote(remote)) for remote in hub.files_of(text))
+            continue
         path = folder / Path(text).expanduser()
         if path.is_dir():
             found = _walk(path, folder)
@@ -88,8 +102,18 @@ def find(inputs: Iterable[str], folder: Path) -> Found:
 
 
 def digests(inputs: Iterable[str], folder: Path) -> list[list[str]]:
-    """Return address and digest of every file that `inputs` name."""
-    return [[item.uri, file_digest(item.path)] for item in find(inputs, folder).files]
+    """Return address and digest of every file that `inputs` name; of a file on a hub the revision."""
+    found = find(inputs, folder).files
+    return [
+        [item.uri, item.remote.address if item.remote else file_digest(item.path)]
+        + ([item.collected.licence] if item.collected and item.collected.licence else [])
+        for item in found
+    ]
+
+
+def _remote(remote: Remote) -> Input:
+    from_hub = Collected(remote.address, "", remote.licence)
+    return Input(f"{remote.name}/{remote.path}", Path(remote.path), from_hub, remote)
 
 
 def _input(path: Path, folder: Path) -> Input:
@@ -100,13 +124,16 @@ def _walk(top: Path, folder: Path) -> Found:
     files: list[Input] = []
     left: list[str] = []
     known = pages(top)
+    stated = publisher.licence(top)
     for here, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(here) / name
             if name.startswith(".") or path == top / INDEX:
                 continue
-            item = replace(_input(path, folder), collected=known.get(path.relative_to(top).as_posix()))
+            item = _input(path, folder)
+            own = known.get(path.relative_to(top).as_posix())
+            item = replace(item, collected=own or (Collected(item.uri, "", stated) if stated else None))
             readable = item.kind and not name.lower().startswith(_ABOUT)
             files.append(item) if readable else left.append(item.uri)
     if not files:

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import orjson
 
-from weitiao.formats import BadRow, Problem
+from weitiao.formats import BadRow, Problem, recognise_task
 from weitiao.source import json_slips, text
 from weitiao.source.rows import Row
 
@@ -85,7 +85,7 @@ def _object(buffer: str, encoding: str) -> Iterator[Row]:
         return
     lists = [key for key, item in value.items() if isinstance(item, list) and item and isinstance(item[0], dict)]
     whole = {"messages", "conversations", "conversation", "dialogue", "dialog", "history", "instruction"} & set(value)
-    if len(lists) != 1 or whole:
+    if len(lists) != 1 or whole or recognise_task(value):
         yield Row(1, "1", raw, value)
         return
     for number, item in enumerate(value[lists[0]], 1):

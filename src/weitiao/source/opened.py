@@ -8,15 +8,15 @@ from pathlib import Path
 import orjson
 
 from weitiao.formats import Problem
-from weitiao.source import text
+from weitiao.source import documents, text
 from weitiao.source.collected import Collected
 from weitiao.source.files import Input
 from weitiao.talk import t
 
 _HEAD = 1 << 16
+PACKED = ("xlsx", "parquet", *documents.KINDS)  # which are no text as they lie there
 
 _BINARY = (
-    (b"%PDF", "a PDF"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
@@ -57,7 +57,9 @@ class Opened:
 
 
 def open_file(item: Input, encoding: str, aside: Path) -> Opened:
-    """Look at a file; `aside` is a folder for unpacked copies."""
+    """Look at a file; `aside` is a folder for unpacked copies. One that is on a hub is fetched."""
+    if item.remote:
+        item = replace(item, path=item.remote.fetch())
     return replace(_open(item, encoding, aside), collected=item.collected)
 
 
@@ -66,7 +68,9 @@ def _open(item: Input, encoding: str, aside: Path) -> Opened:
     path, problem = text.unpack(item.path, aside)
     head = _head(path)
     kind, wrong = _kind(item, path, head)
-    if wrong or kind in ("xlsx", "parquet"):
+    if kind in documents.KINDS and not wrong:
+        documents.require(kind)
+    if wrong or kind in PACKED:
         none = text.Encoding("utf-8")
         return Opened(item.uri, path, kind or "text", none, "utf-8", problem or wrong, not (problem or wrong))
     declared = match[1].decode("ascii") if kind == "html" and (match := _CHARSET.search(head)) else ""
@@ -121,18 +125,14 @@ def _kind(item: Input, path: Path, head: bytes) -> tuple[str, Problem | None]:
     """Return what the file is, by its first bytes before its name, and what is wrong if that is nothing we read."""
     if head.startswith(b"PK\x03\x04"):
         return _zipped(path)
-    if head.startswith(b"PAR1"):
-        return "parquet", None
-    for magic, name in _BINARY:
-        if head.startswith(magic):
-            return "", Problem(
-                "not text", "the file is {what}", "Save its text in a format that is read", values={"what": name}
-            )
+    if found := _by_magic(head):
+        return found
     kind = item.kind
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return kind, Problem("LFS pointer", "a Git LFS pointer, not the file itself", "Run `git lfs pull` there")
-    if kind in ("xlsx", "parquet") and head:
-        return kind, Problem("not a table", "the file is not {kind}", "Get it again", values={"kind": kind.upper()})
+    if kind in PACKED and head:
+        reason = "not a document" if kind in documents.KINDS else "not a table"
+        return kind, Problem(reason, "the file is not {kind}", "Get it again", values={"kind": kind.upper()})
     if not kind and _DUMP.match(head):
         return "stack_exchange", None
     if _PAGE.match(head) and kind not in ("html", "text"):
@@ -148,6 +148,20 @@ def _kind(item: Input, path: Path, head: bytes) -> tuple[str, Problem | None]:
     return kind, None
 
 
+def _by_magic(head: bytes) -> tuple[str, Problem | None] | None:
+    """Return what the first bytes say beyond doubt."""
+    if b"%PDF-" in head[:1024]:  # some programs write a line before it
+        return "pdf", None
+    if head.startswith(b"PAR1"):
+        return "parquet", None
+    for magic, name in _BINARY:
+        if head.startswith(magic):
+            return "", Problem(
+                "not text", "the file is {what}", "Save its text in a format that is read", values={"what": name}
+            )
+    return None
+
+
 def _zipped(path: Path) -> tuple[str, Problem | None]:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -156,8 +170,10 @@ def _zipped(path: Path) -> tuple[str, Problem | None]:
         return "", Problem("broken archive", "a damaged ZIP or Office file", "Get the file again")
     if "xl/workbook.xml" in names:
         return "xlsx", None
-    if any(name.startswith("word/") for name in names):
-        return "", Problem("not text", "a Word file", "Save it as .txt or .html")
+    if "word/document.xml" in names:
+        return "docx", None
+    if "META-INF/container.xml" in names:
+        return "epub", None
     return "", Problem("not text", "a ZIP archive", "Unpack it and name the folder")
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weitiao.source import json_rows, pages, stack_exchange, tables
+from weitiao.source import documents, json_rows, pages, stack_exchange, tables
 from weitiao.source.opened import Opened
 from weitiao.source.rows import Row
 
@@ -59,7 +59,7 @@ def plans(files: list[Opened]) -> Iterator[Plan]:
             pieces += _lines(file)
             if file.problem:
                 pieces.append(Piece((dataclasses.replace(file, readable=False),)))
-        elif size <= PIECE:
+        elif size <= PIECE or file.kind in documents.KINDS:
             pieces.append(Piece((file,)))
         else:
             yield Plan(tuple(_bundled(pieces)))
@@ -69,8 +69,8 @@ def plans(files: list[Opened]) -> Iterator[Plan]:
 
 
 def _size(file: Opened) -> int:
-    """Return about how many bytes a file has when read; Parquet and XLSX are packed."""
-    packed = 8 if file.kind in ("parquet", "xlsx") else 1
+    """Return about how many bytes a file has when read, or what is as much work; Parquet and XLSX are packed."""
+    packed = 8 if file.kind in ("parquet", "xlsx") else 16 if file.kind in documents.KINDS else 1
     return file.path.stat().st_size * packed if file.readable else 0
 
 
@@ -119,6 +119,8 @@ def _whole(file: Opened, shape: str) -> Iterator[Row]:
             yield from tables.read_parquet(file.path)
         case "stack_exchange":
             yield from stack_exchange.read_posts(file.path, file.uri)
+        case "pdf" | "docx" | "epub":
+            yield from documents.read(file.path, file.kind)
         case "html":
             yield from pages.read_page(file.path, encoding, shape)
         case _:

@@ -45,6 +45,7 @@ def run(job: Job) -> Outcome:
         _once_each(job.draft, parts)
     guessed = {file.uri: file.encoding.name for file in files if file.encoding.guessed}
     facts = {"files": len(files), "shapes": dict(tally.shapes), "encodings_guessed": guessed, "not_read": found.left}
+    facts |= {"revisions": found.revisions} if found.revisions else {}
     return Outcome(total, tally.kept, dict(tally.refused), facts)
 
 

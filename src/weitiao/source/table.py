@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 
 from weitiao import checks, ledger, record
-from weitiao.formats import EMPTY, BadRow, Problem, Reading, read, recognise
+from weitiao.formats import EMPTY, NO_FAULT, TOOLS, BadRow, Problem, Reading, read, recognise, recognise_task
 from weitiao.source import CUTS, Source
 from weitiao.source.opened import Opened
 from weitiao.source.rows import Row
@@ -60,8 +60,8 @@ class Tally:
 
     @property
     def bad(self) -> int:
-        """How many rows need `skip_bad`: all but the empty ones."""
-        return self.refused.total() - self.refused[EMPTY]
+        """How many rows need `skip_bad`: all but the empty ones and those that annotators left out."""
+        return sum(count for reason, count in self.refused.items() if reason not in NO_FAULT)
 
     def add(self, other: "Tally") -> None:
         """Count another's rows too."""
@@ -111,7 +111,9 @@ def understand(row: Row, file: Opened, settings: Source) -> Understood:
     if row.problem:
         raise BadRow(row.problem)
     value = row.value
-    shape: str = "posts" if settings.text else settings.shape
+    shape: str = settings.shape
+    if settings.text and shape not in TOOLS:
+        shape = recognise_task(value) or "posts"
     if shape in CUTS:
         found = recognise(value)
         if found is None and len(value) == 1 and file.kind in ("jsonl", "json", "parquet"):
@@ -173,7 +175,7 @@ class Table:
         self._parents.append(own.get("parents") or [])
         self._families.append(own.get("family"))
         facts = found.facts()
-        if page and not own:
+        if page and page.time and not own:
             facts["source"] = {**facts.get("source", {}), "collected": page.time, "file": file.uri}
         self._facts.append(_json(facts))
         self.tally.kept += 1
@@ -213,7 +215,7 @@ class Table:
     def _refuse(self, row: Row, file: Opened, problem: Problem) -> None:
         place = place_of(row, file, problem)
         self.tally.refused[problem.reason] += 1
-        if problem.reason != EMPTY:
+        if problem.reason not in NO_FAULT:
             self.tally.wrong.add(place, problem)
         self._events.append(
             {
