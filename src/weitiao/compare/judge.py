@@ -11,7 +11,6 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, BeforeValidator, Field
 
 from weitiao.compare import Judge
-from weitiao.compare.wording import script
 from weitiao.errors import UserError
 from weitiao.llm import family
 from weitiao.llm.cache import Cache, keys
@@ -19,6 +18,7 @@ from weitiao.llm.call import Failure, Reply, Request
 from weitiao.llm.client import ask_all, secret
 from weitiao.llm.money import Purse
 from weitiao.record import Record
+from weitiao.script import script
 from weitiao.stage import Reporter
 from weitiao.store import digest
 from weitiao.talk import t
