@@ -22,6 +22,7 @@ _AROUND = {
     "zh": {
         "casual": "哎我突然想到个事儿，{}有人晓得不",
         "formal": "您好，本人近日对一个问题颇感困惑，敬请指教：{}谨此致谢。",
+        "dialect": "摆个龙门阵哈，我硬是没搞醒豁这个事情，劳烦哪个老师给我摆一哈嘛：{}莫笑我哈，我脑壳有点憨。",
         "wordy": "昨天跟几个朋友吃饭聊天，聊着聊着就说到这么一件事：{}我们争了半天也没个结果。",
     },
     "en": {
@@ -88,6 +89,7 @@ def _texts(prompt: str) -> list[str]:
     if re.search("手快|in a hurry", prompt):
         return [text.replace("会不会", "会布会").replace("the ", "teh ", 1) for text in texts]
     style = "formal" if re.search("书面、正式|in writing, formal", prompt) else "casual"
+    style = "dialect" if "四川话" in prompt else style
     return [_AROUND[own][style].format(text) for text in texts]
 
 

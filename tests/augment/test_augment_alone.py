@@ -144,6 +144,7 @@ def test_one_more_seed_changes_one_group() -> None:
 
 
 @given(TALKS, TALKS)
+@settings(max_examples=30, deadline=None)
 def test_what_the_guard_lets_in_is_like_nothing_before_it(
     talks: list[tuple[str, str]], new: list[tuple[str, str]]
 ) -> None:
