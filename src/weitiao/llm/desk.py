@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -18,6 +18,8 @@ from weitiao.llm.prompts import Prompts
 from weitiao.script import script
 from weitiao.stage import Job, Reporter
 from weitiao.talk import t
+
+T = TypeVar("T", bound=Teacher)
 
 TEACHERS = "teachers.sqlite"  # in the run's folder; all its stages share it
 OURS = "batch-*.jsonl"  # what is uploaded; other files of the folder are what came back
@@ -138,7 +140,8 @@ def open_desk(job: Job, settings: Taught, wanted: Sequence[str], *, planning: bo
     Raises UserError, before anything is spent, for a teacher that is not given or cannot be asked, and for prompts that
     are none.
     """
-    prompts, teacher = Prompts(_folder(settings.prompts, job), wanted), local(settings.teacher, job.recipe.folder)
+    prompts = Prompts(_folder(settings.prompts, job), wanted)
+    teacher = settings.teacher and local(settings.teacher, job.recipe.folder)
     if wanted and teacher is None:
         raise UserError(
             t("{where} asks a teacher, and none is given", where=f"`{job.stage}`"),
@@ -160,16 +163,16 @@ def open_desk(job: Job, settings: Taught, wanted: Sequence[str], *, planning: bo
         )
 
 
-def local(teacher: Teacher | None, folder: Path) -> Teacher | None:
+def local(teacher: T, folder: Path) -> T:
     """Return the teacher with the folder of a local model seen from the recipe's."""
-    if teacher is None or teacher.endpoint is not None:
+    if teacher.endpoint is not None:
         return teacher
     return teacher.model_copy(update={"model": str(folder / Path(teacher.model).expanduser())})
 
 
 def state(settings: Taught, folder: Path, wanted: Sequence[str]) -> object:
     """Return what decides the answers beside a stage's steps: who is asked, how, and by which prompts."""
-    teacher = local(settings.teacher, folder) if wanted else None
+    teacher = local(settings.teacher, folder) if wanted and settings.teacher else None
     own = folder / Path(settings.prompts).expanduser() if settings.prompts else None
     return [teacher and [*identity(teacher), teacher.sampling], Prompts(own, wanted).digests]
 

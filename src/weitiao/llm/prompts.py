@@ -98,7 +98,7 @@ def fill(filled: Template, values: Mapping[str, Any], path: Path) -> str:
     except (TemplateError, TypeError) as error:
         raise UserError(
             t("{path} cannot be filled in: {error}", path=path, error=error),
-            t("It may name what the prompt that ships names: `weitiao prompts show {name}`", name=path.stem),
+            t("It may name what the prompt that ships names: `weitiao prompts list` tells it"),
         ) from None
 
 
