@@ -57,18 +57,18 @@ class Guard:
         near = _near(texts, int(number[:there].max(initial=-1)) + 1)
         wanted = np.unique(np.concatenate([number[there:], np.array([n for m in near.values() for n in m], dtype=int)]))
         owners: dict[int, list[tuple[str, set[str]]]] = defaultdict(list)
-        for place in np.flatnonzero(np.isin(number[:there], wanted)).tolist():
-            owners[int(number[place])].append(_kin(self._rows, place))
+        involved = np.flatnonzero(np.isin(number[:there], wanted))
+        for text, own in zip(number[involved].tolist(), _kin(self._rows[involved]), strict=True):
+            owners[text].append(own)
         found: list[tuple[str, float] | None] = []
-        for place, text in enumerate(number[there:].tolist()):
-            own, kin = _kin(new, place)
+        for place, (text, (own_id, kin)) in enumerate(zip(number[there:].tolist(), _kin(new), strict=True)):
             twins = [(of, 1.0) for of, _ in owners[text]]
             for other, similarity in near[text].items():
                 twins += [(of, similarity) for of, theirs in owners[other] if not (close[place] and kin & theirs)]
             best = max(twins, key=lambda twin: twin[1], default=None)
             found.append(best)
             if best is None:
-                owners[text].append((own, kin))
+                owners[text].append((own_id, kin))
         return found
 
 
@@ -93,9 +93,8 @@ def _row(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select("id", kin=kin).hstack(compared)
 
 
-def _kin(rows: pl.DataFrame, place: int) -> tuple[str, set[str]]:
-    own, kin = rows.select("id", "kin").row(place)
-    return own, set(kin)
+def _kin(rows: pl.DataFrame) -> list[tuple[str, set[str]]]:
+    return [(own, set(kin)) for own, kin in rows.select("id", "kin").iter_rows()]
 
 
 def _empty(child: Record) -> Against | None:

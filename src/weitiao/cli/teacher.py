@@ -73,8 +73,8 @@ def tell_plan(plans: Mapping[str, Plan], as_json: bool) -> None:
         t("In all: {calls} calls; {money}", calls=f"{total['calls']:,}", money=_money(total["likely"], total["most"]))
     )
     for name, plan in plans.items():
-        for number, body in enumerate(plan.samples[:1], 1):
-            print(f"\n--- {name} {number}\n{_shown(body)}")
+        for body in plan.samples[:1]:
+            print(f"\n--- {name}\n{_shown(body)}")
 
 
 def _price(text: str) -> dict[str, float]:
