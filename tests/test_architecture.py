@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "weitiao"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-STAGES = ("source", "prepare", "split", "export", "train", "merge", "compare", "chat")
+STAGES = ("source", "prepare", "augment", "split", "export", "train", "merge", "compare", "chat")
 # From high to low; a module imports only from its own place or from a lower line, and no stage another stage.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("step", "checks", "traps"),
     ("recipe",),
     ("formats",),
-    ("record", "ledger"),
+    ("record", "ledger", "script"),
     ("talk", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -46,7 +46,7 @@ HOMES = {
     "modelscope": ("model",),
     "modelscope_hub": ("model", "source/hub.py"),
     "sacrebleu": ("compare",),
-    "jinja2": ("compare", "model"),
+    "jinja2": ("compare", "llm", "model"),
     "nicegui": ("serve",),
     "opencc": ("prepare",),
     "ftfy": ("prepare",),

@@ -4,7 +4,7 @@ from typing import Literal
 
 import polars as pl
 
-Action = Literal["dropped", "changed", "assigned", "refused", "cut", "skipped", "trained", "answered"]
+Action = Literal["dropped", "changed", "assigned", "refused", "cut", "skipped", "trained", "answered", "made", "failed"]
 
 SCHEMA: dict[str, pl.DataType] = {
     "id": pl.String(),

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import weitiao
-from weitiao import compare, export, merge, prepare, source, split, train
+from weitiao import augment, compare, export, merge, prepare, source, split, train
 from weitiao.errors import UserError
+from weitiao.llm.money import Plan
 from weitiao.model import hub
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Job, Outcome, Reporter, Silent, Stage
@@ -18,6 +19,7 @@ from weitiao.talk import t
 STAGES: tuple[Stage, ...] = (
     source.STAGE,
     prepare.STAGE,
+    augment.STAGE,
     split.STAGE,
     export.STAGE,
     train.STAGE,
@@ -25,6 +27,7 @@ STAGES: tuple[Stage, ...] = (
     compare.STAGE,
 )
 
+TEACHING = tuple(stage.name for stage in STAGES if stage.plan)
 SETTINGS: dict[str, type[Settings]] = {stage.name: stage.settings for stage in STAGES}
 
 
@@ -72,6 +75,25 @@ def run(
             forced = forced or stage.name == first
             line.pass_by(stage, forced)
     return list(line.done.values())
+
+
+def preview(recipe: Recipe, runs: Path | None = None, *, reporter: Reporter | None = None) -> dict[str, Plan]:
+    """Return what a teacher would be asked, by `stage/step`, and ask nothing.
+
+    Stages before it run. Of several stages that ask, the first whose answers are not all known is told: what the next
+    one asks depends on them.
+    """
+    chosen = _chosen(recipe, None, None)
+    home = Run((runs or recipe.folder / "runs") / recipe.project.name)
+    line = _Line(recipe, home, reporter or Silent())
+    asking = [place for place, stage in enumerate(chosen) if stage.plan]
+    with home.locked():
+        for place, stage in enumerate(chosen[: asking[-1] + 1] if asking else []):
+            plans = line.plan(stage) if stage.plan else {}
+            if any(plan.calls for plan in plans.values()) or place == asking[-1]:
+                return plans
+            line.pass_by(stage, False)
+    raise UserError(t("No stage of the recipe asks a teacher"), t("Stages that do: {names}", names=", ".join(TEACHING)))
 
 
 def _chosen(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
@@ -133,16 +155,25 @@ class _Line:
         basis = self._basis(stage, inputs)
         key = digest(basis)
         stored = self.home.stored(stage.name)
-        fresh = forced or stored is None or stored.manifest["key"] != key
+        # A stage that has failures to try again is not finished, though what came of it is there.
+        again = stored is not None and stored.manifest["facts"].get("again", False)
+        fresh = forced or again or stored is None or stored.manifest["key"] != key
         if stored is None or fresh:
             stored = self._run(stage, inputs, basis, key)
         self.done[stage.name] = Done(stage, stored, fresh, stored.manifest)
         self.reporter.say(self.done[stage.name].line())
 
+    def plan(self, stage: Stage) -> dict[str, Plan]:
+        """Return what the stage would ask."""
+        inputs = self._inputs(stage)
+        draft = self.home.draft(stage.name, digest(self._basis(stage, inputs)))
+        planned: dict[str, Plan] = _load(stage.plan)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
+        return planned
+
     def _run(self, stage: Stage, inputs: dict[str, Stored], basis: dict[str, Any], key: str) -> Stored:
         start = time.monotonic()
         draft = self.home.draft(stage.name, key)
-        outcome: Outcome = _entry(stage)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
+        outcome: Outcome = _load(stage.entry)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
         _check_sum(stage, outcome)
         came = {
             "total": outcome.total,
@@ -180,8 +211,8 @@ class _Line:
         return run(Recipe(project, sections, self.recipe.folder), self.home.folder, reporter=self.reporter)[-1].stored
 
 
-def _entry(stage: Stage) -> Any:
-    module, _, function = stage.entry.partition(":")
+def _load(entry: str) -> Any:
+    module, _, function = entry.partition(":")
     return vars(importlib.import_module(module))[function]
 
 

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from weitiao.compare.ask import Local
 from weitiao.compare.measures import BETTER, Said, verdict
-from weitiao.compare.wording import drifts, loop, overlap, refuses, repetition, rouge, script
+from weitiao.compare.wording import loop, overlap, refuses, repetition, rouge
 from weitiao.model.load import load_tokenizer
 from weitiao.model.pair import Place
 from weitiao.model.template import Template
+from weitiao.script import drifts, script
 
 
 def test_overlap_is_chrf() -> None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "collect": ("weitiao.cli.collect", "Get pages of the web, politely, into a folder that source reads"),
     "source": ("weitiao.cli.data", "Read files of any format into records"),
     "prepare": ("weitiao.cli.data", "Clean, filter and deduplicate records"),
+    "augment": ("weitiao.cli.data", "Make new records of the ones there, with a teacher or without"),
     "split": ("weitiao.cli.data", "Split into train and test without leaks"),
     "export": ("weitiao.cli.data", "Write training data in a format that trainers read"),
     "train": ("weitiao.cli.train", "Fine-tune a model with LoRA"),
@@ -28,12 +29,13 @@ COMMANDS = {
     "chat": ("weitiao.cli.chat", "Chat with a model in the terminal"),
     "xtuner": ("weitiao.cli.xtuner", "XTuner's verbs and files: configs, checkpoints, names"),
     "traps": ("weitiao.cli.traps", "A world of trick questions: posts to tune on, questions to ask"),
+    "prompts": ("weitiao.cli.prompts", "Show what teachers are asked, and copy it to be edited"),
     "doctor": ("weitiao.cli.doctor", "Tell what this machine has, and what fits into it"),
     "trace": ("weitiao.cli.trace", "Tell one record's whole life"),
 }
 
 # What a missing library belongs to, so that the error can name the line that installs it.
-_TRAIN = ("accelerate", "huggingface_hub", "jinja2", "peft", "sacrebleu", "safetensors", "torch", "transformers")
+_TRAIN = ("accelerate", "huggingface_hub", "peft", "sacrebleu", "safetensors", "torch", "transformers")
 EXTRAS = dict.fromkeys(_TRAIN, "train") | {"gguf": "gguf", "modelscope": "modelscope"}
 
 

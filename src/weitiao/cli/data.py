@@ -1,4 +1,4 @@
-"""`weitiao source | prepare | split | export`: the data stages on plain files, each by way of a recipe."""
+"""`weitiao source | prepare | augment | split | export`: the data stages on plain files, each by way of a recipe."""
 
 import shutil
 import tempfile
@@ -13,10 +13,21 @@ import typer
 
 from weitiao import pipeline, record
 from weitiao.cli import COMMANDS
+from weitiao.cli.teacher import (
+    Budget,
+    DryRun,
+    Endpoint,
+    KeyEnv,
+    Price,
+    TeacherName,
+    paid_folder,
+    teacher_settings,
+    tell_plan,
+)
 from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, summary, with_flags
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
-from weitiao.recipe import Recipe
+from weitiao.recipe import Recipe, plain_value
 from weitiao.source import Source
 from weitiao.source.again import lines
 from weitiao.source.files import find
@@ -28,6 +39,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 Inputs = Annotated[list[str], typer.Argument(metavar="IN...", help=t("Files, folders or patterns"))]
 Out = Annotated[Path, typer.Option("-o", "--out", help=t("Where the records go: a .jsonl or .parquet file"))]
 Ledger = Annotated[Path | None, typer.Option(help=t("Where the ledger goes: a .jsonl or .parquet file"))]
+Seed = Annotated[int | None, typer.Option(help=t("Seed of everything that is drawn at random"))]
 WorkDir = Annotated[Path | None, typer.Option(help=t("Keep the run here, so that an interrupted one goes on"))]
 
 _FOLDERS = ("llamafactory", "hf")  # formats that are a folder
@@ -74,6 +86,51 @@ def prepare(
         _tell(done, out, as_json)
 
 
+@app.command(help=t(COMMANDS["augment"][1]))
+@with_flags("source", without=("inputs",))
+@with_flags("augment", without=("steps", "teacher"))
+def augment(
+    inputs: Inputs,
+    out: Out,
+    steps: Annotated[str, typer.Option(help=t("Steps with commas between, each `name` or `name: {setting: value}`"))],
+    source: dict[str, Any],
+    augment: dict[str, Any],
+    endpoint: Endpoint = None,
+    teacher: TeacherName = None,
+    key_env: KeyEnv = None,
+    price: Price = None,
+    budget: Budget = None,
+    dry_run: DryRun = False,
+    seed: Seed = None,
+    ledger: Ledger = None,
+    work_dir: WorkDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make new records of the ones there, with a teacher or without; those there stay as they are."""
+    asked = teacher_settings(endpoint, teacher, key_env, price, budget)
+    settings = {**augment, "steps": plain_value(f"[{steps}]"), **({"teacher": asked} if asked else {})}
+    data: dict[str, Any] = {"source": {"inputs": inputs, **source}, "augment": settings}
+    if seed is not None:
+        data["seed"] = seed
+    recipe = _recipe(data, out, (".jsonl", ".parquet"))
+    paid = work_dir or (paid_folder(out) if asked else None)
+    if dry_run:
+        with tempfile.TemporaryDirectory(prefix="weitiao-") as folder:
+            tell_plan(pipeline.preview(recipe, paid or Path(folder), reporter=Terminal()), as_json)
+        return
+    with _run(recipe, paid, ledger) as done:
+        write_records(done[-1], out)
+        _tell(done, out, as_json)
+        if paid and paid != work_dir:
+            for item in done:
+                shutil.rmtree(item.stored.folder)
+            kept = t(
+                "Answers that were paid for are kept in {folder}; the same command asks for none again",
+                folder=paid,
+            )
+            Terminal().say(kept)
+
+
 @app.command(help=t(COMMANDS["split"][1]))
 @with_flags("source", without=("inputs",))
 @with_flags("split", without=("ratios",))
@@ -83,7 +140,7 @@ def split(
     source: dict[str, Any],
     split: dict[str, Any],
     ratios: Annotated[str | None, typer.Option(help=t("Parts and their shares: train=0.7,test=0.3"))] = None,
-    seed: Annotated[int | None, typer.Option(help=t("Seed of everything that is drawn at random"))] = None,
+    seed: Seed = None,
     ledger: Ledger = None,
     work_dir: WorkDir = None,
     as_json: AsJson = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from weitiao import pipeline
+from weitiao.cli.teacher import DryRun, tell_plan
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, summary
 from weitiao.recipe import load
 from weitiao.talk import t
@@ -28,11 +29,15 @@ def run(
     ] = None,
     runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
     trust_remote_code: Trust = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe; stages that are finished and unchanged are not run again."""
     trusted = ["trust_remote_code=true"] if trust_remote_code else []
     checked = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *trusted])
+    if dry_run:
+        tell_plan(pipeline.preview(checked, runs, reporter=Terminal()), as_json)
+        return
     done = pipeline.run(checked, runs, first=first, last=last, reporter=Terminal())
     result = summary(done)
     if as_json:

@@ -22,7 +22,7 @@ class Judge(Teacher):
         0.0, ge=0, description="How freely tokens of the verdict are drawn; null: as the server likes"
     )
     rubric: str | None = Field(
-        None, description="File with the judge's rubric, a copy of the one that ships with your changes"
+        None, description="File with the judge's rubric, a copy that you have edited: `weitiao prompts copy judge DIR`"
     )
 
 

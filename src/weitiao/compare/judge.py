@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template
 from pydantic import BaseModel, BeforeValidator, Field
 
 from weitiao.compare import Judge
-from weitiao.compare.wording import script
 from weitiao.errors import UserError
-from weitiao.llm import family
+from weitiao.llm import family, prompts
 from weitiao.llm.cache import Cache, keys
 from weitiao.llm.call import Failure, Reply, Request
 from weitiao.llm.client import ask_all, secret
+from weitiao.llm.desk import local
 from weitiao.llm.money import Purse
 from weitiao.record import Record
+from weitiao.script import script
 from weitiao.stage import Reporter
-from weitiao.store import digest
 from weitiao.talk import t
 
 STEP = "compare.judge"
@@ -62,8 +61,7 @@ class Bench:
         Raises UserError for a rubric that cannot be read, a missing key, a model folder that is none, a budget
         without prices.
         """
-        local = {} if settings.endpoint else {"model": str(folder / Path(settings.model).expanduser())}
-        judge = settings.model_copy(update=local)
+        judge = local(settings, folder)
         rubric = _read(folder / Path(settings.rubric).expanduser()) if settings.rubric else None
         with Cache(cache) as kept:
             keys(judge, [])
@@ -78,8 +76,10 @@ class Bench:
         one of the orders holds the reasons under `failed`, and nothing else.
         """
         language = spoken(rows)
-        template = _template(self.rubric or _read(Path(__file__).with_name(f"judge.{language}.j2")))
-        requests = [Request((("user", _prompt(template, row, *order)),), Opinion) for row in rows for order in _ORDERS]
+        path = Path(self.judge.rubric or f"judge.{language}.j2")
+        template = prompts.template(self.rubric or prompts.read("judge", language), path)
+        asked = [_prompt(template, row, order, path) for row in rows for order in _ORDERS]
+        requests = [Request((("user", text),), Opinion) for text in asked]
         outcomes: dict[int, Reply | Failure] = {}
         with Cache(self.cache) as cache:
             outcomes.update(ask_all(requests, self.judge, cache, STEP, reporter))
@@ -92,7 +92,7 @@ class Bench:
         return {
             "model": Path(self.judge.model).name if self.judge.endpoint is None else self.judge.model,
             "at": family(self.judge.endpoint) if self.judge.endpoint else "folder",
-            "rubric": Path(self.judge.rubric).name if self.judge.rubric else f"judge.{language}.j2",
+            "rubric": path.name,
             "asked": len(requests),
             "failed": dict(failed.most_common()),
             "cost": {
@@ -137,38 +137,14 @@ def _read(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(t("Cannot read the rubric {path}: {error}", path=path, error=error)) from None
-    _prompt(_template(text), _SAMPLE, *SIDES)
+    _prompt(prompts.template(text, path), _SAMPLE, SIDES, path)
     return text
 
 
-def _template(text: str) -> Template:
-    # A recipe may be a stranger's, and so may its rubric: the sandbox lets it fill in texts, and nothing more.
-    place = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    try:
-        return place.from_string(text)
-    except TemplateError as error:
-        raise _unfit(error) from None
-
-
-def _prompt(template: Template, row: Mapping[str, Any], first: str, second: str) -> str:
+def _prompt(template: Template, row: Mapping[str, Any], sides: Sequence[str], path: Path) -> str:
     """Return what the judge reads; no text in it can know the mark that parts the texts."""
-    texts = {
-        "question": row["question"],
-        "reference": row["reference"],
-        "a": row[first]["text"].strip(),
-        "b": row[second]["text"].strip(),
-    }
-    try:
-        return template.render(**texts, mark=f"#{digest(texts)[:10]}")
-    except TemplateError as error:
-        raise _unfit(error) from None
-
-
-def _unfit(error: TemplateError) -> UserError:
-    return UserError(
-        t("The rubric is no template: {error}", error=error),
-        t("It may name question, reference, a, b and mark, as the one that ships does"),
-    )
+    a, b = (row[side]["text"].strip() for side in sides)
+    return prompts.fill(template, {"question": row["question"], "reference": row["reference"], "a": a, "b": b}, path)
 
 
 _SAMPLE = {

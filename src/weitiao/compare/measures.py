@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from weitiao.compare.statistics import Verdict
-from weitiao.compare.wording import drifts, loop, overlap, refuses, repetition, rouge
+from weitiao.compare.wording import loop, overlap, refuses, repetition, rouge
 from weitiao.record import parted
+from weitiao.script import drifts
 
 JUDGED = ("likelihood", "overlap")  # each pair gets a verdict by it
 CLAIMS = ("right", "stopped", "refused", "drifted")  # 0 or 1

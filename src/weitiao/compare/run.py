@@ -16,6 +16,7 @@ from weitiao.compare.ask import Local, Question, Round, Side
 from weitiao.compare.judge import Bench, human
 from weitiao.compare.measures import Said
 from weitiao.errors import UserError
+from weitiao.llm.desk import TEACHERS
 from weitiao.model import pair
 from weitiao.model.template import AUTO
 from weitiao.record import Record, fact, to_records
@@ -24,7 +25,6 @@ from weitiao.store import write_whole
 from weitiao.talk import language, t
 
 OVER_LIMIT = "beyond the limit"
-TEACHERS = "teachers.sqlite"
 
 
 def run(job: Job) -> Outcome:

@@ -1,7 +1,7 @@
 """The teacher layer: any OpenAI-compatible address or a local model folder, asked once, paid once, within a budget."""
 
 import ipaddress
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, field_validator
@@ -50,7 +50,7 @@ class Teacher(Settings):
     budget: float | None = Field(
         None,
         ge=0,
-        description="Most money that a step may cost in all its runs together, in the currency of `prices`",
+        description="Most money that a stage may cost in all its runs together, in the currency of `prices`",
     )
     prices: dict[str, Price] = Field(default_factory=dict, description="Price of each model, by its name")
 
@@ -90,6 +90,18 @@ class Teacher(Settings):
         """Most tokens of an answer."""
         value = self.extra.get("max_completion_tokens")
         return value if isinstance(value, int) else self.max_tokens
+
+
+class Taught(Settings):
+    """What stages share that ask a teacher."""
+
+    teacher: Teacher | None = Field(None, description="Who is asked: `model`, `endpoint`, `prices`, `budget`")
+    prompts: str | None = Field(None, description="Folder with your prompts, as `weitiao prompts copy` writes them")
+    language: Literal["auto", "en", "zh"] = Field("auto", description="Language of the prompts; auto: that of the text")
+    batch: str | None = Field(
+        None,
+        description="Folder of an offline batch: the Batch API's files are written there, its results read",
+    )
 
 
 def family(endpoint: str) -> str:

@@ -12,7 +12,7 @@ from weitiao.llm.answer import judge
 from weitiao.llm.cache import Cache, keys
 from weitiao.llm.call import Failure, Request, Said, Usage
 from weitiao.llm.dialect import Dialect, Trouble, read
-from weitiao.llm.money import cost, most
+from weitiao.llm.money import cost, most, stage_of
 from weitiao.store import write_whole
 from weitiao.talk import t
 
@@ -26,7 +26,7 @@ def write_batch(requests: Sequence[Request], teacher: Teacher, cache: Cache, ste
     Each line's `custom_id` is the digest of the request's key. Returns the files; the user uploads them.
     """
     dialect = Dialect(teacher)
-    spent = cache.spent(step).cost
+    spent = cache.spent(stage_of(step)).cost
     files: list[list[bytes]] = [[]]
     size = 0
     for key, request in dict(zip(keys(teacher, requests), requests, strict=True)).items():
@@ -74,6 +74,12 @@ def read_batch(
         cache.keep(key, outcome, step)
         counts[outcome.reason if isinstance(outcome, Failure) else "answered"] += 1
     return counts
+
+
+def worst(paths: Sequence[Path], teacher: Teacher) -> float:
+    """Return the most that the calls in files of `write_batch` can cost together."""
+    lines = (orjson.loads(line) for path in paths for line in path.read_bytes().splitlines())
+    return sum(_batch_cost(teacher, most(teacher, orjson.dumps(line["body"]))) for line in lines)
 
 
 def _batch_cost(teacher: Teacher, usage: Usage) -> float:

@@ -179,11 +179,11 @@ class Cache:
         self._base.execute("DELETE FROM charges WHERE id = ?", (charge,))
 
     def spent(self, step: str) -> Spent:
-        """Return what a step has cost in all its runs."""
+        """Return what a step has cost in all its runs; a stage's name stands for all its steps, `stage/step`."""
         calls, prompt, completion, cached, cost, unknown = self._base.execute(
             "SELECT count(*), total(prompt * known), total(completion * known), total(cached * known), total(cost),"
-            " total(cost * (1 - known)) FROM charges WHERE step = ?",
-            (step,),
+            " total(cost * (1 - known)) FROM charges WHERE step = ? OR substr(step, 1, length(?) + 1) = ? || '/'",
+            (step, step, step),
         ).fetchone()
         return Spent(calls, Usage(int(prompt), int(completion), int(cached)), cost, unknown)
 

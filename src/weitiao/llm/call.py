@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NOT_CHAT = "not a chat answer"
     BUSY = "server too busy"
     BUDGET = "budget spent"
+    WAITING = "waits for the batch"
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,15 @@ def most(teacher: Teacher, body: bytes) -> Usage:
     return Usage(len(body), teacher.limit)
 
 
-class Purse:
-    """The budget of a step. A call is charged with the most it can cost before it is sent, then with what it did cost.
+def stage_of(step: str) -> str:
+    """Return the stage whose budget pays for a step, from `stage/step`."""
+    return step.partition("/")[0]
 
+
+class Purse:
+    """The budget of a stage, of which `step` is one (`stage/step`).
+
+    A call is charged with the most it can cost before it is sent, then with what it did cost.
     So the book never says less than was spent, not even when the process is killed with calls under way.
     """
 
@@ -45,7 +51,7 @@ class Purse:
                 t("Write it into `prices`, with `input` and `output` for a million tokens"),
             )
         self.teacher, self.cache, self.step = teacher, cache, step
-        self.spent = cache.spent(step).cost
+        self.spent = cache.spent(stage_of(step)).cost
         self.open: dict[int, tuple[Usage, float]] = {}
         self.empty = False
         self._changed = anyio.Event()

@@ -39,15 +39,16 @@ class Pairs:
     similarity: Shares
 
 
-def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = None) -> Iterator[Pairs]:
+def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = None, first: int = 0) -> Iterator[Pairs]:
     """Yield all pairs of near-duplicates among the rows of `key, figures` (each row once), `right` ascending.
 
-    Rows that the caller marks in `gone` between two blocks are looked up no more.
+    Rows that the caller marks in `gone` between two blocks are looked up no more; pairs whose `right` is before
+    `first` are not looked for.
     """
     gone = np.zeros(len(texts), dtype=np.bool_) if gone is None else gone
     joins = _joins(texts, likeness)
     form, numbered = forms(texts["key"])
-    seen, first = gone.copy(), 0
+    seen = gone.copy()
     while first < len(texts):
         lookups = np.cumsum(np.sum([join.index.lookups for join in joins], axis=0)[first:])
         last = first + max(1, int(np.searchsorted(lookups, _BLOCK)))

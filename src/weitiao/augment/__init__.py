@@ -1,0 +1,62 @@
+"""augment: make new records of the ones there, each with its parents; none that is there is touched."""
+
+from pydantic import Field
+
+from weitiao.augment.ask_passages import AskPassages
+from weitiao.augment.back_translate import BackTranslate
+from weitiao.augment.character_noise import CharacterNoise
+from weitiao.augment.evolve import Evolve
+from weitiao.augment.expand import Expand, Teach
+from weitiao.augment.fill_templates import FillTemplates
+from weitiao.augment.merge_turns import MergeTurns
+from weitiao.augment.rephrase import Rephrase
+from weitiao.augment.self_instruct import SelfInstruct
+from weitiao.llm import Taught
+from weitiao.llm.desk import state
+from weitiao.recipe import Recipe
+from weitiao.stage import Stage
+from weitiao.step import one_of
+
+STEPS: tuple[type[Expand], ...] = (
+    Rephrase,
+    BackTranslate,
+    SelfInstruct,
+    Evolve,
+    AskPassages,
+    FillTemplates,
+    CharacterNoise,
+    MergeTurns,
+)
+
+
+class Augment(Taught):
+    """What is made, and who is asked for it."""
+
+    steps: tuple[one_of(*STEPS), ...] = Field(  # type: ignore[valid-type]
+        min_length=1, description="Steps in order, each `name` or `name: {setting: value}`"
+    )
+
+    @property
+    def wanted(self) -> list[str]:
+        """The prompts that the steps use."""
+        return [prompt for step in self.steps if isinstance(step, Teach) for prompt in step.uses]
+
+
+def outside(recipe: Recipe) -> object:
+    """Return what decides the records beside the steps: the teacher and the prompts."""
+    settings = recipe.section("augment", Augment)
+    return state(settings, recipe.folder, settings.wanted)
+
+
+STAGE = Stage(
+    "augment",
+    Augment,
+    "weitiao.augment.run:run",
+    "Augmented {records} records by {added} of {made} made: {calls} calls, {failed} of them failed",
+    reads_records=True,
+    gives_records=True,
+    project=("seed",),
+    outside=outside,
+    beside=("teacher", "prompts", "batch"),
+    plan="weitiao.augment.run:plan",
+)

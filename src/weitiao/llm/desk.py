@@ -1,0 +1,186 @@
+"""How a stage asks its teacher: for real, as a plan of what it would cost, or by the files of an offline batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from weitiao.errors import UserError
+from weitiao.llm import Taught, Teacher
+from weitiao.llm.batch import read_batch, worst, write_batch
+from weitiao.llm.cache import Cache, Spent, identity, keys
+from weitiao.llm.call import Failure, Reason, Reply, Request
+from weitiao.llm.money import Plan, Purse, plan
+from weitiao.llm.prompts import Prompts
+from weitiao.script import script
+from weitiao.stage import Job, Reporter
+from weitiao.talk import t
+
+T = TypeVar("T", bound=Teacher)
+
+TEACHERS = "teachers.sqlite"  # in the run's folder; all its stages share it
+OURS = "batch-*.jsonl"  # what is uploaded; other files of the folder are what came back
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt by its name, what is filled in, and the shape of the answer where it is data.
+
+    `spoken` is the text by whose language the prompt is chosen; the second `sample` of a question is another call.
+    """
+
+    prompt: str
+    values: Mapping[str, Any]
+    spoken: str
+    schema: type[BaseModel] | None = None
+    sample: int = 0
+
+
+@dataclass
+class Desk:
+    """Where the steps of one stage ask. `plans` and `files` are what came of asking without a teacher."""
+
+    stage: str
+    settings: Taught
+    teacher: Teacher | None
+    prompts: Prompts
+    cache: Cache
+    reporter: Reporter
+    folder: Path | None = None  # of the offline batch
+    planning: bool = False
+    plans: dict[str, Plan] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    _reserved: float = 0.0
+
+    def ask(self, step: str, questions: Sequence[Question], temperature: float | None = None) -> list[Reply | Failure]:
+        """Return what came of each question, in order; what cannot be known now waits, or has no budget.
+
+        `step` is what the charges are booked on, behind the stage's name; `temperature` stands in for the teacher's.
+        """
+        if not questions:
+            return []
+        teacher = self._teacher(temperature)
+        requests = [self._request(question) for question in questions]
+        name = f"{self.stage}/{step}"
+        if self.planning:
+            self.plans[name] = plan(requests, teacher, self.cache, name)
+            return self._known(requests, teacher)
+        if self.folder:
+            return self._batch(requests, teacher, name)
+        from weitiao.llm.client import ask_all  # loads aiohttp, which a stage without a teacher can do without
+
+        outcomes = dict(ask_all(requests, teacher, self.cache, name, self.reporter))
+        return [outcomes[index] for index in range(len(requests))]
+
+    @property
+    def teacher_name(self) -> str:
+        """The model's name, without the place of a local one."""
+        teacher = self._teacher(None)
+        return teacher.model if teacher.endpoint else Path(teacher.model).name
+
+    def facts(self) -> dict[str, Any]:
+        """Return who was asked with which prompts, and what it cost in all runs, for the manifest."""
+        if self.teacher is None:
+            return {}
+        who, model = identity(self.teacher)
+        spent = self.spent()
+        return {
+            "teacher": {"model": model, "at": who, "sampling": self.teacher.sampling},
+            "prompts": self.prompts.digests,
+            "cost": {
+                "calls": spent.calls,
+                "prompt": spent.usage.prompt,
+                "completion": spent.usage.completion,
+                "money": spent.cost if self.teacher.price else None,
+                "unknown": spent.unknown,
+            },
+        }
+
+    def spent(self, step: str = "") -> Spent:
+        """Return what a step, or the stage, has cost in all runs."""
+        return self.cache.spent(f"{self.stage}/{step}" if step else self.stage)
+
+    def _teacher(self, temperature: float | None) -> Teacher:
+        assert self.teacher, "a stage asks only after `open_desk` has looked for its teacher"
+        return self.teacher if temperature is None else self.teacher.model_copy(update={"temperature": temperature})
+
+    def _request(self, question: Question) -> Request:
+        language = self.settings.language
+        if language == "auto":
+            language = "zh" if script(question.spoken) == "zh" else "en"
+        text = self.prompts.fill(question.prompt, language, question.values)
+        return Request((("user", text),), question.schema, question.sample)
+
+    def _known(self, requests: Sequence[Request], teacher: Teacher) -> list[Reply | Failure]:
+        found = [(key, self.cache.find(key, one)) for key, one in zip(keys(teacher, requests), requests, strict=True)]
+        return [reply or self.cache.failure(key) or Failure(Reason.WAITING) for key, reply in found]
+
+    def _batch(self, requests: Sequence[Request], teacher: Teacher, name: str) -> list[Reply | Failure]:
+        """Take in what came back, and write what is still to be asked."""
+        assert self.folder
+        folder = self.folder / name.replace("/", "-")
+        results = sorted({*self.folder.rglob("*.jsonl")} - {*self.folder.rglob(OURS)})
+        read_batch(results, requests, teacher, self.cache, name)
+        for path in folder.glob(OURS):
+            path.unlink()
+        left = None if teacher.budget is None else max(0.0, teacher.budget - self._reserved)
+        written = write_batch(requests, teacher.model_copy(update={"budget": left}), self.cache, name, folder)
+        self._reserved += worst(written, teacher)
+        self.files += written
+        return self._known(requests, teacher)
+
+
+@contextmanager
+def open_desk(job: Job, settings: Taught, wanted: Sequence[str], *, planning: bool = False) -> Iterator[Desk]:
+    """Open the desk of a stage whose steps use the prompts `wanted`; without any, no teacher is needed.
+
+    Raises UserError, before anything is spent, for a teacher that is not given or cannot be asked, and for prompts that
+    are none.
+    """
+    prompts = Prompts(_folder(settings.prompts, job), wanted)
+    teacher = settings.teacher and local(settings.teacher, job.recipe.folder)
+    if wanted and teacher is None:
+        raise UserError(
+            t("{where} asks a teacher, and none is given", where=f"`{job.stage}`"),
+            t("Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe"),
+        )
+    batch = _folder(settings.batch, job)
+    with Cache(job.folder.parent / TEACHERS) as cache:
+        if teacher:
+            keys(teacher, [])
+            if not planning:
+                Purse(teacher, cache, job.stage)
+        desk = Desk(job.stage, settings, teacher, prompts, cache, job.reporter, batch, planning)
+        yield desk
+    if desk.files:
+        files = ", ".join(str(path.relative_to(desk.folder or path)) for path in desk.files)
+        job.reporter.say(t("Calls for the batch are in {folder}: {files}", folder=desk.folder, files=files))
+        job.reporter.say(
+            t("Upload them, put the result files into {folder}, and run the same command again", folder=desk.folder)
+        )
+
+
+def local(teacher: T, folder: Path) -> T:
+    """Return the teacher with the folder of a local model seen from the recipe's."""
+    if teacher.endpoint is not None:
+        return teacher
+    return teacher.model_copy(update={"model": str(folder / Path(teacher.model).expanduser())})
+
+
+def state(settings: Taught, folder: Path, wanted: Sequence[str]) -> object:
+    """Return what decides the answers beside a stage's steps: who is asked, how, and by which prompts."""
+    teacher = local(settings.teacher, folder) if wanted and settings.teacher else None
+    own = folder / Path(settings.prompts).expanduser() if settings.prompts else None
+    return [teacher and [*identity(teacher), teacher.sampling], Prompts(own, wanted).digests]
+
+
+def failed(failure: Failure, note: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the particulars of a failure for the ledger."""
+    return {**note, **{name: text for name, text in (("said", failure.raw), ("why", failure.detail)) if text}}
+
+
+def _folder(name: str | None, job: Job) -> Path | None:
+    return job.recipe.folder / Path(name).expanduser() if name else None
