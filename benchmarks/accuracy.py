@@ -13,6 +13,7 @@ from pathlib import Path
 import ftfy
 from opencc import OpenCC
 
+from prepare import test_drop_contaminated as contaminated
 from prepare.test_near_duplicates_trial import posts, trial
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
@@ -192,12 +193,27 @@ def personal() -> Iterator[Row]:
     yield Row("personal data, Chinese cases by others", share(good, len(rows)), "", "98 %", good >= 0.98 * len(rows))
 
 
+def contamination() -> Iterator[Row]:
+    for questions in (contaminated.cmmlu, contaminated.gsm8k):
+        ours, words = (
+            contaminated.trial(questions(), 0, method) for method in (contaminated.by_us, contaminated.by_words)
+        )
+        target, name = {"wrong": ours["others"] // 50}, questions.__name__
+        for way in (*contaminated.WAYS, "wrong"):
+            total = ours["others"] if way == "wrong" else 100
+            met = ours[way] <= target[way] if way == "wrong" else ours[way] >= words[way]
+            wanted = f"at most {target[way]}" if way == "wrong" else "no less"
+            beside = f"13 words {words[way]}"
+            yield Row(f"contamination, {name}, {way}", f"{ours[way]} of {total}", beside, wanted, met)
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
     (simplified, "text/opencc"),
     (mojibake, "ruozhiba/posts"),
     (numbers, "text/number_format_zh"),
     (personal, "text/pii_zh"),
+    (contamination, "decontamination"),
 )
 
 

@@ -2,11 +2,13 @@
 
 import re
 from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
 import polars as pl
-from pydantic import GetCoreSchemaHandler, SerializerFunctionWrapHandler, model_serializer
+from pydantic import GetCoreSchemaHandler, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function, tagged_union_schema
 
 from weitiao import ledger, record
@@ -69,8 +71,41 @@ class Batch:
         return pl.concat([ledger.empty(), *self.events])
 
 
+@dataclass(frozen=True)
+class Around:
+    """What a step finds on disk: where its relative paths start, and the records read from its `material`."""
+
+    folder: Path = field(default_factory=Path)
+    parts: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+
+    def of(self, names: Iterable[str]) -> tuple[Path, ...]:
+        """Return the files of records that were read from this material."""
+        return tuple(part for name in names for part in self.parts[name])
+
+
 class Step(Settings):
     """One named operation inside a stage; its fields are its settings, its name the snake_case of its class."""
+
+    _around: Around = PrivateAttr(default_factory=Around)
+
+    @property
+    def around(self) -> Around:
+        """What it finds on disk."""
+        return self._around
+
+    def within(self, around: Around) -> Self:
+        """Return the step as it works in these surroundings."""
+        step = self.model_copy()
+        step._around = around
+        return step
+
+    def material(self) -> tuple[str, ...]:
+        """Return the data that are read, as a source is, for this step."""
+        return ()
+
+    def outside(self) -> tuple[str, ...]:
+        """Return the other files and folders that decide what it does."""
+        return ()
 
     @classmethod
     def step_name(cls) -> str:
