@@ -14,6 +14,8 @@ import ftfy
 from opencc import OpenCC
 
 from prepare import test_drop_contaminated as contaminated
+from prepare import test_keep_languages as spoken
+from prepare.language_set import TEXTS
 from prepare.test_near_duplicates_trial import posts, trial
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
@@ -207,6 +209,27 @@ def contamination() -> Iterator[Row]:
             yield Row(f"contamination, {name}, {way}", f"{ours[way]} of {total}", beside, wanted, met)
 
 
+def languages() -> Iterator[Row]:
+    def library(texts: list[str]) -> list[str]:
+        return [spoken.alone(text) for text in texts]
+
+    wanted = [name for _, name in TEXTS if name not in ("und", "yue")]
+    texts = [text for text, name in TEXTS if name not in ("und", "yue")]
+    ours, theirs = spoken.told([text for text, _ in TEXTS]), library(texts)
+    good = sum(name == said for (_, name), said in zip(TEXTS, ours, strict=True))
+    alone = sum(name[:2] == said for name, said in zip(wanted, theirs, strict=True))
+    beside = f"py3langid {share(alone, len(texts))}, no yue"
+    yield Row("languages, by hand", share(good, len(ours)), beside, "95 %", good >= 0.95 * len(ours))
+    for name in ("zh", "ja", "ko", "en", "de", "fr", "ru"):
+        pairs = spoken.words("word_pairs", name)
+        ours, theirs = spoken.told(pairs), library(pairs)
+        left = ours.count("und")
+        wrong = len(pairs) - left - sum(one.startswith(name) for one in ours)
+        beside = f"py3langid {share(len(pairs) - theirs.count(name), len(pairs))}"
+        met = wrong <= len(pairs) - theirs.count(name)
+        yield Row(f"languages, pairs of words, {name}, wrong", f"{wrong} ({left} left open)", beside, "no more", met)
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
     (simplified, "text/opencc"),
@@ -214,6 +237,7 @@ PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (numbers, "text/number_format_zh"),
     (personal, "text/pii_zh"),
     (contamination, "decontamination"),
+    (languages, "text/language_id"),
 )
 
 

@@ -49,6 +49,7 @@ HOMES = {
     "nicegui": ("serve",),
     "opencc": ("prepare",),
     "ftfy": ("prepare",),
+    "py3langid": ("prepare",),
     "selectolax": ("source", "prepare"),
     "trafilatura": ("source/articles.py",),
     "html_to_markdown": ("source/markup.py",),

@@ -241,6 +241,34 @@ class Drop(DropRecords):
         return batch.texts(self.roles).filter(self.where(pl.col("text"))).select("id")
 
 
+class Measure(RowStep):
+    """Measure records and let some go by it: give `measured`, `fails` and the `reason`.
+
+    What was measured is a fact of those that stay, under the step's name, and the detail of those that go.
+    """
+
+    reason: ClassVar[str]
+
+    @abstractmethod
+    def measured(self, batch: Batch) -> pl.DataFrame:
+        """Return `id` and the figures, a row a record in order."""
+
+    @abstractmethod
+    def fails(self) -> pl.Expr:
+        """Return true where a record goes, by its figures."""
+
+    def apply(self, batch: Batch) -> Batch:
+        """Measure, drop and note."""
+        figures, name = self.measured(batch), self.step_name()
+        value = pl.struct(pl.exclude("id")).struct.json_encode()
+        told = figures.select("id", detail=value, fails=self.fails().fill_null(False))
+        records = record.without_fact(batch.records, name)
+        records = records.with_columns(told["detail"]).with_columns(record.with_fact(name, pl.col("detail")))
+        gone = told.filter("fails").select("id", "detail")
+        noted = gone.with_columns(step=pl.lit(name), action=pl.lit("dropped"), reason=pl.lit(self.reason))
+        return replace(batch, records=records.drop("detail")).without(gone, noted)
+
+
 class Gather(Step):
     """See the whole data set, but only ids and small columns: give `columns` for a batch, `judge` for all."""
 

@@ -11,6 +11,7 @@ from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_short import DropShort
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
+from weitiao.prepare.keep_languages import KeepLanguages
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
@@ -31,7 +32,7 @@ STEPS: tuple[type[Step], ...] = (
     DropNearDuplicates,
 )
 # Those that a recipe names.
-OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, NormaliseNumbers, Redact, DropContaminated)
+OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, NormaliseNumbers, Redact, DropContaminated, KeepLanguages)
 
 
 class Prepare(Settings):
