@@ -242,7 +242,7 @@ class Drop(DropRecords):
 
 
 class Measure(RowStep):
-    """Measure records and let some go by it: give `measured`, `fails` and the `reason`.
+    """Measure records and let some go by it: give `measured`, `why` and the `reason`.
 
     What was measured is a fact of those that stay, under the step's name, and the detail of those that go.
     """
@@ -251,22 +251,24 @@ class Measure(RowStep):
 
     @abstractmethod
     def measured(self, batch: Batch) -> pl.DataFrame:
-        """Return `id` and the figures, a row a record in order."""
+        """Return `id` and the figures, the first of them never null, a row a record in order."""
 
     @abstractmethod
-    def fails(self) -> pl.Expr:
-        """Return true where a record goes, by its figures."""
+    def why(self) -> pl.Expr:
+        """Return the name of the figure by which a record goes, null where it stays."""
 
     def apply(self, batch: Batch) -> Batch:
         """Measure, drop and note."""
-        figures, name = self.measured(batch), self.step_name()
-        value = pl.struct(pl.exclude("id")).struct.json_encode()
-        told = figures.select("id", detail=value, fails=self.fails().fill_null(False))
-        records = record.without_fact(batch.records, name)
-        records = records.with_columns(told["detail"]).with_columns(record.with_fact(name, pl.col("detail")))
-        gone = told.filter("fails").select("id", "detail")
+        name = self.step_name()
+        figures = self.measured(batch).with_columns(why=self.why())
+        # No figure is a text that could hold this.
+        known = pl.struct(pl.exclude("id")).struct.json_encode().str.replace_all(r',"\w+":null', "")
+        told = figures.select("id", "why", detail=known)
+        records = record.without_fact(batch.records, name).with_columns(told["detail"])
+        records = records.with_columns(record.with_fact(name, pl.col("detail"))).drop("detail")
+        gone = told.filter(pl.col("why").is_not_null()).select("id", "detail")
         noted = gone.with_columns(step=pl.lit(name), action=pl.lit("dropped"), reason=pl.lit(self.reason))
-        return replace(batch, records=records.drop("detail")).without(gone, noted)
+        return replace(batch, records=records).without(gone, noted)
 
 
 class Gather(Step):

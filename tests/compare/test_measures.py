@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from weitiao.compare.ask import Local
 from weitiao.compare.measures import BETTER, Said, verdict
-from weitiao.compare.wording import drifts, loop, overlap, refuses, repetition, rouge, script
+from weitiao.compare.wording import drifts, loop, overlap, rouge, script
+from weitiao.manner import refuses, repetition
 from weitiao.model.load import load_tokenizer
 from weitiao.model.pair import Place
 from weitiao.model.template import Template

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from weitiao.compare.statistics import Verdict
-from weitiao.compare.wording import drifts, loop, overlap, refuses, repetition, rouge
+from weitiao.compare.wording import drifts, loop, overlap, rouge
+from weitiao.manner import refuses, repetition
 from weitiao.record import parted
 
 JUDGED = ("likelihood", "overlap")  # each pair gets a verdict by it

@@ -7,6 +7,7 @@ from pydantic import Field
 from weitiao.prepare.drop_contaminated import DropContaminated
 from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
+from weitiao.prepare.drop_low_quality import DropLowQuality
 from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_short import DropShort
 from weitiao.prepare.fix_mojibake import FixMojibake
@@ -32,7 +33,15 @@ STEPS: tuple[type[Step], ...] = (
     DropNearDuplicates,
 )
 # Those that a recipe names.
-OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, NormaliseNumbers, Redact, DropContaminated, KeepLanguages)
+OTHERS: tuple[type[Step], ...] = (
+    FixMojibake,
+    ToSimplified,
+    NormaliseNumbers,
+    Redact,
+    DropContaminated,
+    KeepLanguages,
+    DropLowQuality,
+)
 
 
 class Prepare(Settings):

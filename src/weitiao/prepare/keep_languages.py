@@ -34,8 +34,8 @@ class KeepLanguages(Measure):
         texts = batch.texts(("user", "assistant", "passage"))
         return texts.select("id").hstack(languages(texts["text"]))
 
-    def fails(self) -> pl.Expr:
-        """Return true where the language is another."""
+    def why(self) -> pl.Expr:
+        """Return the language where it is another."""
         name = pl.col("language")
         wanted = [name.is_in([*self.languages, UNKNOWN]), *(name.str.starts_with(f"{one}-") for one in self.languages)]
-        return ~pl.any_horizontal(wanted) & (pl.col("certainty") >= self.certainty)
+        return pl.when(~pl.any_horizontal(wanted) & (pl.col("certainty") >= self.certainty)).then(pl.lit("language"))
