@@ -16,9 +16,14 @@ from opencc import OpenCC
 from prepare import test_drop_contaminated as contaminated
 from prepare import test_keep_languages as spoken
 from prepare.language_set import TEXTS
+from prepare.refusal_set import ANSWERS, LATER_ANSWERS, LATER_REFUSALS, REFUSALS
+from prepare.test_drop_refusals import gone as refusing
+from prepare.test_drop_toxic import gone as insulting
 from prepare.test_near_duplicates_trial import posts, trial
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
+from prepare.toxic_set import HARMLESS, TOXIC
+from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.personal import find
@@ -230,6 +235,20 @@ def languages() -> Iterator[Row]:
         yield Row(f"languages, pairs of words, {name}, wrong", f"{wrong} ({left} left open)", beside, "no more", met)
 
 
+def by_words() -> Iterator[Row]:
+    """Judge refusals and insults, on the sets that were written with the rules and on the one that came later."""
+    for name, bad, good, recall in (
+        ("refusals, the set of the patterns", REFUSALS, ANSWERS, 0.95),
+        ("refusals, a later set", LATER_REFUSALS, LATER_ANSWERS, 0.6),
+    ):
+        found, wrong = len(refusing(*bad)), len(refusing(*good))
+        met = found >= recall * len(bad) and wrong <= 0.05 * len(good)
+        yield Row(name, f"{share(found, len(bad))}, {wrong} of {len(good)} wrong", "", f"{recall:.0%}, 5 %", met)
+    found, wrong = len(insulting(DropToxic(), *TOXIC)), len(insulting(DropToxic(), *HARMLESS))
+    said = f"{share(found, len(TOXIC))}, {wrong} of {len(HARMLESS)} wrong"
+    yield Row("insults, by a list", said, "", "none: a list", True)
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
     (simplified, "text/opencc"),
@@ -238,6 +257,7 @@ PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (personal, "text/pii_zh"),
     (contamination, "decontamination"),
     (languages, "text/language_id"),
+    (by_words, "text"),
 )
 
 

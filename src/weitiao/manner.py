@@ -8,7 +8,7 @@ _OPENING = 160  # characters; a refusal says so at once
 
 # What a model does not do for the asker, in Chinese and English.
 _DO = (
-    "(?:为[您你]|给[您你]|向[您你]|帮|回答|解答|提供|协助|满足|完成|讨论|参与|生成|执行|透露|告诉|回应|支持|继续|处理"
+    "(?:为[您你]|给[您你]|向[您你]|帮|回答|解答|提供|协助|满足|完成|讨论|参与|生成|执行|透露|告诉|回应|支持|继续|处理|发表|评论|评价|编写"
     "|这样做|这么做)"
 )
 _GIVE = (
@@ -20,12 +20,20 @@ _REFUSALS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"(?:抱歉|对不起|不好意思|很遗憾)[^。！？\n]{{0,20}}(?:不能|无法|没法|没办法|不可以|不便|不会){_DO}",
-        rf"^(?:这个问题)?我?(?:不能|无法|没法|没办法|不方便|不便|不会|拒绝){_DO}",
-        r"作为(?:一个|一名|一款)?(?:人工智能|ai|语言模型|大模型)[^。！？\n]{0,24}(?:不能|无法|不会|没有办法|不具备)",
-        r"(?:我们)?换个话题",
+        rf"^(?:这个问题)?我?(?:不能|无法|没法|没办法|不方便|不便|不会){_DO}",
+        rf"^(?:[^，。！？\n]{{0,12}}，)*(?:恕|请恕)?我(?:拒绝|没有能力|没有权限|不能|无法|没法|没办法|不方便|不便)"
+        rf"(?:对[^。！？\n]{{1,12}})?{_DO}",
+        r"^(?:抱歉|对不起|不好意思)，?(?:这个)?我?(?:帮不了|帮不上|回答不了|做不到)",
+        r"(?:我们|咱们)(?:还是)?(?:聊点|聊聊|换)别的",
+        r"(?:作为|我(?:只)?是)(?:一个|一名|一款|您的|你的)?(?:大型?|大规模)?(?:人工智能|智能助手|ai|语言模型|模型)"
+        r"[^。！？\n]{0,30}(?:不能|无法|不会|没有办法|不具备)",
+        r"(?:我们|请[您你]?|咱们)换个话题",
         rf"(?:sorry|apologi[sz]e|unfortunately|regret)\b[^.!?\n]{{0,40}}\b{_CANNOT}\b",
         rf"\bi(?:'m| am)? (?:{_CANNOT}|refuse)(?: to)? {_GIVE}",
-        rf"as an ai\b[^.!?\n]{{0,60}}\b{_CANNOT}\b",
+        r"(?:as an? (?:ai|(?:large )?language model)|i'?a?m (?:just |only )?an? (?:ai|(?:large )?language model))\b"
+        rf"[^.!?\n]{{0,60}}\b{_CANNOT}\b",
+        rf"\bi do(?:n't| not) have (?:the ability|access|permission) to\b|\binappropriate for me to {_GIVE}",
+        rf"^i(?:'d| would) rather not (?:{_GIVE}|talk)|^i must decline\b",
         r"\b(?:against|violates?) my (?:guidelines|policy|policies|principles)",
     )
 )

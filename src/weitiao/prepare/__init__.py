@@ -9,7 +9,9 @@ from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
 from weitiao.prepare.drop_low_quality import DropLowQuality
 from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
+from weitiao.prepare.drop_refusals import DropRefusals
 from weitiao.prepare.drop_short import DropShort
+from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
 from weitiao.prepare.keep_languages import KeepLanguages
@@ -41,6 +43,8 @@ OTHERS: tuple[type[Step], ...] = (
     DropContaminated,
     KeepLanguages,
     DropLowQuality,
+    DropRefusals,
+    DropToxic,
 )
 
 

@@ -16,7 +16,7 @@ from weitiao.talk import t
 
 # Words that stand in all prose; a list of search words has none.
 _STOP = {
-    "zh": "[的了是在不有我他她这這就也都很和與与之而其以于於者为為你们們吗嗎呢吧啊么麼说說要会會没沒到把被让讓对對从從]",
+    "zh": "[的了是在不有我他她这這就也都很和與与之而其以于於者为為你们們吗嗎呢吧啊么麼说說要会會没沒到把被让讓对對从]",
     "en": r"(?i)\b(?:the|an?|of|to|and|in|is|are|was|it|that|for|on|with|as|by|be|at|i|you|he|she|we|they|this|or)\b",
 }
 _CHARACTERS = {"zh": r"\p{Han}", "en": r"[\p{Latin}']+"}
