@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from weitiao.prepare.cap import Cap
 from weitiao.prepare.drop_contaminated import DropContaminated
 from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
@@ -45,6 +46,7 @@ OTHERS: tuple[type[Step], ...] = (
     DropLowQuality,
     DropRefusals,
     DropToxic,
+    Cap,
 )
 
 
