@@ -13,9 +13,17 @@ from pathlib import Path
 import ftfy
 from opencc import OpenCC
 
+from prepare import test_drop_contaminated as contaminated
+from prepare import test_keep_languages as spoken
+from prepare.language_set import TEXTS
+from prepare.refusal_set import ANSWERS, LATER_ANSWERS, LATER_REFUSALS, REFUSALS
+from prepare.test_drop_refusals import gone as refusing
+from prepare.test_drop_toxic import gone as insulting
 from prepare.test_near_duplicates_trial import posts, trial
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
+from prepare.toxic_set import HARMLESS, TOXIC
+from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.personal import find
@@ -192,12 +200,64 @@ def personal() -> Iterator[Row]:
     yield Row("personal data, Chinese cases by others", share(good, len(rows)), "", "98 %", good >= 0.98 * len(rows))
 
 
+def contamination() -> Iterator[Row]:
+    for questions in (contaminated.cmmlu, contaminated.gsm8k):
+        ours, words = (
+            contaminated.trial(questions(), 0, method) for method in (contaminated.by_us, contaminated.by_words)
+        )
+        target, name = {"wrong": ours["others"] // 50}, questions.__name__
+        for way in (*contaminated.WAYS, "wrong"):
+            total = ours["others"] if way == "wrong" else 100
+            met = ours[way] <= target[way] if way == "wrong" else ours[way] >= words[way]
+            wanted = f"at most {target[way]}" if way == "wrong" else "no less"
+            beside = f"13 words {words[way]}"
+            yield Row(f"contamination, {name}, {way}", f"{ours[way]} of {total}", beside, wanted, met)
+
+
+def languages() -> Iterator[Row]:
+    def library(texts: list[str]) -> list[str]:
+        return [spoken.alone(text) for text in texts]
+
+    wanted = [name for _, name in TEXTS if name not in ("und", "yue")]
+    texts = [text for text, name in TEXTS if name not in ("und", "yue")]
+    ours, theirs = spoken.told([text for text, _ in TEXTS]), library(texts)
+    good = sum(name == said for (_, name), said in zip(TEXTS, ours, strict=True))
+    alone = sum(name[:2] == said for name, said in zip(wanted, theirs, strict=True))
+    beside = f"py3langid {share(alone, len(texts))}, no yue"
+    yield Row("languages, by hand", share(good, len(ours)), beside, "95 %", good >= 0.95 * len(ours))
+    for name in ("zh", "ja", "ko", "en", "de", "fr", "ru"):
+        pairs = spoken.words("word_pairs", name)
+        ours, theirs = spoken.told(pairs), library(pairs)
+        left = ours.count("und")
+        wrong = len(pairs) - left - sum(one.startswith(name) for one in ours)
+        beside = f"py3langid {share(len(pairs) - theirs.count(name), len(pairs))}"
+        met = wrong <= len(pairs) - theirs.count(name)
+        yield Row(f"languages, pairs of words, {name}, wrong", f"{wrong} ({left} left open)", beside, "no more", met)
+
+
+def by_words() -> Iterator[Row]:
+    """Judge refusals and insults, on the sets that were written with the rules and on the one that came later."""
+    for name, bad, good, recall in (
+        ("refusals, the set of the patterns", REFUSALS, ANSWERS, 0.95),
+        ("refusals, a later set", LATER_REFUSALS, LATER_ANSWERS, 0.6),
+    ):
+        found, wrong = len(refusing(*bad)), len(refusing(*good))
+        met = found >= recall * len(bad) and wrong <= 0.05 * len(good)
+        yield Row(name, f"{share(found, len(bad))}, {wrong} of {len(good)} wrong", "", f"{recall:.0%}, 5 %", met)
+    found, wrong = len(insulting(DropToxic(), *TOXIC)), len(insulting(DropToxic(), *HARMLESS))
+    said = f"{share(found, len(TOXIC))}, {wrong} of {len(HARMLESS)} wrong"
+    yield Row("insults, by a list", said, "", "none: a list", True)
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
     (simplified, "text/opencc"),
     (mojibake, "ruozhiba/posts"),
     (numbers, "text/number_format_zh"),
     (personal, "text/pii_zh"),
+    (contamination, "decontamination"),
+    (languages, "text/language_id"),
+    (by_words, "text"),
 )
 
 

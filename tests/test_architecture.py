@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("step", "checks", "traps"),
     ("recipe",),
     ("formats",),
-    ("record", "ledger", "script"),
+    ("record", "ledger", "manner", "script"),
     ("talk", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -50,6 +50,7 @@ HOMES = {
     "nicegui": ("serve",),
     "opencc": ("prepare",),
     "ftfy": ("prepare",),
+    "py3langid": ("prepare",),
     "selectolax": ("source", "prepare"),
     "trafilatura": ("source/articles.py",),
     "html_to_markdown": ("source/markup.py",),

@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from weitiao.source.table import place_of, understand
 Messages = tuple[tuple[str, str], ...]
 _SAMPLES = 2
 _NAMED = 3  # rows of a kind that are named
+_LIMITS = (512, 1024, 2048, 4096)  # tokens
 _MEASURED = 1_000  # conversations whose tokens are counted: a tokenizer does some thousand a second
 
 
@@ -38,13 +40,11 @@ class Spread:
     def of(cls, lengths: Iterable[int]) -> "Spread | None":
         """Return the spread of some lengths (nearest rank), or None if there are none."""
         ranked = sorted(lengths)
-        if not ranked:
-            return None
+        return cls(ranked[0], _rank(ranked, 0.5), _rank(ranked, 0.95), ranked[-1]) if ranked else None
 
-        def rank(share: float) -> int:
-            return ranked[max(math.ceil(share * len(ranked)) - 1, 0)]
 
-        return cls(ranked[0], rank(0.5), rank(0.95), ranked[-1])
+def _rank(ranked: Sequence[int], share: float) -> int:
+    return ranked[max(math.ceil(share * len(ranked)) - 1, 0)]
 
 
 @dataclass
@@ -71,6 +71,11 @@ class Report:
         return self.good > 0 and not self.bad
 
     @property
+    def trainable(self) -> int:
+        """Rows that export would let out."""
+        return self.good - sum(count for count, _ in self.untrainable.values())
+
+    @property
     def total(self) -> int:
         """All rows, good or not; what is wrong with the file as a whole counts as one."""
         return self.good + self.empty + self.left.total() + len(self.bad)
@@ -87,7 +92,7 @@ class Report:
             "note": file.note,
             "shapes": dict(self.shapes),
             "rows": {"total": self.total, "good": self.good, "bad": len(self.bad), "empty": self.empty, **self.left},
-            "trainable": self.good - sum(count for count, _ in self.untrainable.values()),
+            "trainable": self.trainable,
             "untrainable": {reason: {"rows": n, "first": at} for reason, (n, at) in self.untrainable.items()},
             "duplicates": self.duplicates,
             "roles": dict(self.roles),
@@ -118,6 +123,13 @@ class Tokens:
     supervised: int
     total: int
     samples: list[Sample]
+    p90: int
+    p99: int
+    over: dict[int, int]  # how many have more than so many tokens
+    letters: int  # characters of the texts themselves, whose tokens follow
+    cut: int
+    unknown: int  # tokens that stand for what the model has none for
+    pieces: int  # tokens that are a piece of a character
 
 
 def check(settings: Source, folder: Path) -> Iterator[Report]:
@@ -140,8 +152,8 @@ class Measuring:
 def measure(conversations: Sequence[Messages], by: Measuring, folder: Path) -> Tokens | None:
     """Count the tokens of conversations under a model's template, and show the loss mask of the first ones."""
     from weitiao.model.hub import resolve
-    from weitiao.model.load import load_tokenizer
     from weitiao.model.template import Template
+    from weitiao.model.tokenizer import load_tokenizer
 
     if not conversations:
         return None
@@ -152,10 +164,36 @@ def measure(conversations: Sequence[Messages], by: Measuring, folder: Path) -> T
     for item in encoded[:_SAMPLES]:
         pieces = [(str(tokenizer.decode(ids)), on) for ids, on in _runs(item.ids, item.mask)]
         samples.append(Sample(pieces, len(item.ids), sum(item.mask)))
-    spread = Spread.of(len(item.ids) for item in encoded)
+    lengths = sorted(len(item.ids) for item in encoded)
+    spread = Spread.of(lengths)
     assert spread
-    total = sum(len(item.ids) for item in encoded)
-    return Tokens(len(encoded), spread, sum(sum(item.mask) for item in encoded), total, samples)
+    return Tokens(
+        len(encoded),
+        spread,
+        sum(sum(item.mask) for item in encoded),
+        sum(lengths),
+        samples,
+        p90=_rank(lengths, 0.9),
+        p99=_rank(lengths, 0.99),
+        over={limit: sum(length > limit for length in lengths) for limit in _LIMITS},
+        **_letters(tokenizer, [text for messages in conversations for _, text in messages]),
+    )
+
+
+def _letters(tokenizer: Any, texts: list[str]) -> dict[str, int]:
+    """Return how a tokenizer cuts texts by themselves: characters, tokens, unknown ones, pieces of a character."""
+    counts = dict.fromkeys(("letters", "cut", "unknown", "pieces"), 0)
+    counts["letters"] = sum(map(len, texts))
+    unknown = tokenizer.unk_token_id if tokenizer.unk_token not in (tokenizer.eos_token, tokenizer.pad_token) else None
+    for text in texts:
+        cut = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids, offsets = cut["input_ids"], cut["offset_mapping"]
+        counts["cut"] += len(ids)
+        counts["unknown"] += 0 if unknown is None else ids.count(unknown)
+        # Tokens that share a character: each is some of its bytes.
+        shared = [one[1] > other[0] for one, other in pairwise(offsets)]
+        counts["pieces"] += sum(a or b for a, b in zip([False, *shared], [*shared, False], strict=True)) if ids else 0
+    return counts
 
 
 def _check_file(file: Opened, settings: Source) -> Report:

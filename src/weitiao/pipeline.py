@@ -201,13 +201,15 @@ class _Line:
         if stage.reads_records:
             inputs["records"] = [item.stored for item in self.done.values() if item.stage.gives_records][-1]
         for name, file in (stage.files(self.recipe) if stage.files else {}).items():
-            inputs[name] = self._read(name, file)
+            inputs[name] = self._read(name, file, stage)
         return inputs
 
-    def _read(self, name: str, file: str) -> Stored:
-        """Read a file as any other, in a run of its own inside this one."""
+    def _read(self, name: str, file: str, stage: Stage) -> Stored:
+        """Read a file as any other, in a run of its own inside this one, as far as what the stage itself reads."""
         project = self.recipe.project.model_copy(update={"name": name})
-        sections: dict[str, Settings] = {"source": source.Source(inputs=[file]), "export": export.Export()}
+        sections: dict[str, Settings] = {"source": source.Source(inputs=[file])}
+        if not stage.reads_records:
+            sections["export"] = export.Export()
         return run(Recipe(project, sections, self.recipe.folder), self.home.folder, reporter=self.reporter)[-1].stored
 
 

@@ -104,6 +104,16 @@ def with_fact(name: str, value: pl.Expr) -> pl.Expr:
     return pl.concat_str(start, entry).alias("facts")
 
 
+def without_fact(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Return the table with what an earlier run noted under `name` taken out of the facts."""
+    places = frame.select(fact(name).is_not_null()).to_series().arg_true()
+    if places.is_empty():
+        return frame
+    facts = [orjson.loads(text) for text in frame["facts"].gather(places)]
+    cleared = [orjson.dumps({key: value for key, value in item.items() if key != name}).decode() for item in facts]
+    return frame.with_columns(frame["facts"].clone().scatter(places, pl.Series(cleared)).alias("facts"))
+
+
 def fact(*path: str) -> pl.Expr:
     """Return one text, number or flag out of `facts` as text; null where it is not there."""
     return pl.col("facts").str.json_path_match("$" + "".join(f"['{name}']" for name in path))

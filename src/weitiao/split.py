@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import orjson
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
@@ -12,7 +11,7 @@ from pydantic import Field, field_validator
 from weitiao import ledger
 from weitiao.errors import UserError
 from weitiao.recipe import Settings
-from weitiao.record import fact, with_fact
+from weitiao.record import fact, with_fact, without_fact
 from weitiao.similar import Ints, Likeness, connected, distinct, figures, is_filled, matching_key, near_pairs
 from weitiao.stage import Job, Outcome, Stage
 from weitiao.step import Batch
@@ -226,7 +225,9 @@ def _write(source: Stored, draft: Draft, families: pl.Series, sizes: Ints, parts
         first += len(frame)
         if draft.part(index).exists():
             continue
-        frame = _without_part(frame).with_columns(family=families[rows], part=parts[rows], size=pl.Series(sizes[rows]))
+        frame = without_fact(frame, "split").with_columns(
+            family=families[rows], part=parts[rows], size=pl.Series(sizes[rows])
+        )
         value = pl.struct("part").struct.json_encode()
         events = frame.select(
             "id",
@@ -237,16 +238,6 @@ def _write(source: Stored, draft: Draft, families: pl.Series, sizes: Ints, parts
         )
         records = frame.with_columns(with_fact("split", value)).drop("part", "size")
         draft.write(index, records, ledger.events(events))
-
-
-def _without_part(frame: pl.DataFrame) -> pl.DataFrame:
-    """Take an earlier split out of the facts."""
-    places = frame.select(fact("split").is_not_null()).to_series().arg_true()
-    if places.is_empty():
-        return frame
-    facts = [orjson.loads(text) for text in frame["facts"].gather(places)]
-    cleared = [orjson.dumps({key: value for key, value in item.items() if key != "split"}).decode() for item in facts]
-    return frame.with_columns(frame["facts"].clone().scatter(places, pl.Series(cleared)).alias("facts"))
 
 
 def _leaks(draft: Draft, parts: int) -> int:

@@ -2,11 +2,13 @@
 
 import re
 from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
 import polars as pl
-from pydantic import GetCoreSchemaHandler, SerializerFunctionWrapHandler, model_serializer
+from pydantic import GetCoreSchemaHandler, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function, tagged_union_schema
 
 from weitiao import ledger, record
@@ -69,8 +71,41 @@ class Batch:
         return pl.concat([ledger.empty(), *self.events])
 
 
+@dataclass(frozen=True)
+class Around:
+    """What a step finds on disk: where its relative paths start, and the records read from its `material`."""
+
+    folder: Path = field(default_factory=Path)
+    parts: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+
+    def of(self, names: Iterable[str]) -> tuple[Path, ...]:
+        """Return the files of records that were read from this material."""
+        return tuple(part for name in names for part in self.parts[name])
+
+
 class Step(Settings):
     """One named operation inside a stage; its fields are its settings, its name the snake_case of its class."""
+
+    _around: Around = PrivateAttr(default_factory=Around)
+
+    @property
+    def around(self) -> Around:
+        """What it finds on disk."""
+        return self._around
+
+    def within(self, around: Around) -> Self:
+        """Return the step as it works in these surroundings."""
+        step = self.model_copy()
+        step._around = around
+        return step
+
+    def material(self) -> tuple[str, ...]:
+        """Return the data that are read, as a source is, for this step."""
+        return ()
+
+    def outside(self) -> tuple[str, ...]:
+        """Return the other files and folders that decide what it does."""
+        return ()
 
     @classmethod
     def step_name(cls) -> str:
@@ -204,6 +239,36 @@ class Drop(DropRecords):
     def gone(self, batch: Batch) -> pl.DataFrame:
         """Return the records whose text `where` names."""
         return batch.texts(self.roles).filter(self.where(pl.col("text"))).select("id")
+
+
+class Measure(RowStep):
+    """Measure records and let some go by it: give `measured`, `why` and the `reason`.
+
+    What was measured is a fact of those that stay, under the step's name, and the detail of those that go.
+    """
+
+    reason: ClassVar[str]
+
+    @abstractmethod
+    def measured(self, batch: Batch) -> pl.DataFrame:
+        """Return `id` and the figures, the first of them never null, a row a record in order."""
+
+    @abstractmethod
+    def why(self) -> pl.Expr:
+        """Return the name of the figure by which a record goes, null where it stays."""
+
+    def apply(self, batch: Batch) -> Batch:
+        """Measure, drop and note."""
+        name = self.step_name()
+        figures = self.measured(batch).with_columns(why=self.why())
+        # No figure is a text that could hold this.
+        known = pl.struct(pl.exclude("id")).struct.json_encode().str.replace_all(r',"\w+":null', "")
+        told = figures.select("id", "why", detail=known)
+        records = record.without_fact(batch.records, name).with_columns(told["detail"])
+        records = records.with_columns(record.with_fact(name, pl.col("detail"))).drop("detail")
+        gone = told.filter(pl.col("why").is_not_null()).select("id", "detail")
+        noted = gone.with_columns(step=pl.lit(name), action=pl.lit("dropped"), reason=pl.lit(self.reason))
+        return replace(batch, records=records).without(gone, noted)
 
 
 class Gather(Step):

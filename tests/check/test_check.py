@@ -13,6 +13,8 @@ from weitiao.source.opened import open_file
 DATA = Path(__file__).parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
 
+QWEN = Path(__file__).parents[3] / "shared" / "data" / "tokenizers" / "qwen2"
+
 
 def reports(*inputs: str | Path, folder: Path = DATA) -> list[Report]:
     return list(check(Source(inputs=[str(path) for path in inputs]), folder))
@@ -114,6 +116,17 @@ def test_the_loss_mask_of_samples_is_shown(tiny_llama: Path) -> None:
     assert named is not None
     assert "".join(text for text, _ in named.samples[0].pieces).startswith("<|User|>:为什么")
     assert measure([], Measuring(str(tiny_llama)), Path()) is None
+
+
+def test_how_a_tokenizer_cuts_is_told() -> None:
+    if not QWEN.exists():
+        pytest.skip(f"no {QWEN}")
+    conversation = (("user", "水龘"), ("assistant", "ok"))
+    tokens = measure([conversation] * 3, Measuring(str(QWEN)), Path())
+    assert tokens is not None
+    assert (tokens.letters, tokens.unknown, tokens.over) == (12, 0, {512: 0, 1024: 0, 2048: 0, 4096: 0})
+    assert tokens.p90 == tokens.p99 == tokens.spread.max == tokens.total // 3
+    assert (tokens.cut, tokens.pieces) == (12, 6)  # of each: 水, 龘 in two pieces, ok
 
 
 def test_a_missing_input_is_an_error(tmp_path: Path) -> None:

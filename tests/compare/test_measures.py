@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from weitiao.compare.ask import Local
 from weitiao.compare.measures import BETTER, Said, verdict
-from weitiao.compare.wording import loop, overlap, refuses, repetition, rouge
+from weitiao.compare.wording import loop, overlap, rouge
+from weitiao.manner import refuses, repetition
 from weitiao.model.load import load_tokenizer
 from weitiao.model.pair import Place
 from weitiao.model.template import Template

@@ -167,7 +167,7 @@ def test_every_new_figure_is_on_the_page_and_in_the_markdown(report: dict[str, A
     report = copy.deepcopy(report)
     told = {"mean": 4.25, "longest": 12, "half": 3}
     report["seen"] = {
-        **{"questions": 8, "train": 77, "by_family": 5, "exact": 31, "near": 46, "answered": 29},
+        **{"questions": 8, "train": 77, "by_family": 5, "exact": 31, "near": 46, "contained": 2, "answered": 29},
         "pairs": [{"id": "q1", "train": "r9", "similarity": 0.875, "question": "问甲", "trained": "问乙"}],
         "copied": {"sides": dict.fromkeys(("before", "after", "reference"), told), "spans": [{"row": 2, **span}]},
     }

@@ -63,6 +63,7 @@ ASKED = [
     record("q3", "蓝牙耳机坏了应该去看牙科还是耳科？", family="fa"),
     record("q4", "秦始皇为什么不坐高铁去泰山？"),
 ]
+INSIDE = record("t4", "请你认真回答下面这个问题：秦始皇为什么不坐高铁去泰山？不要超过一百个字，也不要写成诗")
 
 
 def test_planted_leaks_are_counted_by_kind() -> None:
@@ -75,6 +76,8 @@ def test_planted_leaks_are_counted_by_kind() -> None:
         "near": 1,
     }
     assert [(pair["id"], pair["train"]) for pair in found["pairs"]] == [("q2", "t3"), ("q1", "t2")]
+    found = contamination(to_frame([*TRAIN, INSIDE]), to_frame(ASKED))
+    assert (found["exact"], found["near"], found["contained"], found["pairs"][1]["train"]) == (1, 1, 1, "t4")
     clean = contamination(to_frame(TRAIN), to_frame(ASKED[3:]))
     assert (clean["by_family"], clean["exact"], clean["near"], clean["pairs"]) == (0, 0, 0, [])
 

@@ -1,16 +1,16 @@
 """The pages of the steps: what their tables say comes in and goes out is what the steps do, in both languages."""
 
+import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from weitiao import record
+from weitiao.pipeline import SETTINGS, run
 from weitiao.prepare import OTHERS, Prepare
-from weitiao.record import Record
-from weitiao.step import Batch, Gather, RowStep, Step
+from weitiao.recipe import bind, plain_value
+from weitiao.step import Step
 
 FOLDER = Path(__file__).parents[2] / "docs" / "steps"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if "." not in path.stem)
@@ -33,31 +33,29 @@ def _text(cell: str) -> str:
     return cell.strip("`").strip(" ").replace("\\|", "|").replace("⏎", "\n")
 
 
-def after(steps: str, texts: list[str]) -> list[str | None]:
+def after(steps: str, texts: list[str], folder: Path) -> list[str | None]:
     """Return the texts after the steps, None where the record goes; ` → ` parts question and answer."""
-    prepare = Prepare.model_validate({"steps": yaml.safe_load(steps)}, strict=False)
-    talks: list[Any] = [tuple(zip(("user", "assistant"), text.split(" → "), strict=False)) for text in texts]
-    made = [
-        Record(f"r{n}", talk if len(talk) > 1 else (("passage", talk[0][1]),), "f", n) for n, talk in enumerate(talks)
-    ]
-    batch = Batch.of(record.to_frame(made))
-    for step in prepare.steps:
-        if isinstance(step, Gather):
-            judged = step.judge(step.columns(batch))
-            batch = batch.without(judged, step.noted(judged))
-        else:
-            assert isinstance(step, RowStep)
-            batch = step.apply(batch)
-    left = {one.id: " → ".join(text for _, text in one.messages) for one in record.to_records(batch.frame())}
-    return [left.get(f"r{n}") for n in range(len(texts))]
+    talks = [list(zip(("user", "assistant"), text.split(" → "), strict=False)) for text in texts]
+    told = [[{"role": role, "content": content} for role, content in talk] for talk in talks]
+    rows = [{"messages": talk} if len(talk) > 1 else {"text": talk[0]["content"]} for talk in told]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    recipe = {
+        "name": "page",
+        "source": {"inputs": [str(folder / "rows.jsonl")]},
+        "prepare": {"steps": plain_value(steps)},
+    }
+    stored = run(bind(recipe, SETTINGS, FOLDER), folder / "runs")[-1].stored
+    left = {one.row: " → ".join(text for _, text in one.messages) for one in record.to_records(stored.records())}
+    return [left.get(row) for row in range(1, len(texts) + 1)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_tables_are_true(page: Path) -> None:
+def test_the_tables_are_true(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEITIAO_WORKERS", "1")
     found = tables(page)
     assert found, f"{page.name} shows no table"
     for steps, rows in found:
-        results = after(steps, [_text(before) for before, _ in rows])
+        results = after(steps, [_text(before) for before, _ in rows], tmp_path)
         for (before, shown), result in zip(rows, results, strict=True):
             expected = {"*stays*": _text(before), "*goes*": None}.get(shown, _text(shown))
             assert result == expected, f"{page.name}: {before}"
@@ -83,5 +81,6 @@ def test_each_step_that_a_recipe_names_has_its_page() -> None:
 
 @pytest.mark.parametrize("kind", OTHERS, ids=lambda kind: str(kind.step_name()))
 def test_a_step_is_written_as_a_recipe_would(kind: type[Step]) -> None:
+    needed = {name: ("x",) for name, field in kind.model_fields.items() if field.is_required()}
     settings = {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
-    assert Prepare(steps=(kind(),)).model_dump() == {"steps": ({kind.step_name(): settings},)}
+    assert Prepare(steps=(kind(**needed),)).model_dump() == {"steps": ({kind.step_name(): settings | needed},)}

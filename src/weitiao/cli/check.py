@@ -50,7 +50,7 @@ def check_files(
     for report in check(recipe.section("source", Source), recipe.folder):
         fine = fine and report.is_fine
         tokens = measure(report.conversations, measuring, recipe.folder) if measuring else None
-        results.append(report.plain() | ({"tokens": _plain(tokens)} if tokens else {}))
+        results.append(report.plain() | ({"tokens": _plain(tokens, report)} if tokens else {}))
         if not as_json:
             show(report, tokens, out)
     if as_json:
@@ -87,7 +87,7 @@ def show(report: Report, tokens: Tokens | None, out: Console) -> None:
         if spread := Spread.of(lengths):
             out.print(f"  {what}: {_spread(spread, t('characters'))}", markup=False)
     if tokens:
-        _show_tokens(tokens, out)
+        _show_tokens(tokens, report, out)
 
 
 def _verdict(report: Report) -> str:
@@ -107,10 +107,20 @@ def _spread(spread: Spread, unit: str) -> str:
     return t("min {min}, median {median}, 95 % up to {p95}, max {max} {unit}", unit=unit, **values)
 
 
-def _show_tokens(tokens: Tokens, out: Console) -> None:
+def _show_tokens(tokens: Tokens, report: Report, out: Console) -> None:
     share = 100 * tokens.supervised / tokens.total
     line = t("{count} conversations: {spread}", count=f"{tokens.counted:,}", spread=_spread(tokens.spread, t("tokens")))
     out.print(f"  {line}; " + t("{share:.0f} % carry loss", share=share), markup=False)
+    over = ", ".join(t("over {limit}: {count}", limit=f"{n:,}", count=f"{count:,}") for n, count in tokens.over.items())
+    out.print("  " + t("90 % up to {p90}, 99 % up to {p99} tokens", p90=tokens.p90, p99=tokens.p99) + f"; {over}")
+    figures = {
+        "letters": f"{tokens.letters / max(1, tokens.cut):.2f}",
+        "unknown": f"{tokens.unknown / max(1, tokens.cut):.2%}",
+        "pieces": f"{tokens.pieces / max(1, tokens.cut):.2%}",
+        "epoch": f"{_epoch(tokens, report):,}",
+    }
+    told = t("{letters} characters a token; {unknown} unknown, {pieces} pieces of a character", **figures)
+    out.print("  " + told + t("; about {epoch} tokens an epoch", **figures))
     out.print("  " + t("What stands between « and » carries loss:"), markup=False)
     for sample in tokens.samples:
         text = Text("    ")
@@ -121,11 +131,24 @@ def _show_tokens(tokens: Tokens, out: Console) -> None:
         out.print(f"    ({t('{supervised} of {tokens} tokens', supervised=sample.supervised, tokens=sample.tokens)})")
 
 
-def _plain(tokens: Tokens) -> dict[str, Any]:
+def _epoch(tokens: Tokens, report: Report) -> int:
+    """Return what all conversations have in tokens, by those that were counted."""
+    return round(tokens.total / tokens.counted * report.trainable)
+
+
+def _plain(tokens: Tokens, report: Report) -> dict[str, Any]:
     return {
         "conversations": tokens.counted,
         "spread": vars(tokens.spread),
         "total": tokens.total,
         "supervised": tokens.supervised,
+        "p90": tokens.p90,
+        "p99": tokens.p99,
+        "over": {str(limit): count for limit, count in tokens.over.items()},
+        "characters": tokens.letters,
+        "cut": tokens.cut,
+        "unknown": tokens.unknown,
+        "pieces": tokens.pieces,
+        "epoch": _epoch(tokens, report),
         "samples": [vars(sample) for sample in tokens.samples],
     }

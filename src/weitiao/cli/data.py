@@ -73,13 +73,15 @@ def prepare(
     inputs: Inputs,
     out: Out,
     source: dict[str, Any],
-    steps: Annotated[str | None, typer.Option(help=t("Names of steps in order, with commas between"))] = None,
+    steps: Annotated[
+        str | None, typer.Option(help=t("Steps in order: `a, b`, or as in a recipe `[a, b: {setting: 1}]`"))
+    ] = None,
     ledger: Ledger = None,
     work_dir: WorkDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Clean, filter and deduplicate records."""
-    chosen = {"steps": [name.strip() for name in steps.split(",") if name.strip()]} if steps is not None else {}
+    chosen = {"steps": _steps(steps)} if steps is not None else {}
     recipe = _recipe({"source": {"inputs": inputs, **source}, "prepare": chosen}, out, (".jsonl", ".parquet"))
     with _run(recipe, work_dir, ledger) as done:
         write_records(done[-1], out)
@@ -232,6 +234,13 @@ def _tell(done: list[Done], out: Path, as_json: bool, more: Mapping[str, Any] | 
         for stage in stages.values():
             del stage["folder"]  # gone when the command ends
         emit({"out": str(out), **(more or {}), "stages": stages})
+
+
+def _steps(text: str) -> object:
+    """Return the names of steps that stand between commas, or a list that is written as in a recipe."""
+    if text.lstrip().startswith("["):
+        return plain_value(text)
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _shares(text: str) -> dict[str, float]:

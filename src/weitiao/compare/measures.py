@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from weitiao.compare.statistics import Verdict
-from weitiao.compare.wording import loop, overlap, refuses, repetition, rouge
+from weitiao.compare.wording import loop, overlap, rouge
+from weitiao.manner import refuses, repetition
 from weitiao.record import parted
 from weitiao.script import drifts
 

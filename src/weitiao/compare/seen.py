@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from weitiao.record import Record, to_records
-from weitiao.similar import Likeness, distinct, figures, is_filled, matching_key, near_pairs
+from weitiao.similar import INSIDE, Items, Likeness, distinct, figures, is_filled, matching_key, near_pairs
 from weitiao.step import Batch
 
 Units = NDArray[np.uint32]
@@ -72,10 +72,11 @@ def answers_of(records: Iterable[Record]) -> Iterator[tuple[str, str]]:
 
 
 def contamination(train: pl.DataFrame, asked: pl.DataFrame) -> dict[str, Any]:
-    """Return how many of the questions `asked` are on the train side too: by family, word for word, and nearly.
+    """Return how many of the questions `asked` are on the train side too: by family, word for word, nearly, and inside.
 
     Both tables have the columns of records. A question is near another as it is for `split`: by its user turns. That
-    may be a question about another thing; `answered` counts those whose twin has the same answer too.
+    may be a question about another thing; `answered` counts those whose twin has the same answer too. One that is
+    neither may still stand, as it is, inside a longer question.
     """
     rows = pl.concat([_keys(train).with_columns(asked=False), _keys(asked).with_columns(asked=True)])
     families = set(train["family"].drop_nulls()) | set(train["id"])
@@ -96,6 +97,12 @@ def contamination(train: pl.DataFrame, asked: pl.DataFrame) -> dict[str, Any]:
                 if mine in on_test and other in first and not is_filled(keys[mine], keys[other]):
                     for row in on_test[mine]:
                         twins[row] = max(twins.get(row, (0.0, 0)), (pair[2], first[other]))
+    near = len(twins) - exact
+    for held in Items(rows["key"][len(train) :].to_list(), Likeness(), INSIDE).held(
+        rows["key"][: len(train)].to_list()
+    ):
+        if held.kind == "contained":
+            twins.setdefault(held.item, (1.0, held.text))
     said = [frame.select(matching_key(_LAST.struct.field("content")))["content"].to_list() for frame in (asked, train)]
     mine, others = asked["messages"].to_list(), train["messages"].to_list()
     ranked = sorted(twins.items(), key=lambda item: (-item[1][0], item[0]))
@@ -104,7 +111,8 @@ def contamination(train: pl.DataFrame, asked: pl.DataFrame) -> dict[str, Any]:
         "train": len(train),
         "by_family": sum(by_family),
         "exact": exact,
-        "near": len(twins) - exact,
+        "near": near,
+        "contained": len(twins) - exact - near,
         "answered": sum(said[0][row] == said[1][twin] for row, (_, twin) in twins.items()),
         "pairs": [
             {

@@ -1,6 +1,5 @@
 """Load models and tokenizers from a folder or by name: no remote code, no pickles executed."""
 
-import json
 import warnings
 from pathlib import Path
 from pickle import UnpicklingError
@@ -8,16 +7,18 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 from weitiao.errors import UserError
 from weitiao.model import internlm2, quantise, tokens
 from weitiao.model.hub import own_code
-from weitiao.model.pieces import load_pieces
 from weitiao.model.processor import cpu_has_bfloat16
 from weitiao.model.quantise import Quantised
+from weitiao.model.tokenizer import load_tokenizer
 from weitiao.talk import t
+
+__all__ = ["DTYPES", "base_of", "load_config", "load_model", "load_tokenizer", "pick_dtype"]
 
 disable_progress_bar()  # progress is ours to show
 
@@ -25,26 +26,6 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 # Below this a model is kept in float32: it is fast enough, and bfloat16 would only blur it.
 _SMALL = 200 * 2**20
-
-
-def load_tokenizer(path: str, *, trust: bool = False) -> PreTrainedTokenizerBase:
-    """Load the tokenizer in the folder `path`; it gets a token to pad with where it has none, never a new one.
-
-    A tokenizer's own code runs only if the model's does: where the user said to `trust` it, and nothing else will do.
-    """
-    internlm2.register()  # else transformers warns of a configuration that it does not know
-    code = bool(own_code(path, trust))
-    try:
-        if _is_internlm2(path) and (Path(path) / "tokenizer.model").exists():
-            tokenizer: Any = load_pieces(Path(path))
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=code, local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(t("Cannot load the tokenizer of {path}: {error}", path=path, error=error)) from None
-    if tokenizer.pad_token is None:
-        # It only fills room; what carries loss is known from the template, never from this id.
-        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
-    return tokenizer
 
 
 def load_config(path: str, *, trust: bool = False) -> Any:
@@ -120,11 +101,6 @@ def pick_dtype(name: str, path: str, device: str) -> torch.dtype:
 def base_of(model: Any) -> PreTrainedModel:
     """Return the transformers model inside a PEFT model, or the model itself."""
     return model.get_base_model() if isinstance(model, PeftModel) else model
-
-
-def _is_internlm2(path: str) -> bool:
-    config = Path(path) / "config.json"
-    return config.exists() and json.loads(config.read_bytes()).get("model_type") == "internlm2"
 
 
 def _weight_bytes(path: str) -> int:

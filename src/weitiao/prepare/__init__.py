@@ -1,19 +1,27 @@
 """prepare: repair, normalise and drop records; no text is invented, no teacher called."""
 
+from pathlib import Path
+
 from pydantic import Field
 
+from weitiao.prepare.cap import Cap
+from weitiao.prepare.drop_contaminated import DropContaminated
 from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
+from weitiao.prepare.drop_low_quality import DropLowQuality
 from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
+from weitiao.prepare.drop_refusals import DropRefusals
 from weitiao.prepare.drop_short import DropShort
+from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
+from weitiao.prepare.keep_languages import KeepLanguages
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
 from weitiao.prepare.tidy_whitespace import TidyWhitespace
 from weitiao.prepare.to_simplified import ToSimplified
-from weitiao.recipe import Settings
+from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 from weitiao.step import Step, one_of
 
@@ -28,7 +36,18 @@ STEPS: tuple[type[Step], ...] = (
     DropNearDuplicates,
 )
 # Those that a recipe names.
-OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, NormaliseNumbers, Redact)
+OTHERS: tuple[type[Step], ...] = (
+    FixMojibake,
+    ToSimplified,
+    NormaliseNumbers,
+    Redact,
+    DropContaminated,
+    KeepLanguages,
+    DropLowQuality,
+    DropRefusals,
+    DropToxic,
+    Cap,
+)
 
 
 class Prepare(Settings):
@@ -40,6 +59,21 @@ class Prepare(Settings):
     )
 
 
+def material(recipe: Recipe) -> dict[str, str]:
+    """Return the data that are read for steps, by the name of the input."""
+    steps = recipe.section("prepare", Prepare).steps
+    names = dict.fromkeys(name for step in steps for name in step.material())
+    return {f"material-{number}": name for number, name in enumerate(names)}
+
+
+def outside(recipe: Recipe) -> object:
+    """Return what tells one state of the files and folders that steps read from another; None where there are none."""
+    steps = recipe.section("prepare", Prepare).steps
+    places = [recipe.folder / Path(name).expanduser() for step in steps for name in step.outside()]
+    files = [path for place in places for path in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files if path.is_file()] or None
+
+
 STAGE = Stage(
     "prepare",
     Prepare,
@@ -47,4 +81,6 @@ STAGE = Stage(
     "Prepared {kept} of {total} records",
     reads_records=True,
     gives_records=True,
+    outside=outside,
+    files=material,
 )

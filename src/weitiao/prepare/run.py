@@ -11,9 +11,9 @@ import polars as pl
 
 from weitiao import ledger
 from weitiao.engine import local
-from weitiao.prepare import Prepare
+from weitiao.prepare import Prepare, material
 from weitiao.stage import Job, Outcome, Reporter
-from weitiao.step import Batch, Gather, RowStep, Step
+from weitiao.step import Around, Batch, Gather, RowStep, Step
 from weitiao.store import Draft, write_parquet, write_whole
 
 Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
@@ -21,7 +21,10 @@ Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
 
 def run(job: Job) -> Outcome:
     """Take the records through the steps of the recipe."""
-    funnel = prepare(job.settings(Prepare).steps, job.inputs["records"].parts(), job.draft, job.reporter)
+    parts = {name: tuple(job.inputs[key].parts()) for key, name in material(job.recipe).items()}
+    around = Around(job.recipe.folder, parts)
+    steps = [step.within(around) for step in job.settings(Prepare).steps]
+    funnel = prepare(steps, job.inputs["records"].parts(), job.draft, job.reporter)
     total, kept = (funnel[0]["in"], funnel[-1]["out"]) if funnel else (job.inputs["records"].manifest["kept"],) * 2
     refused: dict[str, int] = {}
     for row in funnel:

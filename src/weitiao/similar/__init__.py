@@ -10,13 +10,17 @@ alike shares one of its rarest pieces, so only texts that do are compared, and t
 characters (about 50 bytes each at the peak), time with the characters and the pairs that share a rare piece.
 """
 
+from weitiao.similar.held import INSIDE, Holding, Items
 from weitiao.similar.join import SHORT, Likeness, Pairs, connected, kept_twins, near_pairs
 from weitiao.similar.keys import Flags, Ints, distinct, figures, is_filled, matching_key
 
 __all__ = [
+    "INSIDE",
     "SHORT",
     "Flags",
+    "Holding",
     "Ints",
+    "Items",
     "Likeness",
     "Pairs",
     "connected",

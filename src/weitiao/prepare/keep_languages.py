@@ -1,0 +1,41 @@
+"""Records in other languages than those wanted."""
+
+from typing import Any, ClassVar
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from weitiao.prepare.languages import UNKNOWN, languages
+from weitiao.step import Batch, Measure
+
+
+class KeepLanguages(Measure):
+    """Drop records in other languages; what a text is in cannot always be told, and then it stays.
+
+    The language is a fact of each record that stays: `keep_languages.language`.
+    """
+
+    reason: ClassVar[str] = "wrong language"
+    languages: tuple[str, ...] = Field(
+        ("zh", "en"),
+        strict=False,
+        min_length=1,
+        description="Languages that stay: zh (simplified and traditional), zh-hant, yue, ja, ko, en, de …",
+    )
+    certainty: float = Field(0.5, ge=0, le=1, description="How sure it must be that a text is in another language")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_names(cls, value: Any) -> Any:
+        return {"languages": value} if isinstance(value, list) else value
+
+    def measured(self, batch: Batch) -> pl.DataFrame:
+        """Return the language of what was asked and answered, or of the passage."""
+        texts = batch.texts(("user", "assistant", "passage"))
+        return texts.select("id").hstack(languages(texts["text"]))
+
+    def why(self) -> pl.Expr:
+        """Return the language where it is another."""
+        name = pl.col("language")
+        wanted = [name.is_in([*self.languages, UNKNOWN]), *(name.str.starts_with(f"{one}-") for one in self.languages)]
+        return pl.when(~pl.any_horizontal(wanted) & (pl.col("certainty") >= self.certainty)).then(pl.lit("language"))
