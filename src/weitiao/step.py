@@ -52,17 +52,31 @@ class Batch:
         joined = self.records.select("id").join(text, on="id", how="left", maintain_order="left")
         return joined.with_columns(pl.col("text").fill_null(""))
 
-    def without(self, dropped: pl.DataFrame, event: pl.DataFrame) -> "Batch":
-        """Return the batch without the records whose `id` stands in `dropped`, and with `event` noted."""
-        if dropped.is_empty():
+    def without(self, noted: pl.DataFrame) -> "Batch":
+        """Return the batch without the records that the events `noted` drop, and with these events."""
+        if noted.is_empty():
             return self
-        gone = dropped.select("id")
+        gone = noted.filter(pl.col("action") == "dropped").select("id")
         return replace(
             self,
             records=self.records.join(gone, on="id", how="anti", maintain_order="left"),
             turns=self.turns.join(gone, on="id", how="anti", maintain_order="left"),
-            events=(*self.events, ledger.events(event)),
+            events=(*self.events, self._with_texts(ledger.events(noted))),
         )
+
+    def _with_texts(self, noted: pl.DataFrame) -> pl.DataFrame:
+        """Note with each dropped record that was changed before what it said: that stands nowhere else."""
+        gone = noted.filter(pl.col("action") == "dropped")["id"].implode()
+        changed = [
+            event.filter((pl.col("action") == "changed") & pl.col("id").is_in(gone))["id"] for event in self.events
+        ]
+        if not any(len(ids) for ids in changed):
+            return noted
+        said = self.turns.filter(pl.col("id").is_in(pl.concat(changed).implode()))
+        said = said.group_by("id").agg(messages=pl.struct("role", "content"))
+        said = said.select("id", said=pl.struct("messages").struct.json_encode())
+        noted = noted.join(said, on="id", how="left", maintain_order="left")
+        return noted.with_columns(before=pl.coalesce("before", "said")).drop("said")
 
     def ledger(self) -> pl.DataFrame:
         """Return all events so far as one table."""
@@ -187,9 +201,8 @@ class DropRecords(RowStep):
 
     def apply(self, batch: Batch) -> Batch:
         """Drop the records and note each."""
-        gone = self.gone(batch)
         name, reason = pl.lit(self.step_name()), pl.lit(self.reason)
-        return batch.without(gone, gone.with_columns(step=name, action=pl.lit("dropped"), reason=reason))
+        return batch.without(self.gone(batch).with_columns(step=name, action=pl.lit("dropped"), reason=reason))
 
 
 class Drop(DropRecords):
@@ -206,10 +219,33 @@ class Drop(DropRecords):
         return batch.texts(self.roles).filter(self.where(pl.col("text"))).select("id")
 
 
+class DropByScore(RowStep):
+    """Let records go by a score: give `scores`, the `reason`, and on which side of its threshold a record `goes`.
+
+    Those that just stay are noted too, so that another threshold can be tried on the ledger (see `ledger`).
+    """
+
+    reason: ClassVar[str]
+    goes: ClassVar[ledger.Goes] = "<"
+
+    @abstractmethod
+    def scores(self, batch: Batch) -> pl.DataFrame:
+        """Return `id`, `setting` (the field that holds the threshold), `score` and `threshold`, a row for each score.
+
+        Any other column goes into the detail of the ledger.
+        """
+
+    def apply(self, batch: Batch) -> Batch:
+        """Drop the records beyond the threshold; note each, and those nearest to it."""
+        noted = ledger.weighed(self.scores(batch), self.goes)
+        return batch.without(noted.with_columns(step=pl.lit(self.step_name()), reason=pl.lit(self.reason)))
+
+
 class Gather(Step):
     """See the whole data set, but only ids and small columns: give `columns` for a batch, `judge` for all."""
 
     reason: ClassVar[str]
+    goes: ClassVar[ledger.Goes] = ">="  # on which side of its threshold, where `judge` gives scores
 
     @abstractmethod
     def columns(self, batch: Batch) -> pl.DataFrame:
@@ -217,12 +253,20 @@ class Gather(Step):
 
     @abstractmethod
     def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
-        """Return the records to drop: `id` and `detail` (JSON text), given the columns of all records in order."""
+        """Return the records to drop, given the columns of all records in order: `id` and `detail` (JSON text).
+
+        Where they go by a score: `id, setting, score, threshold`, as of `DropByScore`, with those that just stay.
+        """
 
     def noted(self, judged: pl.DataFrame) -> pl.DataFrame:
-        """Return the ledger's events for what was judged."""
-        name = self.step_name()
-        return judged.with_columns(step=pl.lit(name), action=pl.lit("dropped"), reason=pl.lit(self.reason))
+        """Return the ledger's events for what was judged: what is `dropped`, and what was `spared`."""
+        scored = "score" in judged.columns
+        events = ledger.weighed(judged, self.goes) if scored else judged.with_columns(action=pl.lit("dropped"))
+        return events.with_columns(step=pl.lit(self.step_name()), reason=pl.lit(self.reason))
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return a batch that is the whole data set after this step."""
+        return batch.without(self.noted(self.judge(self.columns(batch))))
 
 
 def one_of(*kinds: type[Step]) -> Any:

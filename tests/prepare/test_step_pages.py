@@ -42,12 +42,8 @@ def after(steps: str, texts: list[str]) -> list[str | None]:
     ]
     batch = Batch.of(record.to_frame(made))
     for step in prepare.steps:
-        if isinstance(step, Gather):
-            judged = step.judge(step.columns(batch))
-            batch = batch.without(judged, step.noted(judged))
-        else:
-            assert isinstance(step, RowStep)
-            batch = step.apply(batch)
+        assert isinstance(step, (Gather, RowStep))
+        batch = step.apply(batch)
     left = {one.id: " → ".join(text for _, text in one.messages) for one in record.to_records(batch.frame())}
     return [left.get(f"r{n}") for n in range(len(texts))]
 

@@ -5,19 +5,27 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from weitiao.prepare.lengths import outside
-from weitiao.step import Batch, DropRecords
+from weitiao.ledger import Goes
+from weitiao.prepare.lengths import lengths
+from weitiao.step import Batch, DropByScore
 
 
-class DropLong(DropRecords):
+class DropLong(DropByScore):
     """Drop records whose passage, question or answer is too long."""
 
     reason: ClassVar[str] = "too long"
+    goes: ClassVar[Goes] = ">"
     max_chars: int = Field(20_000, ge=1, description="Characters that a passage has at most")
     max_question_chars: int = Field(20_000, ge=1, description="Characters that the questions have at most")
     max_answer_chars: int = Field(20_000, ge=1, description="Characters that the answers have at most")
 
-    def gone(self, batch: Batch) -> pl.DataFrame:
-        """Return the records that are too long, with the part and its length."""
-        limits = {"passage": self.max_chars, "question": self.max_question_chars, "answer": self.max_answer_chars}
-        return outside(batch, limits, above=True)
+    def scores(self, batch: Batch) -> pl.DataFrame:
+        """Return the length of each part of each record."""
+        return lengths(
+            batch,
+            {
+                "passage": ("max_chars", self.max_chars),
+                "user": ("max_question_chars", self.max_question_chars),
+                "assistant": ("max_answer_chars", self.max_answer_chars),
+            },
+        )

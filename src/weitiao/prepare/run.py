@@ -1,7 +1,7 @@
 """The prepare stage: steps in passes over the parts, side by side; where a step sees all records, all wait."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -96,18 +96,21 @@ def _advance(chunk: _Chunk) -> None:
     counts: list[Row] = []
     for gather, path in chunk.judged:
         before = len(frame)
-        gone = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
+        noted = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
+        gone = noted.filter(pl.col("action") == "dropped").select("id")
+        # Only what goes is taken apart.
+        going = replace(Batch.of(frame.join(gone, on="id", how="semi")), events=tuple(events)).without(noted)
         frame = frame.join(gone, on="id", how="anti", maintain_order="left")
-        events.append(ledger.events(gone))
-        counts.append(_row(gather, before, gone, len(frame)))
+        events = [*going.events]
+        counts.append(_row(gather, before, noted, len(frame)))
     if chunk.work.rows or chunk.work.gathers:
-        batch = Batch.of(frame)
+        batch = replace(Batch.of(frame), events=tuple(events))
         for step in chunk.work.rows:
             after = step.apply(batch)
             made = pl.concat([ledger.empty(), *after.events[len(batch.events) :]])
             counts.append(_row(step, len(batch.records), made, len(after.records)))
             batch = after
-        frame, events = batch.frame(), [*events, batch.ledger()]
+        frame, events = batch.frame(), [*batch.events]
         for number, gather in enumerate(chunk.work.gathers):
             write_parquet(_columns(chunk.target, number, index), gather.columns(batch))
     write_whole(_counts(chunk.target, index), orjson.dumps(counts))
@@ -122,9 +125,8 @@ def _judge(gathers: Sequence[Gather], target: Draft, parts: int) -> tuple[tuple[
         if not path.exists() and parts:
             columns = pl.concat(pl.read_parquet(_columns(target, number, index)) for index in range(parts))
             for _, earlier in judged:
-                columns = columns.join(
-                    pl.read_parquet(earlier, columns=["id"]), on="id", how="anti", maintain_order="left"
-                )
+                gone = pl.read_parquet(earlier, columns=["id", "action"]).filter(pl.col("action") == "dropped")
+                columns = columns.join(gone, on="id", how="anti", maintain_order="left")
             write_parquet(path, ledger.events(gather.noted(gather.judge(columns))))
         judged.append((gather, path))
     return tuple(judged)
