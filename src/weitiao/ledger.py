@@ -6,8 +6,8 @@ threshold can be tried on the ledger alone (`weitiao ledger why REASON --at THRE
     {"setting": "min_chars", "score": 3, "goes": "<", "threshold": 4, "noted_to": 6, …}
 
 `setting` is the field of the step that holds the threshold, `goes` says on which side of it a record goes; where the
-`threshold` is null the record goes at any. What stayed is noted up to the score `noted_to`, the `NEAR` nearest of a part
-at most. A step gets all this by giving its scores: `DropByScore.scores`, or `Gather.judge` with a column `score`
+`threshold` is null the record goes at any. What stayed is noted up to the score `noted_to`, the `NEAR` nearest of a
+part at most. A step gets all this by giving its scores: `DropByScore.scores`, or `Gather.judge` with a column `score`
 (columns `id, setting, score, threshold`; any others, such as `of`, the id of the twin, go into the detail too).
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import weitiao
-from weitiao import compare, export, merge, prepare, source, split, train
+from weitiao import balance, compare, export, merge, prepare, source, split, train
 from weitiao.errors import UserError
 from weitiao.model import hub
 from weitiao.recipe import Recipe, Settings
@@ -144,6 +144,8 @@ class _Line:
         draft = self.home.draft(stage.name, key)
         outcome: Outcome = _entry(stage)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
         _check_sum(stage, outcome)
+        if stage.reads_records and stage.gives_records:
+            balance.check(stage.name, outcome, inputs["records"], Stored(draft.folder))
         came = {
             "total": outcome.total,
             "kept": outcome.kept,

@@ -86,6 +86,9 @@ class Batch:
 class Step(Settings):
     """One named operation inside a stage; its fields are its settings, its name the snake_case of its class."""
 
+    # A pattern of the marks that it leaves in place of what nobody may see: that stands in the ledger neither.
+    marks: ClassVar[str] = ""
+
     @classmethod
     def step_name(cls) -> str:
         """Return the name that recipes and ledger use."""
@@ -105,8 +108,8 @@ class RowStep(Step):
         """Return the batch after this step."""
 
 
-class _Change(RowStep):
-    """Change texts; the two kinds below differ in who writes the new ones."""
+class Change(RowStep):
+    """Change texts; the kinds below differ in who writes the new ones."""
 
     roles: ClassVar[tuple[Role, ...]] = ()  # whose texts it touches; all if empty
 
@@ -135,7 +138,7 @@ class _Change(RowStep):
         return replace(batch, turns=turns, events=(*batch.events, ledger.events(noted)))
 
 
-class Rewrite(_Change):
+class Rewrite(Change):
     """Change texts: give `rewrite`, string expression in, string expression out."""
 
     @abstractmethod
@@ -147,7 +150,7 @@ class Rewrite(_Change):
         return pl.select(self.rewrite(pl.lit(texts))).to_series()
 
 
-class RewriteSelected(_Change):
+class RewriteSelected(Change):
     """Change, in Python, only the texts that an expression selects: for what Polars cannot express."""
 
     @abstractmethod

@@ -30,6 +30,7 @@ COMMANDS = {
     "traps": ("weitiao.cli.traps", "A world of trick questions: posts to tune on, questions to ask"),
     "doctor": ("weitiao.cli.doctor", "Tell what this machine has, and what fits into it"),
     "trace": ("weitiao.cli.trace", "Tell one record's whole life"),
+    "ledger": ("weitiao.cli.ledger", "Show where records went, and why; try another threshold"),
 }
 
 # What a missing library belongs to, so that the error can name the line that installs it.

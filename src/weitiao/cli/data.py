@@ -13,6 +13,7 @@ import typer
 
 from weitiao import pipeline, record
 from weitiao.cli import COMMANDS
+from weitiao.cli.ledger import show_funnel
 from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, summary, with_flags
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
@@ -170,6 +171,7 @@ def _run(recipe: Recipe, work_dir: Path | None, ledger: Path | None) -> Iterator
 
 
 def _tell(done: list[Done], out: Path, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
+    show_funnel(done)
     if as_json:
         stages = summary(done)["stages"]
         for stage in stages.values():

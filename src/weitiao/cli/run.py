@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from weitiao import pipeline
+from weitiao.cli.ledger import show_funnel
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, summary
 from weitiao.recipe import load
 from weitiao.talk import t
@@ -34,6 +35,7 @@ def run(
     trusted = ["trust_remote_code=true"] if trust_remote_code else []
     checked = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *trusted])
     done = pipeline.run(checked, runs, first=first, last=last, reporter=Terminal())
+    show_funnel(done)
     result = summary(done)
     if as_json:
         emit(result)

@@ -12,6 +12,7 @@ import polars as pl
 from weitiao import ledger
 from weitiao.engine import local
 from weitiao.prepare import Prepare
+from weitiao.prepare.conceal import concealed
 from weitiao.stage import Job, Outcome, Reporter
 from weitiao.step import Batch, Gather, RowStep, Step
 from weitiao.store import Draft, write_parquet, write_whole
@@ -47,6 +48,7 @@ class _Chunk:
     target: Draft
     work: _Pass
     judged: tuple[tuple[Gather, Path], ...] = ()  # what the gathers of the pass before have found
+    hiding: tuple[Step, ...] = ()  # of the last pass: what these take out stands in no ledger
 
 
 def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter: Reporter) -> list[Row]:
@@ -60,8 +62,10 @@ def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter
     funnel: list[Row] = []
     for number, work in enumerate(passes):
         aside = Draft(draft.scratch(f"pass-{number}"))
-        target = draft if number == len(passes) - 1 else aside
-        chunks = [_Chunk(i, before or part, target, work, judged) for i, part in enumerate(parts)]
+        target, hiding = aside, ()
+        if number == len(passes) - 1:
+            target, hiding = draft, tuple(step for step in steps if step.marks)
+        chunks = [_Chunk(i, before or part, target, work, judged, hiding) for i, part in enumerate(parts)]
         waiting = [chunk for chunk in chunks if not target.part(chunk.index).exists()]
         for _ in reporter.track(local.run(_advance, waiting), len(waiting), "parts prepared"):
             pass
@@ -114,7 +118,7 @@ def _advance(chunk: _Chunk) -> None:
         for number, gather in enumerate(chunk.work.gathers):
             write_parquet(_columns(chunk.target, number, index), gather.columns(batch))
     write_whole(_counts(chunk.target, index), orjson.dumps(counts))
-    chunk.target.write(index, frame, pl.concat([ledger.empty(), *events]))
+    chunk.target.write(index, frame, concealed(pl.concat([ledger.empty(), *events]), frame, chunk.hiding))
 
 
 def _judge(gathers: Sequence[Gather], target: Draft, parts: int) -> tuple[tuple[Gather, Path], ...]:
