@@ -47,7 +47,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def test_a_planted_number_is_nowhere(run: Run) -> None:
     source = run.stored("source")
-    assert source and PHONE in str(source.records().rows()), "the source stage holds the texts as they came"
+    assert source
+    assert PHONE in str(source.records().rows()), "the source stage holds the texts as they came"
     stages = [stored for name in ("prepare", "split") if (stored := run.stored(name))]
     assert len(stages) == 2
     for stored in stages:

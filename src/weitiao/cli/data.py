@@ -12,7 +12,8 @@ import polars as pl
 import typer
 
 from weitiao import pipeline, record
-from weitiao.cli import COMMANDS
+from weitiao.cli import COMMANDS, dry
+from weitiao.cli.dry import EXAMPLES, SAMPLE, DryRun, Examples, SampleSize
 from weitiao.cli.ledger import show_funnel
 from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, summary, with_flags
 from weitiao.errors import UserError
@@ -27,7 +28,8 @@ from weitiao.talk import t
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 Inputs = Annotated[list[str], typer.Argument(metavar="IN...", help=t("Files, folders or patterns"))]
-Out = Annotated[Path, typer.Option("-o", "--out", help=t("Where the records go: a .jsonl or .parquet file"))]
+OUT = t("Where the records go: a .jsonl or .parquet file")
+Out = Annotated[Path, typer.Option("-o", "--out", help=OUT)]
 Ledger = Annotated[Path | None, typer.Option(help=t("Where the ledger goes: a .jsonl or .parquet file"))]
 WorkDir = Annotated[Path | None, typer.Option(help=t("Keep the run here, so that an interrupted one goes on"))]
 
@@ -60,16 +62,25 @@ def source(
 @with_flags("source", without=("inputs",))
 def prepare(
     inputs: Inputs,
-    out: Out,
     source: dict[str, Any],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help=OUT)] = None,
     steps: Annotated[str | None, typer.Option(help=t("Names of steps in order, with commas between"))] = None,
+    dry_run: DryRun = False,
+    sample: SampleSize = SAMPLE,
+    examples: Examples = EXAMPLES,
     ledger: Ledger = None,
     work_dir: WorkDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Clean, filter and deduplicate records."""
     chosen = {"steps": [name.strip() for name in steps.split(",") if name.strip()]} if steps is not None else {}
-    recipe = _recipe({"source": {"inputs": inputs, **source}, "prepare": chosen}, out, (".jsonl", ".parquet"))
+    data = {"source": {"inputs": inputs, **source}, "prepare": chosen}
+    if dry_run:
+        dry.dry_run(plain_recipe(data, "plain"), sample, examples, as_json)
+        return
+    if out is None:
+        raise UserError(t("Where shall the records go?"), t("Name a file with -o, or look first with --dry-run"))
+    recipe = _recipe(data, out, (".jsonl", ".parquet"))
     with _run(recipe, work_dir, ledger) as done:
         write_records(done[-1], out)
         _tell(done, out, as_json)

@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from weitiao import pipeline
+from weitiao.cli import dry
+from weitiao.cli.dry import EXAMPLES, SAMPLE, DryRun
 from weitiao.cli.ledger import show_funnel
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, summary
+from weitiao.errors import UserError
 from weitiao.recipe import load
 from weitiao.talk import t
 
@@ -28,12 +31,18 @@ def run(
         list[str] | None, typer.Option("--set", help=t("Another value for a key of the recipe: train.epochs=3"))
     ] = None,
     runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
+    dry_run: DryRun = False,
     trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe; stages that are finished and unchanged are not run again."""
     trusted = ["trust_remote_code=true"] if trust_remote_code else []
     checked = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *trusted])
+    if dry_run:
+        if last != "prepare" or "prepare" not in checked.sections:
+            raise UserError(t("--dry-run shows what prepare would do: add --to prepare"))
+        dry.dry_run(checked, SAMPLE, EXAMPLES, as_json)
+        return
     done = pipeline.run(checked, runs, first=first, last=last, reporter=Terminal())
     show_funnel(done)
     result = summary(done)
