@@ -62,9 +62,9 @@ def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter
     funnel: list[Row] = []
     for number, work in enumerate(passes):
         aside = Draft(draft.scratch(f"pass-{number}"))
-        target, hiding = aside, ()
-        if number == len(passes) - 1:
-            target, hiding = draft, tuple(step for step in steps if step.marks)
+        is_last = number == len(passes) - 1
+        target = draft if is_last else aside
+        hiding = tuple(step for step in steps if step.marks and is_last)
         chunks = [_Chunk(i, before or part, target, work, judged, hiding) for i, part in enumerate(parts)]
         waiting = [chunk for chunk in chunks if not target.part(chunk.index).exists()]
         for _ in reporter.track(local.run(_advance, waiting), len(waiting), "parts prepared"):
