@@ -1,6 +1,6 @@
 """Kill `weitiao run` at random instants and see that running it again ends with the same files, byte for byte.
 
-    python tests/kill_run.py RECIPE [--kills 20] [--seed 0] [--set key=value]...
+    python tests/kill_run.py RECIPE [--kills 20] [--seed 0] [--stage prepare]... [--set key=value]...
 
 Each round takes one stage: the stages before it are copied from an uninterrupted run, the process group gets SIGKILL at
 a random instant inside the stage, the command runs again to its end, and every file of data is compared with the
@@ -96,6 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stage", action="append", default=[], help="only in these stages")
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     given = parser.parse_args(arguments)
     draw = random.Random(given.seed)
@@ -109,9 +110,10 @@ def main(arguments: list[str] | None = None) -> None:
             if (run / stage).exists()
         }
         stages = list(seconds)
+        struck = [stage for stage in stages if not given.stage or stage in given.stage]
         kills = 0
         while kills < given.kills:
-            stage = stages[kills % len(stages)]
+            stage = struck[kills % len(struck)]
             shutil.rmtree(cut, ignore_errors=True)
             for before in stages[: stages.index(stage)]:
                 shutil.copytree(run / before, cut / run.name / before)

@@ -2,12 +2,14 @@
 
 import importlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import weitiao
-from weitiao import augment, compare, export, merge, prepare, source, split, train
+from weitiao import augment, balance, compare, export, merge, prepare, source, split, train
 from weitiao.errors import UserError
 from weitiao.llm.money import Plan
 from weitiao.model import hub
@@ -65,38 +67,45 @@ def run(
     `first` names a stage that runs again whatever stands on disk; after `last` the line ends. Raises UserError if the
     recipe has no such stage or lets a stage stand without what it reads.
     """
-    chosen = _chosen(recipe, first, last)
-    home = Run((runs or recipe.folder / "runs") / recipe.project.name)
-    line = _Line(recipe, home, reporter or Silent())
-    forced = False
-    with home.locked():
-        line.find_model(chosen)
-        for stage in chosen:
+    stages, forced = chosen(recipe, first, last), False
+    with _line(recipe, runs, reporter) as line:
+        line.find_model(stages)
+        for stage in stages:
             forced = forced or stage.name == first
             line.pass_by(stage, forced)
     return list(line.done.values())
 
 
-def preview(recipe: Recipe, runs: Path | None = None, *, reporter: Reporter | None = None) -> dict[str, Plan]:
-    """Return what a teacher would be asked, by `stage/step`, and ask nothing.
+def preview(
+    recipe: Recipe, runs: Path | None = None, *, last: str | None = None, reporter: Reporter | None = None
+) -> dict[str, Plan]:
+    """Return what a teacher would be asked up to the stage `last`, by step, and ask nothing.
 
     Stages before it run. Of several stages that ask, the first whose answers are not all known is told: what the next
     one asks depends on them.
     """
-    chosen = _chosen(recipe, None, None)
-    home = Run((runs or recipe.folder / "runs") / recipe.project.name)
-    line = _Line(recipe, home, reporter or Silent())
-    asking = [place for place, stage in enumerate(chosen) if stage.plan]
-    with home.locked():
-        for place, stage in enumerate(chosen[: asking[-1] + 1] if asking else []):
-            plans = line.plan(stage) if stage.plan else {}
-            if any(plan.calls for plan in plans.values()) or place == asking[-1]:
-                return plans
-            line.pass_by(stage, False)
-    raise UserError(t("No stage of the recipe asks a teacher"), t("Stages that do: {names}", names=", ".join(TEACHING)))
+    line = [(stage, stage.name in TEACHING) for stage in chosen(recipe, None, last)]
+    plans: dict[str, Plan] = {}
+    with _line(recipe, runs, reporter) as passed:
+        for place, (stage, asks) in enumerate(line):
+            plans = passed.plan(stage) if asks else {}
+            if any(plan.calls for plan in plans.values()) or not any(later for _, later in line[place + 1 :]):
+                break
+            passed.pass_by(stage, False)
+    return plans
 
 
-def _chosen(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
+def upcoming(recipe: Recipe, runs: Path | None, name: str, *, reporter: Reporter | None = None) -> Job:
+    """Run the stages before one, and return its job as it would start."""
+    *before, stage = chosen(recipe, None, name)
+    with _line(recipe, runs, reporter) as line:
+        for earlier in before:
+            line.pass_by(earlier, False)
+        return line.job(stage)
+
+
+def chosen(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
+    """Return the recipe's stages in order, up to `last`. Raises UserError as `run` does."""
     line = [stage for stage in STAGES if stage.name in recipe.sections]
     names = [stage.name for stage in line]
     if not line:
@@ -163,11 +172,15 @@ class _Line:
         self.done[stage.name] = Done(stage, stored, fresh, stored.manifest)
         self.reporter.say(self.done[stage.name].line())
 
-    def plan(self, stage: Stage) -> dict[str, Plan]:
-        """Return what the stage would ask."""
+    def job(self, stage: Stage) -> Job:
+        """Return the job of the stage as it would start."""
         inputs = self._inputs(stage)
         draft = self.home.draft(stage.name, digest(self._basis(stage, inputs)))
-        planned: dict[str, Plan] = _load(stage.plan)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
+        return Job(self.recipe, stage.name, draft, inputs, self.reporter)
+
+    def plan(self, stage: Stage) -> dict[str, Plan]:
+        """Return what the stage would ask."""
+        planned: dict[str, Plan] = _load(stage.plan)(self.job(stage))
         return planned
 
     def _run(self, stage: Stage, inputs: dict[str, Stored], basis: dict[str, Any], key: str) -> Stored:
@@ -175,6 +188,8 @@ class _Line:
         draft = self.home.draft(stage.name, key)
         outcome: Outcome = _load(stage.entry)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
         _check_sum(stage, outcome)
+        if stage.reads_records and stage.gives_records:
+            balance.check(stage.name, outcome, inputs["records"], Stored(draft.folder))
         came = {
             "total": outcome.total,
             "kept": outcome.kept,
@@ -211,6 +226,14 @@ class _Line:
         if not stage.reads_records:
             sections["export"] = export.Export()
         return run(Recipe(project, sections, self.recipe.folder), self.home.folder, reporter=self.reporter)[-1].stored
+
+
+@contextmanager
+def _line(recipe: Recipe, runs: Path | None, reporter: Reporter | None) -> Iterator[_Line]:
+    """Give the line of a recipe while no other process works on its run."""
+    home = Run((runs or recipe.folder / "runs") / recipe.project.name)
+    with home.locked():
+        yield _Line(recipe, home, reporter or Silent())
 
 
 def _load(entry: str) -> Any:

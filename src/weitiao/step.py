@@ -54,17 +54,31 @@ class Batch:
         joined = self.records.select("id").join(text, on="id", how="left", maintain_order="left")
         return joined.with_columns(pl.col("text").fill_null(""))
 
-    def without(self, dropped: pl.DataFrame, event: pl.DataFrame) -> "Batch":
-        """Return the batch without the records whose `id` stands in `dropped`, and with `event` noted."""
-        if dropped.is_empty():
+    def without(self, noted: pl.DataFrame) -> "Batch":
+        """Return the batch without the records that the events `noted` drop, and with these events."""
+        if noted.is_empty():
             return self
-        gone = dropped.select("id")
+        gone = noted.filter(pl.col("action") == "dropped").select("id")
         return replace(
             self,
             records=self.records.join(gone, on="id", how="anti", maintain_order="left"),
             turns=self.turns.join(gone, on="id", how="anti", maintain_order="left"),
-            events=(*self.events, ledger.events(event)),
+            events=(*self.events, self._with_texts(ledger.events(noted))),
         )
+
+    def _with_texts(self, noted: pl.DataFrame) -> pl.DataFrame:
+        """Note with each dropped record that was changed before what it said: that stands nowhere else."""
+        gone = noted.filter(pl.col("action") == "dropped")["id"].implode()
+        changed = [
+            event.filter((pl.col("action") == "changed") & pl.col("id").is_in(gone))["id"] for event in self.events
+        ]
+        if not any(len(ids) for ids in changed):
+            return noted
+        said = self.turns.filter(pl.col("id").is_in(pl.concat(changed).implode()))
+        said = said.group_by("id").agg(messages=pl.struct("role", "content"))
+        said = said.select("id", said=pl.struct("messages").struct.json_encode())
+        noted = noted.join(said, on="id", how="left", maintain_order="left")
+        return noted.with_columns(before=pl.coalesce("before", "said")).drop("said")
 
     def ledger(self) -> pl.DataFrame:
         """Return all events so far as one table."""
@@ -85,6 +99,9 @@ class Around:
 
 class Step(Settings):
     """One named operation inside a stage; its fields are its settings, its name the snake_case of its class."""
+
+    # A pattern of the marks that it leaves in place of what nobody may see: that stands in the ledger neither.
+    marks: ClassVar[str] = ""
 
     _around: Around = PrivateAttr(default_factory=Around)
 
@@ -126,8 +143,8 @@ class RowStep(Step):
         """Return the batch after this step."""
 
 
-class _Change(RowStep):
-    """Change texts; the two kinds below differ in who writes the new ones."""
+class Change(RowStep):
+    """Change texts; the kinds below differ in who writes the new ones."""
 
     roles: ClassVar[tuple[Role, ...]] = ()  # whose texts it touches; all if empty
 
@@ -156,7 +173,7 @@ class _Change(RowStep):
         return replace(batch, turns=turns, events=(*batch.events, ledger.events(noted)))
 
 
-class Rewrite(_Change):
+class Rewrite(Change):
     """Change texts: give `rewrite`, string expression in, string expression out."""
 
     @abstractmethod
@@ -168,7 +185,7 @@ class Rewrite(_Change):
         return pl.select(self.rewrite(pl.lit(texts))).to_series()
 
 
-class RewriteSelected(_Change):
+class RewriteSelected(Change):
     """Change, in Python, only the texts that an expression selects: for what Polars cannot express."""
 
     @abstractmethod
@@ -222,9 +239,8 @@ class DropRecords(RowStep):
 
     def apply(self, batch: Batch) -> Batch:
         """Drop the records and note each."""
-        gone = self.gone(batch)
         name, reason = pl.lit(self.step_name()), pl.lit(self.reason)
-        return batch.without(gone, gone.with_columns(step=name, action=pl.lit("dropped"), reason=reason))
+        return batch.without(self.gone(batch).with_columns(step=name, action=pl.lit("dropped"), reason=reason))
 
 
 class Drop(DropRecords):
@@ -241,40 +257,65 @@ class Drop(DropRecords):
         return batch.texts(self.roles).filter(self.where(pl.col("text"))).select("id")
 
 
-class Measure(RowStep):
-    """Measure records and let some go by it: give `measured`, `why` and the `reason`.
+class DropByScore(RowStep):
+    """Let records go by a score: give `scores`, the `reason`, and on which side of its threshold a record `goes`.
 
-    What was measured is a fact of those that stay, under the step's name, and the detail of those that go.
+    Those that just stay are noted too, so that another threshold can be tried on the ledger (see `ledger`).
     """
 
     reason: ClassVar[str]
+    goes: ClassVar[ledger.Goes] = "<"
+
+    @abstractmethod
+    def scores(self, batch: Batch) -> pl.DataFrame:
+        """Return `id`, `setting` (the field that holds the threshold), `score` and `threshold`, a row for each score.
+
+        A column `goes` says it for each score. Any other column goes into the detail of the ledger.
+        """
+
+    def noted(self, scores: pl.DataFrame) -> pl.DataFrame:
+        """Return the ledger's events for the scores: what is `dropped`, and what was `spared`."""
+        events = ledger.weighed(scores, self.goes)
+        return events.with_columns(step=pl.lit(self.step_name()), reason=pl.lit(self.reason))
+
+    def apply(self, batch: Batch) -> Batch:
+        """Drop the records beyond the threshold; note each, and those nearest to it."""
+        return batch.without(self.noted(self.scores(batch)))
+
+
+class Measure(DropByScore):
+    """Measure records and let some go by it: give `measured`, `weighed` and the `reason`.
+
+    What was measured is a fact of those that stay, under the step's name.
+    """
 
     @abstractmethod
     def measured(self, batch: Batch) -> pl.DataFrame:
         """Return `id` and the figures, the first of them never null, a row a record in order."""
 
     @abstractmethod
-    def why(self) -> pl.Expr:
-        """Return the name of the figure by which a record goes, null where it stays."""
+    def weighed(self, figures: pl.DataFrame) -> pl.DataFrame:
+        """Return the scores that the figures are, as `scores` does."""
+
+    def scores(self, batch: Batch) -> pl.DataFrame:
+        """Return the scores of what is measured."""
+        return self.weighed(self.measured(batch))
 
     def apply(self, batch: Batch) -> Batch:
         """Measure, drop and note."""
-        name = self.step_name()
-        figures = self.measured(batch).with_columns(why=self.why())
+        name, figures = self.step_name(), self.measured(batch)
         # No figure is a text that could hold this.
         known = pl.struct(pl.exclude("id")).struct.json_encode().str.replace_all(r',"\w+":null', "")
-        told = figures.select("id", "why", detail=known)
-        records = record.without_fact(batch.records, name).with_columns(told["detail"])
-        records = records.with_columns(record.with_fact(name, pl.col("detail"))).drop("detail")
-        gone = told.filter(pl.col("why").is_not_null()).select("id", "detail")
-        noted = gone.with_columns(step=pl.lit(name), action=pl.lit("dropped"), reason=pl.lit(self.reason))
-        return replace(batch, records=records).without(gone, noted)
+        records = record.without_fact(batch.records, name).with_columns(figures.select(known=known)["known"])
+        records = records.with_columns(record.with_fact(name, pl.col("known"))).drop("known")
+        return replace(batch, records=records).without(self.noted(self.weighed(figures)))
 
 
 class Gather(Step):
     """See the whole data set, but only ids and small columns: give `columns` for a batch, `judge` for all."""
 
     reason: ClassVar[str]
+    goes: ClassVar[ledger.Goes] = ">="  # on which side of its threshold, where `judge` gives scores
 
     @abstractmethod
     def columns(self, batch: Batch) -> pl.DataFrame:
@@ -282,12 +323,20 @@ class Gather(Step):
 
     @abstractmethod
     def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
-        """Return the records to drop: `id` and `detail` (JSON text), given the columns of all records in order."""
+        """Return the records to drop, given the columns of all records in order: `id` and `detail` (JSON text).
+
+        Where they go by a score: `id, setting, score, threshold`, as of `DropByScore`, with those that just stay.
+        """
 
     def noted(self, judged: pl.DataFrame) -> pl.DataFrame:
-        """Return the ledger's events for what was judged."""
-        name = self.step_name()
-        return judged.with_columns(step=pl.lit(name), action=pl.lit("dropped"), reason=pl.lit(self.reason))
+        """Return the ledger's events for what was judged: what is `dropped`, and what was `spared`."""
+        scored = "score" in judged.columns
+        events = ledger.weighed(judged, self.goes) if scored else judged.with_columns(action=pl.lit("dropped"))
+        return events.with_columns(step=pl.lit(self.step_name()), reason=pl.lit(self.reason))
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return a batch that is the whole data set after this step."""
+        return batch.without(self.noted(self.judge(self.columns(batch))))
 
 
 def one_of(*kinds: type[Step]) -> Any:

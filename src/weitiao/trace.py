@@ -67,7 +67,7 @@ def find_runs(run: Path | None, runs: Path | None) -> list[Path]:
     else:
         here = Path.cwd()
         places = [here, *sorted(here.glob("runs/*")), *sorted(here.glob("*/runs/*"))]
-    found = [place for place in places if _stages(place)]
+    found = [place for place in places if stages(place)]
     if not found:
         raise UserError(
             t("No run in {place}", place=run or runs or Path.cwd()), t("Name one with --run runs/NAME, or --runs DIR")
@@ -94,15 +94,18 @@ def find(runs: Sequence[Path], wanted: str) -> list[Match]:
 
 def tell(match: Match) -> Life:
     """Put the life of one record together."""
-    stages = _stages(match.run)
+    finished = stages(match.run)
     rows: dict[str, dict[str, Any]] = {}
     events: list[Event] = []
-    for name, stored in stages.items():
+    for name, stored in finished.items():
         row = _row(stored, match.id)
         noted = list(_events(name, stored, match.id))
         if row:
             rows[name] = row
             noted = _with_after(noted, row["messages"]) or [Event(name, name, "kept")]
+        elif (gone := noted[-1] if noted else None) and (said := dropped_messages(gone.before or "")):
+            text = "\n".join(message["content"] for message in said)
+            noted = [*_with_after(noted[:-1], said), replace(gone, before=text)]
         events += noted
     first, last = next(iter(rows.values()), None), next(reversed(rows.values()), None)
     family = last["family"] if last else None
@@ -113,7 +116,7 @@ def tell(match: Match) -> Life:
         messages=last["messages"] if last else [],
         events=events,
         family=family,
-        members=_members(stages["split"], family, match.id) if family and "split" in stages else [],
+        members=_members(finished["split"], family, match.id) if family and "split" in finished else [],
         part=orjson.loads(last["facts"]).get("split", {}).get("part") if last else None,
     )
 
@@ -144,7 +147,7 @@ def _visible(text: str) -> str:
     return "".join(_BLANKS.get(c) or (c if c.isprintable() else f"\\u{ord(c):04x}") for c in text)
 
 
-def _stages(run: Path) -> dict[str, Stored]:
+def stages(run: Path) -> dict[str, Stored]:
     """Return the finished stages by name: first those of questions that were read from a file of their own."""
     found = {
         f"{part}{stage.name}": Run(run / part).stored(stage.name)
@@ -182,8 +185,8 @@ def _by_text(wanted: str) -> tuple[pl.Expr, pl.Expr]:
 def _matches(run: Path, holds: tuple[pl.Expr, pl.Expr]) -> list[Match]:
     """Return the matches of a run, each id once, in the order in which they were read."""
     found: dict[str, str] = {}
-    stages = _stages(run)
-    for stored in stages.values():
+    finished = stages(run)
+    for stored in finished.values():
         for path in stored.parts():
             rows = pl.scan_parquet(path).filter(holds[0]).select("id", "messages").collect()
             for key, messages in rows.iter_rows():
@@ -192,7 +195,7 @@ def _matches(run: Path, holds: tuple[pl.Expr, pl.Expr]) -> list[Match]:
             rows = pl.scan_parquet(ledgers).filter(holds[1]).select("id", "before").collect()
             for key, before in rows.iter_rows():
                 found.setdefault(key, before or "")
-    known = {} if "source" not in stages else _texts(stages["source"], list(found))
+    known = {} if "source" not in finished else _texts(finished["source"], list(found))
     return [Match(run, key, known.get(key, text)) for key, text in found.items()]
 
 
@@ -220,6 +223,17 @@ def _events(stage: str, stored: Stored, key: str) -> Iterator[Event]:
     for row in rows.iter_rows(named=True):
         detail = orjson.loads(row["detail"]) if row["detail"] else None
         yield Event(stage, row["step"], row["action"], row["reason"], row["turn"], row["before"], detail=detail)
+
+
+def dropped_messages(before: str) -> list[dict[str, str]]:
+    """Return what a record said when it was dropped, if the ledger holds that; else nothing."""
+    if not before.startswith('{"messages":['):
+        return []
+    try:
+        messages: list[dict[str, str]] = orjson.loads(before)["messages"]
+    except orjson.JSONDecodeError:  # a row that never became a record, broken off
+        return []
+    return messages
 
 
 def _with_after(events: list[Event], messages: list[dict[str, str]]) -> list[Event]:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import orjson
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,13 +21,17 @@ def batch(kinds: list[tuple[str, str]]) -> Batch:
     return Batch.of(record.to_frame(made))
 
 
+def dropped(step: Cap, columns: pl.DataFrame) -> pl.DataFrame:
+    return step.noted(step.judge(columns)).filter(pl.col("action") == "dropped")
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "y", ""])), max_size=30), st.integers(1, 5))
 def test_no_kind_has_more_and_the_order_does_not_matter(kinds: list[tuple[str, str]], most: int) -> None:
     for per, at in (("origin", 0), ("source.tag", 1)):
         step, made = Cap(per=per, most=most), batch(kinds)
         columns = step.columns(made)
-        gone = step.judge(columns)
-        assert set(gone["id"]) == set(step.judge(columns.reverse())["id"])
+        gone, other = (dropped(step, columns), dropped(step, columns.reverse()))
+        assert set(gone["id"]) == set(other["id"])
         before = Counter(kind[at] for kind in kinds)
         after = before - Counter(dict(columns.join(gone, on="id")["kind"].value_counts().rows()))
         assert all(after[kind] == (min(count, most) if kind else count) for kind, count in before.items())
@@ -34,5 +39,6 @@ def test_no_kind_has_more_and_the_order_does_not_matter(kinds: list[tuple[str, s
 
 def test_the_ledger_says_of_how_many() -> None:
     step = Cap(most=2)
-    (row,) = step.judge(step.columns(batch([("a", "")] * 3))).rows()
-    assert orjson.loads(row[1]) == {"of": "a", "records": 3, "place": 3}
+    (detail,) = dropped(step, step.columns(batch([("a", "")] * 3)))["detail"]
+    score = {"setting": "most", "score": 3, "goes": ">", "threshold": 2, "noted_to": 1.0}
+    assert orjson.loads(detail) == score | {"kind": "a", "records": 3}

@@ -35,7 +35,8 @@ def dropped(folder: Path, questions: list[str], talks: list[Messages], **given: 
     part = folder / "part-00000.parquet"
     write_parquet(part, frame([(("user", text), ("assistant", "A")) for text in questions]))
     step = DropContaminated.model_validate({"against": ["b"], **given}, strict=False)
-    gone = step.within(Around(folder, {"b": (part,)})).gone(Batch.of(frame(talks)))
+    events = step.within(Around(folder, {"b": (part,)})).apply(Batch.of(frame(talks))).ledger()
+    gone = events.filter(action="dropped").select("id", "detail")
     return {name: orjson.loads(detail) for name, detail in gone.rows()}
 
 
@@ -74,6 +75,17 @@ def test_numbers_tell_texts_apart_unless_they_are_not_to(tmp_path: Path) -> None
     asked, other = "小明有3个苹果，又买了5个，一共有几个苹果", "小明有3个苹果，又买了6个，一共有几个苹果"
     assert dropped(tmp_path, [asked], [(("user", other),)]) == {}
     assert dropped(tmp_path, [asked], [(("user", other),)], same_figures=False)["r0"]["kind"] == "near"
+
+
+def test_what_is_nearly_near_is_noted(tmp_path: Path) -> None:
+    talks: list[Messages] = [(("user", "石油也是油，为什么没人用它来炸鸡呢？"),)]
+    score = dropped(tmp_path, QUESTIONS, talks, short_similarity=0.3)["r0"]["score"]
+    assert isinstance(score, float)
+    part = tmp_path / "part-00000.parquet"
+    for margin, noted in ((0.02, ["spared"]), (0.0, [])):
+        step = DropContaminated(against=("b",), short_similarity=score + 0.01, margin=margin)
+        events = step.within(Around(tmp_path, {"b": (part,)})).apply(Batch.of(frame(talks))).ledger()
+        assert events["action"].to_list() == noted
 
 
 def test_short_items_are_no_part_of_longer_texts(tmp_path: Path) -> None:
@@ -125,7 +137,8 @@ def test_by_recipe_and_the_ledger_says_where(tmp_path: Path) -> None:
     done = run(bind(data, SETTINGS, tmp_path), tmp_path / "runs")[-1]
     assert done.manifest["refused"] == {"contaminated": 1}
     (detail,) = done.stored.ledger()["detail"]
-    assert orjson.loads(detail) == {"of": "bench/one.csv:1", "kind": "exact", "similarity": 1.0, "turn": 0}
+    score = {"setting": None, "score": 1.0, "goes": ">=", "threshold": None, "noted_to": None}
+    assert orjson.loads(detail) == score | {"of": "bench/one.csv:1", "kind": "exact", "turn": 0}
     (tmp_path / "bench" / "one.csv").write_text("Question,Answer\n水为什么不能燃烧,B\n", "utf-8")
     again = run(bind(data, SETTINGS, tmp_path), tmp_path / "runs")[-1]
     assert again.fresh

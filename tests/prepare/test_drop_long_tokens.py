@@ -23,10 +23,11 @@ TALKS: list[tuple[tuple[str, str], ...]] = [
 ]
 
 
-def dropped(step: DropLong) -> dict[str, int]:
-    frame = record.to_frame([Record(f"r{n}", talk, "f", n) for n, talk in enumerate(TALKS)])
-    gone = step.within(Around(Path())).gone(Batch.of(frame))
-    return {name: orjson.loads(detail)["tokens"] for name, detail in gone.rows()}
+def dropped(step: DropLong, talks: list[tuple[tuple[str, str], ...]] = TALKS) -> dict[str, int]:
+    frame = record.to_frame([Record(f"r{n}", talk, "f", n) for n, talk in enumerate(talks)])
+    events = step.within(Around(Path())).apply(Batch.of(frame)).ledger()
+    gone = events.filter(action="dropped").select("id", "detail")
+    return {name: orjson.loads(detail)["score"] for name, detail in gone.rows()}
 
 
 def test_the_tokens_are_those_of_training() -> None:
@@ -44,7 +45,18 @@ def test_the_tokens_are_those_of_training() -> None:
 def test_characters_and_tokens_each_drop_once() -> None:
     frame = record.to_frame([Record("r", TALKS[0], "f", 1)])
     step = DropLong(max_answer_chars=3, tokens=3, model="nano").within(Around(Path()))
-    assert step.gone(Batch.of(frame)).rows() == [("r", '{"part":"answer","chars":40}')]
+    (detail,) = step.apply(Batch.of(frame)).ledger()["detail"]
+    told = orjson.loads(detail)
+    assert (told["setting"], told["score"], told["threshold"]) == ("max_answer_chars", 40, 3)
+
+
+def test_what_has_nearly_too_many_is_noted() -> None:
+    frame = record.to_frame([Record("r", TALKS[0], "f", 1)])
+    (size,) = dropped(DropLong(tokens=1, model="nano"), TALKS[:1]).values()
+    step = DropLong(tokens=size + 1, model="nano").within(Around(Path()))
+    (event,) = step.apply(Batch.of(frame)).ledger().to_dicts()
+    told = orjson.loads(event["detail"])
+    assert (event["action"], told["score"], told["noted_to"]) == ("spared", size, 0.9 * (size + 1))
 
 
 def test_a_number_of_tokens_needs_its_model() -> None:

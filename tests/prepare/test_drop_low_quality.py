@@ -33,17 +33,17 @@ def batch(*texts: str) -> Batch:
 
 def gone(step: DropLowQuality, *texts: str) -> dict[int, str]:
     """Return why each text goes, by its number."""
-    events = step.within(Around(Path())).apply(batch(*texts)).ledger()
-    return {int(name[1:]): orjson.loads(detail)["why"] for name, detail in events.select("id", "detail").rows()}
+    events = step.within(Around(Path())).apply(batch(*texts)).ledger().filter(action="dropped")
+    return {int(name[1:]): orjson.loads(detail)["setting"] for name, detail in events.select("id", "detail").rows()}
 
 
 JUNK = {
     "？？！！……": "words",
-    "点击购买" * 40: "repeated",
-    "★☆◆◇■□●○▲△▼▽" * 12: "symbols",
-    "".join(f"{n * 7919 % 9973:04d} " for n in range(60)): "digits",
-    "\n".join(chr(0x4E00 + 7 * n) + chr(0x5E00 + 11 * n) for n in range(60)): "line",
-    LIST: "stop_words",
+    "点击购买" * 40: "max_repeated",
+    "★☆◆◇■□●○▲△▼▽" * 12: "max_symbols",
+    "".join(f"{n * 7919 % 9973:04d} " for n in range(60)): "max_digits",
+    "\n".join(chr(0x4E00 + 7 * n) + chr(0x5E00 + 11 * n) for n in range(60)): "min_line",
+    LIST: "min_stop_words",
 }
 
 
@@ -51,7 +51,7 @@ def test_each_figure_has_its_limit() -> None:
     found = gone(DropLowQuality(), *JUNK, GOOD, "666", "哈哈", "😂", "ok", GOOD + "\n```\n" + "{}\n" * 200 + "```")
     assert found == dict(enumerate(JUNK.values()))
     lines = "\n".join(["加入会员享受优惠", "专属客服随时在线", "点这里领取大礼包"] * 6)
-    assert gone(DropLowQuality(max_repeated=1.0), lines) == {0: "same_lines"}
+    assert gone(DropLowQuality(max_repeated=1.0), lines) == {0: "max_same_lines"}
     loose = {
         "max_repeated": 1,
         "max_same_lines": 1,
@@ -68,6 +68,15 @@ def test_the_figures_are_facts_of_what_stays() -> None:
     short, long = (orjson.loads(facts)["drop_low_quality"] for facts in after.records["facts"])
     assert short == {"characters": 8, "words": True}
     assert list(long) == ["characters", "words", "same_lines", "symbols", "digits", "repeated", "stop_words"]
+
+
+def test_what_just_stays_is_noted_on_its_own_side_of_the_limit() -> None:
+    step = DropLowQuality(max_repeated=0.99, max_same_lines=1.0, min_stop_words=0.0, min_line=0.0)
+    events = step.apply(batch("点击购买" * 40)).ledger()
+    assert set(events["action"]) == {"spared"}
+    told = {one["setting"]: one for one in map(orjson.loads, events["detail"])}
+    assert {name: one["goes"] for name, one in told.items()} == {"max_repeated": ">", "min_stop_words": "<"}
+    assert told["max_repeated"]["noted_to"] < told["max_repeated"]["score"] < told["max_repeated"]["threshold"]
 
 
 def test_good_posts_and_answers_stay() -> None:
@@ -90,7 +99,7 @@ def test_a_small_model_may_judge(stories: Path) -> None:
         "Zx quorb vlint, the a of grumph xylo wibble and to frotz quux in blarg snark the is plugh of zork yttrium and "
     )
     step = DropLowQuality(model=str(stories), max_perplexity=100.0, min_chars=50)
-    assert gone(step, story, noise) == {1: "perplexity"}
+    assert gone(step, story, noise) == {1: "max_perplexity"}
     with pytest.raises(ValidationError, match="go together"):
         DropLowQuality(model="x")
 

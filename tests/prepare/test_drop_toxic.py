@@ -17,8 +17,8 @@ from weitiao.step import Around, Batch
 
 def gone(step: DropToxic, *texts: str) -> dict[int, list[str]]:
     made = [Record(f"r{n}", (("passage", text),), "f", n) for n, text in enumerate(texts)]
-    rows = step.gone(Batch.of(record.to_frame(made))).rows()
-    return {int(name[1:]): orjson.loads(detail)["words"] for name, detail in rows}
+    events = step.apply(Batch.of(record.to_frame(made))).ledger().filter(action="dropped")
+    return {int(name[1:]): orjson.loads(detail)["words"] for name, detail in events.select("id", "detail").rows()}
 
 
 def test_the_words_are_found_and_meaning_is_not() -> None:

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from weitiao import record
+from weitiao import ledger, record
 from weitiao.prepare import Prepare
 from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
@@ -31,20 +32,49 @@ def batch(*talks: Any) -> Batch:
 
 def dropped(step: RowStep | Gather, *talks: Any) -> dict[str, Any]:
     """Return the ids that go, with their detail."""
-    one = batch(*talks)
-    events = step.noted(step.judge(step.columns(one))) if isinstance(step, Gather) else step.apply(one).ledger()
+    return noted(step, "dropped", *talks)
+
+
+def noted(step: RowStep | Gather, action: str, *talks: Any) -> dict[str, Any]:
+    events = step.apply(batch(*talks)).ledger().filter(pl.col("action") == action)
     return {row: json.loads(detail) for row, detail in events.select("id", "detail").iter_rows()}
+
+
+def score(setting: str, score: float, goes: str, threshold: float, noted_to: float) -> dict[str, Any]:
+    return {"setting": setting, "score": score, "goes": goes, "threshold": threshold, "noted_to": noted_to}
 
 
 def test_short_posts_go_and_short_questions_stay() -> None:
     assert dropped(
         DropShort(), "三个字", "四个字啊", "  三个字 ", ("你是谁", "我"), ("你好", " "), ("", "好"), ("没有答案",)
     ) == {
-        "r0": {"part": "passage", "chars": 3},
-        "r2": {"part": "passage", "chars": 3},
-        "r4": {"part": "answer", "chars": 0},
-        "r5": {"part": "question", "chars": 0},
+        "r0": score("min_chars", 3, "<", 4, 6),
+        "r2": score("min_chars", 3, "<", 4, 6),
+        "r4": score("min_answer_chars", 0, "<", 1, 1.5),
+        "r5": score("min_question_chars", 0, "<", 1, 1.5),
     }
+
+
+def test_what_just_stays_is_noted() -> None:
+    step = DropShort()
+    assert noted(step, "spared", "四个字啊", "五个字啊啊", "七个字啊啊啊啊", ("你", "好")) == {
+        "r0": score("min_chars", 4, "<", 4, 6),
+        "r1": score("min_chars", 5, "<", 4, 6),
+        "r3": score("min_answer_chars", 1, "<", 1, 1.5),
+    }
+    crowd = noted(step, "spared", *["四个字啊"] * (ledger.NEAR - 1), "五个字啊啊", "五个字啊啊", "六个字啊啊啊")
+    assert len(crowd) == ledger.NEAR
+    assert {detail["noted_to"] for detail in crowd.values()} == {5}
+
+
+def test_nearly_near_duplicates_are_noted() -> None:
+    talks = ["一二三四五六七八九十甲乙丙丁戊己庚辛壬癸子丑", "一二三四五六七八九十甲乙丙风花戊己庚辛壬癸日月"]
+    step = DropNearDuplicates(short_similarity=0.7, margin=0.1)
+    assert dropped(step, *talks) == {}
+    assert noted(step, "spared", *talks) == {"r1": score("short_similarity", 0.653846, ">=", 0.7, 0.6) | {"of": "r0"}}
+    assert noted(DropNearDuplicates(short_similarity=0.7, margin=0), "spared", *talks) == {}
+    # What is said again word for word goes, also where it is nearly like a third.
+    assert dropped(step, *talks, talks[1] + "。") == {"r2": ONE_EDIT | {"score": 1.0, "of": "r1"}}
 
 
 def test_short_is_a_setting() -> None:
@@ -62,9 +92,9 @@ def test_a_record_without_messages_is_neither_short_nor_long() -> None:
 def test_long_texts_go() -> None:
     step = DropLong(max_chars=3, max_question_chars=2, max_answer_chars=4)
     assert dropped(step, "一二三", "一二三四", ("一二", "一二三四"), ("一二三", "一"), ("一", "一二三四五")) == {
-        "r1": {"part": "passage", "chars": 4},
-        "r3": {"part": "question", "chars": 3},
-        "r4": {"part": "answer", "chars": 5},
+        "r1": score("max_chars", 4, ">", 3, 1.5),
+        "r3": score("max_question_chars", 3, ">", 2, 1),
+        "r4": score("max_answer_chars", 5, ">", 4, 2),
     }
 
 
@@ -87,6 +117,10 @@ def test_a_text_in_two_turns_is_not_the_text_in_one() -> None:
     assert dropped(DropExactDuplicates(), *talks) == {}
 
 
+# Alike at any threshold.
+ONE_EDIT = {"setting": None, "goes": ">=", "threshold": None, "noted_to": None}
+
+
 def test_of_near_duplicates_the_first_stays() -> None:
     talks = [
         "咖啡严格来说是不是也可以叫豆浆？",
@@ -96,9 +130,9 @@ def test_of_near_duplicates_the_first_stays() -> None:
         "天下没有不散的筵席。",
     ]
     assert dropped(DropNearDuplicates(), *talks) == {
-        "r2": {"of": "r0", "similarity": 0.93},
-        "r3": {"of": "r0", "similarity": 0.93},
-        "r4": {"of": "r1", "similarity": 1.0},
+        "r2": ONE_EDIT | {"score": 0.933333, "of": "r0"},
+        "r3": ONE_EDIT | {"score": 0.933333, "of": "r0"},
+        "r4": ONE_EDIT | {"score": 1.0, "of": "r1"},
     }
 
 
@@ -116,7 +150,7 @@ def test_the_answer_counts_and_the_system_prompt_does_not() -> None:
         for n, text in enumerate(["今天吃什么", "你叫什么呀"])
     ]
     step = DropNearDuplicates()
-    assert step.judge(step.columns(Batch.of(record.to_frame(made)))).is_empty()
+    assert step.apply(Batch.of(record.to_frame(made))).ledger().is_empty()
 
 
 def test_near_duplicates_by_the_question_alone() -> None:

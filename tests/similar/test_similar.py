@@ -177,8 +177,16 @@ def test_the_first_stays_and_no_two_that_stay_are_alike() -> None:
         chain.append(chain[-1][:at] + "风花" + chain[-1][at + 2 :])
     rows, _ = distinct(keyed(*chain))
     twins = kept_twins(rows, Likeness()).rows()
-    assert [(row, twin) for row, twin, _ in twins] == [(1, 0), (3, 2)]
-    assert all(similarity >= 0.6 for _, _, similarity in twins)
+    assert [(row, twin) for row, twin, _, _ in twins] == [(1, 0), (3, 2)]
+    assert all(similarity >= threshold == 0.6 for _, _, similarity, threshold in twins)
+    wider = kept_twins(rows, Likeness(short=0.9, margin=0.4)).rows()
+    assert [(row, twin, threshold) for row, twin, _, threshold in wider] == [
+        (1, 0, 0.9),
+        (2, 1, 0.9),
+        (3, 2, 0.9),
+        (4, 3, 0.9),
+    ]
+    assert {row for row, _, similarity, threshold in wider if similarity < threshold} == {1, 2, 3, 4}
 
 
 def test_of_many_near_copies_one_stays() -> None:

@@ -1,7 +1,9 @@
 """The command line: `weitiao COMMAND`; a command's module is imported when the command is used."""
 
+import errno
 import importlib
 import os
+import re
 import sys
 import traceback
 from typing import Any
@@ -32,6 +34,7 @@ COMMANDS = {
     "prompts": ("weitiao.cli.prompts", "Show what teachers are asked, and copy it to be edited"),
     "doctor": ("weitiao.cli.doctor", "Tell what this machine has, and what fits into it"),
     "trace": ("weitiao.cli.trace", "Tell one record's whole life"),
+    "ledger": ("weitiao.cli.ledger", "Show where records went, and why; try another threshold"),
 }
 
 # What a missing library belongs to, so that the error can name the line that installs it.
@@ -55,6 +58,23 @@ class _LazyGroup(TyperGroup):
         command = group.commands[cmd_name]
         command.help = t(COMMANDS[cmd_name][1])
         return command
+
+
+def _of_the_machine(error: BaseException) -> str:
+    """Return what to do about an error of the disk or of permissions, "" for any other.
+
+    Polars gives those of the system as text: `(os error 28)`.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (match := re.search(r"\(os error (\d+)\)", str(error))):
+        number = int(match[1])
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return t("Make room: what is finished is safe, and the same command goes on from there")
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return t("Change the permissions, or take another place")
+    if number in (errno.EIO, errno.ESTALE, errno.ENXIO):
+        return t("The file or the disk cannot be read: get the file again, or take it out of `inputs`")
+    return ""
 
 
 def _stub(name: str) -> typer.Typer:
@@ -91,6 +111,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
+        if said := _of_the_machine(error):
+            _say(t("error: {message}", message=str(error)), t("hint: {hint}", hint=said))
+            sys.exit(2)
         if hasattr(error, "format_message"):  # the parser's own: a flag that is not there, a missing argument
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "weitiao"

@@ -12,10 +12,11 @@ import polars as pl
 import typer
 
 from weitiao import pipeline, record
-from weitiao.cli import COMMANDS
+from weitiao.cli import COMMANDS, dry
+from weitiao.cli.dry import EXAMPLES, SAMPLE, DryRun, Examples, SampleSize
+from weitiao.cli.ledger import show_funnel
 from weitiao.cli.teacher import (
     Budget,
-    DryRun,
     Endpoint,
     KeyEnv,
     Price,
@@ -37,7 +38,8 @@ from weitiao.talk import t
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 Inputs = Annotated[list[str], typer.Argument(metavar="IN...", help=t("Files, folders or patterns"))]
-Out = Annotated[Path, typer.Option("-o", "--out", help=t("Where the records go: a .jsonl or .parquet file"))]
+OUT = t("Where the records go: a .jsonl or .parquet file")
+Out = Annotated[Path, typer.Option("-o", "--out", help=OUT)]
 Ledger = Annotated[Path | None, typer.Option(help=t("Where the ledger goes: a .jsonl or .parquet file"))]
 Seed = Annotated[int | None, typer.Option(help=t("Seed of everything that is drawn at random"))]
 WorkDir = Annotated[Path | None, typer.Option(help=t("Keep the run here, so that an interrupted one goes on"))]
@@ -71,18 +73,27 @@ def source(
 @with_flags("source", without=("inputs",))
 def prepare(
     inputs: Inputs,
-    out: Out,
     source: dict[str, Any],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help=OUT)] = None,
     steps: Annotated[
         str | None, typer.Option(help=t("Steps in order: `a, b`, or as in a recipe `[a, b: {setting: 1}]`"))
     ] = None,
+    dry_run: DryRun = False,
+    sample: SampleSize = SAMPLE,
+    examples: Examples = EXAMPLES,
     ledger: Ledger = None,
     work_dir: WorkDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Clean, filter and deduplicate records."""
     chosen = {"steps": _steps(steps)} if steps is not None else {}
-    recipe = _recipe({"source": {"inputs": inputs, **source}, "prepare": chosen}, out, (".jsonl", ".parquet"))
+    data = {"source": {"inputs": inputs, **source}, "prepare": chosen}
+    if dry_run:
+        dry.try_prepare(plain_recipe(data, "plain"), sample, examples, as_json)
+        return
+    if out is None:
+        raise UserError(t("Where shall the records go?"), t("Name a file with -o, or look first with --dry-run"))
+    recipe = _recipe(data, out, (".jsonl", ".parquet"))
     with _run(recipe, work_dir, ledger) as done:
         write_records(done[-1], out)
         _tell(done, out, as_json)
@@ -229,6 +240,7 @@ def _run(recipe: Recipe, work_dir: Path | None, ledger: Path | None) -> Iterator
 
 
 def _tell(done: list[Done], out: Path, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
+    show_funnel(done)
     if as_json:
         stages = summary(done)["stages"]
         for stage in stages.values():

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from weitiao import pipeline
-from weitiao.cli.teacher import DryRun, tell_plan
+from weitiao.cli import dry
+from weitiao.cli.dry import DryRun
+from weitiao.cli.ledger import show_funnel
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, summary
 from weitiao.recipe import load
 from weitiao.talk import t
@@ -36,9 +38,10 @@ def run(
     trusted = ["trust_remote_code=true"] if trust_remote_code else []
     checked = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *trusted])
     if dry_run:
-        tell_plan(pipeline.preview(checked, runs, reporter=Terminal()), as_json)
+        dry.try_all(checked, runs, last, as_json)
         return
     done = pipeline.run(checked, runs, first=first, last=last, reporter=Terminal())
+    show_funnel(done)
     result = summary(done)
     if as_json:
         emit(result)

@@ -26,9 +26,6 @@ Price = Annotated[
 Budget = Annotated[
     float | None, typer.Option(help=t("Most money that the teacher may cost, all runs together; needs --price"))
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help=t("Tell what a teacher would be asked and what it would cost; ask nothing"))
-]
 
 
 def teacher_settings(
@@ -51,10 +48,15 @@ def paid_folder(out: Path) -> Path:
     return out.absolute().parent / f".{out.name}.run"
 
 
+def told_plan(plans: Mapping[str, Plan]) -> dict[str, Any]:
+    """Return what a teacher would be asked, by step, and the sum of it."""
+    return {"steps": {name: asdict(plan) for name, plan in plans.items()}, **_summed(plans)}
+
+
 def tell_plan(plans: Mapping[str, Plan], as_json: bool) -> None:
     """Print what a teacher would be asked, step by step, with the first prompts to the letter."""
     if as_json:
-        emit({"steps": {name: asdict(plan) for name, plan in plans.items()}, **_summed(plans)})
+        emit(told_plan(plans))
         return
     for name, plan in plans.items():
         print(

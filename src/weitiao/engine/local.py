@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import TypeVar
@@ -48,5 +49,14 @@ def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, 
 def _start_worker() -> None:
     """Keep a worker's libraries to one thread, as there is a worker a core, and leave Ctrl-C to the driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_driver, daemon=True).start()
     for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"
+
+
+def _end_with_the_driver() -> None:
+    """End this worker when the driver was killed: else it would write on beside the workers of the next try."""
+    driver = multiprocessing.parent_process()
+    assert driver
+    driver.join()
+    os._exit(1)

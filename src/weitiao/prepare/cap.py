@@ -5,6 +5,7 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
+from weitiao.ledger import Goes
 from weitiao.record import fact
 from weitiao.step import Batch, Gather
 
@@ -16,6 +17,7 @@ class Cap(Gather):
     """
 
     reason: ClassVar[str] = "over the cap"
+    goes: ClassVar[Goes] = ">"
     per: str = Field(
         "origin", description="What is capped: `origin`, the file or address, or a fact: `source.task_type`"
     )
@@ -27,10 +29,12 @@ class Cap(Gather):
         return batch.records.select("id", kind=origin if self.per == "origin" else fact(*self.per.split(".")))
 
     def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
-        """Return the records beyond the first `most` of their kind by id; what has no such fact stays."""
-        told = columns.drop_nulls("kind").select(
-            "id", of="kind", records=pl.len().over("kind"), place=pl.col("id").rank("ordinal").over("kind")
-        )
-        return told.filter(pl.col("place") > self.most).select(
-            "id", detail=pl.struct("of", "records", "place").struct.json_encode()
+        """Return the place of each record among those of its kind, by id; what has no such fact stays."""
+        return columns.drop_nulls("kind").select(
+            "id",
+            "kind",
+            setting=pl.lit("most"),
+            score=pl.col("id").rank("ordinal").over("kind").cast(pl.Int64),
+            threshold=pl.lit(self.most, dtype=pl.Int64),
+            records=pl.len().over("kind"),
         )

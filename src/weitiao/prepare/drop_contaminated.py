@@ -8,8 +8,9 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
+from weitiao.ledger import Goes, beyond
 from weitiao.similar import INSIDE, Items, Likeness, matching_key
-from weitiao.step import Batch, DropRecords
+from weitiao.step import Batch, DropByScore
 
 # `A. one B. two`: choices that stand inside the question.
 _CHOICES = re.compile(r"\n\s*[(（]?[Aa][)）.．、:：].*", re.DOTALL)
@@ -17,13 +18,14 @@ _LABEL = r"^\s*\S{0,8}[:：]"  # `题目：`
 _HEARD = ("user", "assistant", "passage", "tool")  # a system prompt may be everywhere
 
 
-class DropContaminated(DropRecords):
+class DropContaminated(DropByScore):
     """Drop records in one of whose turns a question of a benchmark stands: as all of it, inside it, or nearly.
 
     What is compared, and what is nearly alike, is as with near-duplicates; a stretch of a long text may be it.
     """
 
     reason: ClassVar[str] = "contaminated"
+    goes: ClassVar[Goes] = ">="
     against: tuple[str, ...] = Field(
         strict=False, min_length=1, description="Files or folders of benchmark questions, in any format"
     )
@@ -35,25 +37,32 @@ class DropContaminated(DropRecords):
         INSIDE, ge=1, description="Characters of a question (four letters are one) to be looked for inside longer texts"
     )
     same_figures: bool = Field(True, description="Keep texts apart whose numbers differ")
+    margin: float = Field(0.05, ge=0, lt=1, description="How much less alike those are that the ledger notes as spared")
 
     def material(self) -> tuple[str, ...]:
         """Return the benchmarks."""
         return self.against
 
-    def gone(self, batch: Batch) -> pl.DataFrame:
-        """Return the records that hold a question, with its place and how alike it is."""
-        likeness = Likeness(self.short_similarity, self.similarity, self.same_figures)
+    def scores(self, batch: Batch) -> pl.DataFrame:
+        """Return the question that each record holds, or nearly, with its place and how alike it is."""
+        likeness = Likeness(self.short_similarity, self.similarity, self.same_figures, self.margin)
         items, places = _read(self.around.of(self.against), likeness, self.min_contained)
         turns = _lines(batch.turns.filter(pl.col("role").is_in(_HEARD)))
         rows = [
-            (held.text, places[held.item], held.kind, round(held.similarity, 3))
+            (held.text, places[held.item], held.kind, round(held.similarity, 6), held.threshold)
             for held in items.held(turns["key"].to_list())
         ]
-        found = pl.DataFrame(rows, schema=("row", "of", "kind", "similarity"), orient="row").cast({"row": pl.UInt32})
+        schema = {"row": pl.UInt32, "of": pl.String, "kind": pl.String, "score": pl.Float64, "threshold": pl.Float64}
+        found = pl.DataFrame(rows, schema=schema, orient="row")
         held = turns.with_row_index("row").join(found, on="row", maintain_order="left")
-        held = held.sort("similarity", descending=True, maintain_order=True).unique("id", maintain_order=True)
-        detail = pl.struct("of", "kind", "similarity", "turn").struct.json_encode()
-        return batch.records.select("id").join(held, on="id", maintain_order="left").select("id", detail=detail)
+        goes = beyond(pl.lit(self.goes), pl.col("score"), pl.col("threshold"))
+        held = held.sort(goes, "score", descending=True, maintain_order=True).unique("id", maintain_order=True)
+        threshold = pl.col("threshold")
+        short = pl.when(threshold == self.short_similarity).then(pl.lit("short_similarity"))
+        setting = pl.when(threshold.is_not_null()).then(short.otherwise(pl.lit("similarity")))
+        noted_to = (threshold - self.margin).round(6)
+        told = held.with_columns(setting=setting, noted_to=noted_to).drop("row", "key")
+        return batch.records.select("id").join(told, on="id", maintain_order="left")
 
 
 def _lines(turns: pl.DataFrame) -> pl.DataFrame:

@@ -9,23 +9,26 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from weitiao.errors import UserError
-from weitiao.prepare.lengths import outside
-from weitiao.step import Batch, DropRecords
+from weitiao.ledger import Goes
+from weitiao.prepare.lengths import lengths
+from weitiao.step import Batch, DropByScore
 from weitiao.talk import t
 
 if TYPE_CHECKING:
     from weitiao.model.template import Template
 
 Messages = list[tuple[str, str]]
+_NOTED = 0.9  # of the limit: from there on what stays is noted
 
 
-class DropLong(DropRecords):
+class DropLong(DropByScore):
     """Drop records whose passage, question or answer is too long, or that have too many tokens.
 
     The tokens are those that training would see: of the whole conversation, with the marks of the chat template.
     """
 
     reason: ClassVar[str] = "too long"
+    goes: ClassVar[Goes] = ">"
     max_chars: int = Field(20_000, ge=1, description="Characters that a passage has at most")
     max_question_chars: int = Field(20_000, ge=1, description="Characters that the questions have at most")
     max_answer_chars: int = Field(20_000, ge=1, description="Characters that the answers have at most")
@@ -43,20 +46,25 @@ class DropLong(DropRecords):
         """Return the model."""
         return (self.model,) if self.model else ()
 
-    def gone(self, batch: Batch) -> pl.DataFrame:
-        """Return the records that are too long, with the part and its length."""
-        limits = {"passage": self.max_chars, "question": self.max_question_chars, "answer": self.max_answer_chars}
-        long = outside(batch, limits, above=True)
+    def scores(self, batch: Batch) -> pl.DataFrame:
+        """Return the length of each part of each record, and the tokens of those not too long that may have many."""
+        limits = {
+            "passage": ("max_chars", self.max_chars),
+            "user": ("max_question_chars", self.max_question_chars),
+            "assistant": ("max_answer_chars", self.max_answer_chars),
+        }
+        chars = lengths(batch, limits).with_columns(noted_to=pl.col("threshold") / 2)
         if self.tokens is None or self.model is None:
-            return long
+            return chars
         template = _template(self.model, self.around.folder, self.template)
+        long = chars.filter(pl.col("score") > pl.col("threshold"))
         rest = batch.turns.join(long, on="id", how="anti", maintain_order="left")
-        rows = [(name, size) for name, size in _sizes(rest, template, self.tokens) if size > self.tokens]
-        found = pl.DataFrame(rows, schema={"id": pl.String, "tokens": pl.Int64}, orient="row")
-        return pl.concat([long, found.select("id", detail=pl.struct("tokens").struct.json_encode())])
+        least = _NOTED * self.tokens
+        rows = [(name, "tokens", self.tokens, size, least) for name, size in _sizes(rest, template, least)]
+        return pl.concat([chars, pl.DataFrame(rows, schema=chars.schema, orient="row")])
 
 
-def _sizes(turns: pl.DataFrame, template: "Template", least: int) -> Iterator[tuple[str, int]]:
+def _sizes(turns: pl.DataFrame, template: "Template", least: float) -> Iterator[tuple[str, int]]:
     """Yield id and tokens of the records that may have more than `least`.
 
     A tokenizer makes at most one token of a byte, after what some do before; so short records need not be cut.

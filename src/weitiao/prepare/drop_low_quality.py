@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import polars as pl
 from pydantic import Field, model_validator
 
+from weitiao.ledger import Goes
 from weitiao.manner import repetition
 from weitiao.prepare.languages import languages
 from weitiao.step import Batch, Measure
@@ -77,20 +78,33 @@ class DropLowQuality(Measure):
         rounded = [pl.col(name).round(3) for name in (*_plain_names(), *slow)]
         return found.select("id", "characters", "words", *rounded)
 
-    def why(self) -> pl.Expr:
-        """Return the first figure that is beyond its limit."""
-        beyond = {
-            "words": ~pl.col("words") & pl.lit(self.words),
-            "repeated": pl.col("repeated") > self.max_repeated,
-            "same_lines": pl.col("same_lines") > self.max_same_lines,
-            "symbols": pl.col("symbols") > self.max_symbols,
-            "digits": pl.col("digits") > self.max_digits,
-            "line": pl.col("line") < self.min_line,
-            "stop_words": pl.col("stop_words") < self.min_stop_words,
+    def weighed(self, figures: pl.DataFrame) -> pl.DataFrame:
+        """Return the figures that have a limit, a record's in the order in which they are looked at."""
+        at_most = {
+            "max_repeated": self.max_repeated,
+            "max_same_lines": self.max_same_lines,
+            "max_symbols": self.max_symbols,
+            "max_digits": self.max_digits,
         }
-        if self.max_perplexity is not None:
-            beyond["perplexity"] = pl.col("perplexity") > self.max_perplexity
-        return pl.coalesce(pl.when(limit).then(pl.lit(name)) for name, limit in beyond.items())
+        at_least = {"min_line": self.min_line, "min_stop_words": self.min_stop_words}
+        last = {"max_perplexity": self.max_perplexity} if self.max_perplexity is not None else {}
+        wordless = pl.when(~pl.col("words") & pl.lit(self.words)).then(0.0)
+        limits = [
+            _limit("words", wordless, None, "<"),
+            *(_limit(name, pl.col(name[4:]), limit, ">") for name, limit in at_most.items()),
+            *(_limit(name, pl.col(name[4:]), limit, "<") for name, limit in at_least.items()),
+            *(_limit(name, pl.col(name[4:]), limit, ">") for name, limit in last.items()),
+        ]
+        return figures.select("id", limit=pl.concat_list(limits)).explode("limit").unnest("limit")
+
+
+def _limit(setting: str, figure: pl.Expr, threshold: float | None, goes: Goes) -> pl.Expr:
+    return pl.struct(
+        setting=pl.lit(setting),
+        score=figure.cast(pl.Float64),
+        threshold=pl.lit(threshold, dtype=pl.Float64),
+        goes=pl.lit(goes),
+    )
 
 
 def _plain(text: pl.Expr) -> list[pl.Expr]:

@@ -30,6 +30,7 @@ class DropNearDuplicates(Gather):
         "talk", description="What is compared: question and answer, or the question"
     )
     same_figures: bool = Field(True, description="Keep texts apart whose numbers differ")
+    margin: float = Field(0.05, ge=0, lt=1, description="How much less alike those are that the ledger notes as spared")
 
     def columns(self, batch: Batch) -> pl.DataFrame:
         """Return `id`, the text as it is compared, and a hash of its numbers."""
@@ -38,14 +39,29 @@ class DropNearDuplicates(Gather):
         return batch.texts(_ROLES[self.by]).select("id", key=matching_key(text), figures=numbers)
 
     def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
-        """Return the records that have an earlier twin, with its id and the similarity."""
+        """Return the records that have an earlier twin, and those that nearly have one, with its id."""
         texts, number = distinct(columns)
-        twins = kept_twins(texts, Likeness(self.short_similarity, self.similarity, self.same_figures))
+        likeness = Likeness(self.short_similarity, self.similarity, self.same_figures, self.margin)
+        twins = kept_twins(texts, likeness)
         numbered = columns.select("id", row=number)
-        first = numbered.unique("row", keep="first", maintain_order=True)
-        judged = numbered.join(twins, on="row", how="left", maintain_order="left").with_columns(
-            twin=pl.col("twin").fill_null(pl.col("row")), similarity=pl.col("similarity").fill_null(1.0)
+        first = numbered.unique("row", keep="first", maintain_order=True).select(of="id", twin="row")
+        judged = numbered.join(twins, on="row", how="left", maintain_order="left")
+        # What is said again word for word goes, also where it is nearly like a third.
+        again = pl.col("row").is_duplicated() & ~pl.col("row").is_first_distinct()
+        own = pl.col("twin").is_null() | (again & (pl.col("similarity") < pl.col("threshold") - 1e-9))
+        judged = judged.with_columns(
+            twin=pl.when(own).then("row").otherwise("twin"),
+            similarity=pl.when(own).then(1.0).otherwise("similarity"),
+            threshold=pl.when(~own).then("threshold"),
         )
-        of = judged.join(first.select(of="id", twin="row"), on="twin", how="left", maintain_order="left")
-        detail = pl.struct("of", pl.col("similarity").round(2)).struct.json_encode().alias("detail")
-        return of.filter(pl.col("of") != pl.col("id")).select("id", detail)
+        of = judged.join(first, on="twin", how="left", maintain_order="left").filter(pl.col("of") != pl.col("id"))
+        threshold = pl.col("threshold")
+        short = pl.when(threshold == self.short_similarity).then(pl.lit("short_similarity"))
+        return of.select(
+            "id",
+            pl.when(threshold.is_not_null()).then(short.otherwise(pl.lit("similarity"))).alias("setting"),
+            pl.col("similarity").round(6).alias("score"),
+            threshold,
+            (threshold - self.margin).round(6).alias("noted_to"),
+            "of",
+        )

@@ -5,11 +5,11 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from weitiao.prepare.lengths import outside
-from weitiao.step import Batch, DropRecords
+from weitiao.prepare.lengths import lengths
+from weitiao.step import Batch, DropByScore
 
 
-class DropShort(DropRecords):
+class DropShort(DropByScore):
     """Drop records whose passage, question or answer is too short."""
 
     reason: ClassVar[str] = "too short"
@@ -18,7 +18,13 @@ class DropShort(DropRecords):
     min_question_chars: int = Field(1, ge=0, description="Characters that the questions have at least")
     min_answer_chars: int = Field(1, ge=0, description="Characters that the answers have at least")
 
-    def gone(self, batch: Batch) -> pl.DataFrame:
-        """Return the records that are too short, with the part and its length."""
-        limits = {"passage": self.min_chars, "question": self.min_question_chars, "answer": self.min_answer_chars}
-        return outside(batch, limits, above=False)
+    def scores(self, batch: Batch) -> pl.DataFrame:
+        """Return the length of each part of each record."""
+        return lengths(
+            batch,
+            {
+                "passage": ("min_chars", self.min_chars),
+                "user": ("min_question_chars", self.min_question_chars),
+                "assistant": ("min_answer_chars", self.min_answer_chars),
+            },
+        )

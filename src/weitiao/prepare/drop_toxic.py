@@ -10,20 +10,22 @@ import polars as pl
 from pydantic import Field
 
 from weitiao.errors import UserError
+from weitiao.ledger import Goes
 from weitiao.similar import matching_key
-from weitiao.step import Batch, DropRecords
+from weitiao.step import Batch, DropByScore
 from weitiao.talk import t
 
 _OWN = Path(__file__).with_name("insults.txt")
 
 
-class DropToxic(DropRecords):
+class DropToxic(DropByScore):
     """Drop records whose text holds words of a list: a small one of our own, and one of the user's.
 
     It knows words, not meaning: who quotes an insult goes, who insults in fair words stays.
     """
 
     reason: ClassVar[str] = "toxic"
+    goes: ClassVar[Goes] = ">="
     lexicon: str | None = Field(
         None, description="A text file of further words, one a line; `!` before what is harmless"
     )
@@ -34,16 +36,18 @@ class DropToxic(DropRecords):
         """Return the user's list."""
         return (self.lexicon,) if self.lexicon else ()
 
-    def gone(self, batch: Batch) -> pl.DataFrame:
-        """Return the records that hold enough of the words, and which."""
+    def scores(self, batch: Batch) -> pl.DataFrame:
+        """Return how many of the words the records hold, and which."""
         files = [_OWN] if self.own else []
         if self.lexicon:
             files.append(self.around.folder / Path(self.lexicon).expanduser())
         words = _read(tuple(files))
         texts = batch.texts(("user", "assistant", "passage"))
         found = texts.select("id", words=words.found(pl.col("text")))
-        gone = found.filter(pl.col("words").list.len() >= self.least)
-        return gone.select("id", detail=pl.struct("words").struct.json_encode())
+        held = pl.col("words").list.len().cast(pl.Int64)
+        return found.filter(held > 0).select(
+            "id", "words", setting=pl.lit("least"), score=held, threshold=pl.lit(self.least, dtype=pl.Int64)
+        )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from weitiao.formats.nesting import too_deep
+
 
 def _tags(names: str) -> frozenset[str]:
     return frozenset(names.split())
@@ -30,8 +32,11 @@ def visible_text(markup: str, *, page: bool) -> str:
     """Return the visible text of `markup`; of a whole page without navigation, forms and the like.
 
     Paragraphs are parted by blank lines, other blocks by line ends, table cells by ` | `; list items keep their mark,
-    and code its line ends, in a fence. Text outside all blocks of a fragment keeps its own line ends.
+    and code its line ends, in a fence. Text outside all blocks of a fragment keeps its own line ends. What is nested
+    too deep for any page stays as it is.
     """
+    if too_deep(markup):
+        return markup
     body = LexborHTMLParser(markup).body
     return _Walk(page).text(body) if body else ""
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import polars as pl
 from pydantic import Field, model_validator
 
+from weitiao.ledger import Goes
 from weitiao.prepare.languages import UNKNOWN, languages
 from weitiao.step import Batch, Measure
 
@@ -16,6 +17,7 @@ class KeepLanguages(Measure):
     """
 
     reason: ClassVar[str] = "wrong language"
+    goes: ClassVar[Goes] = ">="
     languages: tuple[str, ...] = Field(
         ("zh", "en"),
         strict=False,
@@ -34,8 +36,10 @@ class KeepLanguages(Measure):
         texts = batch.texts(("user", "assistant", "passage"))
         return texts.select("id").hstack(languages(texts["text"]))
 
-    def why(self) -> pl.Expr:
-        """Return the language where it is another."""
+    def weighed(self, figures: pl.DataFrame) -> pl.DataFrame:
+        """Return how sure it is that a text is in another language."""
         name = pl.col("language")
         wanted = [name.is_in([*self.languages, UNKNOWN]), *(name.str.starts_with(f"{one}-") for one in self.languages)]
-        return pl.when(~pl.any_horizontal(wanted) & (pl.col("certainty") >= self.certainty)).then(pl.lit("language"))
+        return figures.filter(~pl.any_horizontal(wanted)).select(
+            "id", "language", setting=pl.lit("certainty"), score="certainty", threshold=pl.lit(self.certainty)
+        )

@@ -1,13 +1,16 @@
 """Personal data replaced by what it is: a phone number becomes [手机号1], the same number the same mark."""
 
 import re
-from typing import Literal, get_args
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, get_args
 
+import orjson
 import polars as pl
 from pydantic import Field
 
+from weitiao import ledger
 from weitiao.prepare.personal import Kind, find
-from weitiao.step import RewriteTalks
+from weitiao.step import Batch, RewriteTalks
 
 _NAMES: dict[str, dict[str, str]] = {
     "zh": {
@@ -36,6 +39,7 @@ class Redact(RewriteTalks):
     prices and numbers whose check digit is wrong stay.
     """
 
+    marks: ClassVar[str] = r"\[(?:[A-Z_]+|[A-Z]*[\x{4e00}-\x{9fff}]+)\d+\]"
     kinds: tuple[Kind, ...] = Field(get_args(Kind), strict=False, description="Which personal data to replace")
     language: Literal["auto", "zh", "en"] = Field("auto", description="Language of the marks; auto: the record's own")
 
@@ -46,6 +50,40 @@ class Redact(RewriteTalks):
             r"|(?i)[微威薇葳徽維维]|we ?chat|wei ?xin|v ?x|w ?x|v ?信|卫星|艾特"
             r"|[一二三四五六七八九十][号弄栋幢座]"
         )
+
+    def apply(self, batch: Batch) -> Batch:
+        """Redact the texts, and the fields of a row that were kept beside them (`facts.source`)."""
+        after = super().apply(batch)
+        facts = after.records["facts"]
+        chosen = pl.select(pl.lit(facts).str.contains('"source":', literal=True) & self.selects(pl.lit(facts)))
+        places = chosen.to_series().arg_true()
+        new = facts.clone().scatter(places, pl.Series(map(self._fields, facts.gather(places)), dtype=pl.String))
+        changed = after.records.select("id").filter(new != facts)
+        if changed.is_empty():
+            return after
+        name = pl.lit(self.step_name())
+        noted = changed.with_columns(step=name, action=pl.lit("changed"), reason=pl.lit("fields rewritten"))
+        records = after.records.with_columns(new.alias("facts"))
+        return replace(after, records=records, events=(*after.events, ledger.events(noted)))
+
+    def _fields(self, facts: str) -> str:
+        data = orjson.loads(facts)
+        return (
+            facts
+            if (new := self._value(data["source"])) == data["source"]
+            else orjson.dumps(data | {"source": new}).decode()
+        )
+
+    def _value(self, value: Any) -> Any:
+        """Return a value of a row with marks for what stands in it, at any depth."""
+        if isinstance(value, dict):
+            return {key: self._value(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._value(item) for item in value]
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            text = self.rewrite_one(str(value))
+            return value if text == str(value) else text
+        return value
 
     def rewrite_talk(self, texts: list[str]) -> list[str]:
         """Return the texts with marks."""

@@ -1,7 +1,7 @@
 """The prepare stage: steps in passes over the parts, side by side; where a step sees all records, all wait."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 from weitiao import ledger
 from weitiao.engine import local
 from weitiao.prepare import Prepare, material
+from weitiao.prepare.conceal import concealed
 from weitiao.stage import Job, Outcome, Reporter
 from weitiao.step import Around, Batch, Gather, RowStep, Step
 from weitiao.store import Draft, write_parquet, write_whole
@@ -21,16 +22,20 @@ Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
 
 def run(job: Job) -> Outcome:
     """Take the records through the steps of the recipe."""
-    parts = {name: tuple(job.inputs[key].parts()) for key, name in material(job.recipe).items()}
-    around = Around(job.recipe.folder, parts)
-    steps = [step.within(around) for step in job.settings(Prepare).steps]
-    funnel = prepare(steps, job.inputs["records"].parts(), job.draft, job.reporter)
+    funnel = prepare(steps_of(job), job.inputs["records"].parts(), job.draft, job.reporter)
     total, kept = (funnel[0]["in"], funnel[-1]["out"]) if funnel else (job.inputs["records"].manifest["kept"],) * 2
     refused: dict[str, int] = {}
     for row in funnel:
         for reason, count in row["dropped"].items():
             refused[reason] = refused.get(reason, 0) + count
     return Outcome(total, kept, refused, {"funnel": funnel})
+
+
+def steps_of(job: Job) -> list[Step]:
+    """Return the steps of the recipe in their surroundings."""
+    parts = {name: tuple(job.inputs[key].parts()) for key, name in material(job.recipe).items()}
+    around = Around(job.recipe.folder, parts)
+    return [step.within(around) for step in job.settings(Prepare).steps]
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class _Chunk:
     target: Draft
     work: _Pass
     judged: tuple[tuple[Gather, Path], ...] = ()  # what the gathers of the pass before have found
+    hiding: tuple[Step, ...] = ()  # of the last pass: what these take out stands in no ledger
 
 
 def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter: Reporter) -> list[Row]:
@@ -63,8 +69,10 @@ def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter
     funnel: list[Row] = []
     for number, work in enumerate(passes):
         aside = Draft(draft.scratch(f"pass-{number}"))
-        target = draft if number == len(passes) - 1 else aside
-        chunks = [_Chunk(i, before or part, target, work, judged) for i, part in enumerate(parts)]
+        is_last = number == len(passes) - 1
+        target = draft if is_last else aside
+        hiding = tuple(step for step in steps if step.marks and is_last)
+        chunks = [_Chunk(i, before or part, target, work, judged, hiding) for i, part in enumerate(parts)]
         waiting = [chunk for chunk in chunks if not target.part(chunk.index).exists()]
         for _ in reporter.track(local.run(_advance, waiting), len(waiting), "parts prepared"):
             pass
@@ -99,22 +107,25 @@ def _advance(chunk: _Chunk) -> None:
     counts: list[Row] = []
     for gather, path in chunk.judged:
         before = len(frame)
-        gone = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
+        noted = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
+        gone = noted.filter(pl.col("action") == "dropped").select("id")
+        # Only what goes is taken apart.
+        going = replace(Batch.of(frame.join(gone, on="id", how="semi")), events=tuple(events)).without(noted)
         frame = frame.join(gone, on="id", how="anti", maintain_order="left")
-        events.append(ledger.events(gone))
-        counts.append(_row(gather, before, gone, len(frame)))
+        events = [*going.events]
+        counts.append(_row(gather, before, noted, len(frame)))
     if chunk.work.rows or chunk.work.gathers:
-        batch = Batch.of(frame)
+        batch = replace(Batch.of(frame), events=tuple(events))
         for step in chunk.work.rows:
             after = step.apply(batch)
             made = pl.concat([ledger.empty(), *after.events[len(batch.events) :]])
             counts.append(_row(step, len(batch.records), made, len(after.records)))
             batch = after
-        frame, events = batch.frame(), [*events, batch.ledger()]
+        frame, events = batch.frame(), [*batch.events]
         for number, gather in enumerate(chunk.work.gathers):
             write_parquet(_columns(chunk.target, number, index), gather.columns(batch))
     write_whole(_counts(chunk.target, index), orjson.dumps(counts))
-    chunk.target.write(index, frame, pl.concat([ledger.empty(), *events]))
+    chunk.target.write(index, frame, concealed(pl.concat([ledger.empty(), *events]), frame, chunk.hiding))
 
 
 def _judge(gathers: Sequence[Gather], target: Draft, parts: int) -> tuple[tuple[Gather, Path], ...]:
@@ -125,9 +136,8 @@ def _judge(gathers: Sequence[Gather], target: Draft, parts: int) -> tuple[tuple[
         if not path.exists() and parts:
             columns = pl.concat(pl.read_parquet(_columns(target, number, index)) for index in range(parts))
             for _, earlier in judged:
-                columns = columns.join(
-                    pl.read_parquet(earlier, columns=["id"]), on="id", how="anti", maintain_order="left"
-                )
+                gone = pl.read_parquet(earlier, columns=["id", "action"]).filter(pl.col("action") == "dropped")
+                columns = columns.join(gone, on="id", how="anti", maintain_order="left")
             write_parquet(path, ledger.events(gather.noted(gather.judge(columns))))
         judged.append((gather, path))
     return tuple(judged)

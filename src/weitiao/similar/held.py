@@ -28,12 +28,16 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Holding:
-    """An item that stands in a text, both by number."""
+    """An item that stands in a text, both by number; `threshold` is None where they are alike at any.
+
+    With a margin it may fall short of the threshold by so much.
+    """
 
     text: int
     item: int
     kind: Kind
     similarity: float
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class _Item:
     key: str
     size: int  # characters of a piece
     pieces: dict[str, int]  # each with its first place
-    least: float
+    threshold: float
+    least: float  # the threshold, less the margin
     inside: bool  # long enough to be looked for inside a longer text
 
     @property
@@ -128,12 +133,13 @@ class Items:
         stretches = {key} if len(key) <= len(item.key) / item.least else set()
         if item.inside:
             length = len(item.key)
-            slack = math.ceil((1 - item.least) * length) + 1
+            slack = math.ceil((1 - item.threshold) * length) + 1
             stretches |= {key[max(0, start) : start + length], _trimmed(key, item, start - slack, length + 2 * slack)}
         share, stretch = max(((self._share(item, one), one) for one in stretches), default=(0.0, ""))
-        if share < item.least - 1e-9 and not _one_edit(item.key, stretch):
+        threshold = None if _one_edit(item.key, stretch) else item.threshold
+        if (threshold and share < item.least - 1e-9) or self._differs(number, stretch):
             return None
-        return None if self._differs(number, stretch) else Holding(text, number, "near", share)
+        return Holding(text, number, "near", share, threshold)
 
     def _share(self, item: _Item, stretch: str) -> float:
         """Return how alike an item and a stretch are by their pieces, or as one edit makes them."""
@@ -159,8 +165,9 @@ def _item(key: str, likeness: Likeness, shortest: int) -> _Item:
     pieces: dict[str, int] = {}
     for at in range(len(key) - size + 1):
         pieces.setdefault(key[at : at + size], at)
-    least = likeness.short if short else likeness.long
-    return _Item(key, size, pieces, least, wide + (len(key) - wide) / 4 >= shortest)
+    threshold = likeness.short if short else likeness.long
+    least = max(threshold - likeness.margin, 0.01)
+    return _Item(key, size, pieces, threshold, least, wide + (len(key) - wide) / 4 >= shortest)
 
 
 def _trimmed(key: str, item: _Item, start: int, length: int) -> str:

@@ -28,15 +28,24 @@ class Likeness:
     short: float = 0.6  # Chinese, Japanese or Korean, and the shorter one below 50 characters
     long: float = 0.8
     same_figures: bool = True  # texts that differ in nothing but their numbers are different texts
+    margin: float = 0.0  # pairs that fall short of it by so much are found too
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of near-duplicates by row number, `left` < `right`, ordered by `right`."""
+    """Pairs of near-duplicates by row number, `left` < `right`, ordered by `right`.
+
+    `threshold` is the likeness that the pair is held against: NaN for one-edit twins, which are alike at any.
+    """
 
     left: Ints
     right: Ints
     similarity: Shares
+    threshold: Shares
+
+    def where(self, chosen: Flags | Ints) -> "Pairs":
+        """Return some of the pairs."""
+        return Pairs(self.left[chosen], self.right[chosen], self.similarity[chosen], self.threshold[chosen])
 
 
 def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = None, first: int = 0) -> Iterator[Pairs]:
@@ -52,12 +61,11 @@ def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = Non
     while first < len(texts):
         lookups = np.cumsum(np.sum([join.index.lookups for join in joins], axis=0)[first:])
         last = first + max(1, int(np.searchsorted(lookups, _BLOCK)))
-        left, right, similarity = _merged([join.pairs(first, last) for join in joins])
+        found = _merged([join.pairs(first, last) for join in joins])
         if likeness.same_figures:
-            alike = (form[left] != form[right]) | ~numbered[left]
-            left, right, similarity = left[alike], right[alike], similarity[alike]
-        if len(left):
-            yield Pairs(left, right, similarity)
+            found = found.where((form[found.left] != form[found.right]) | ~numbered[found.left])
+        if len(found.left):
+            yield found
         first = last
         if (gone != seen).any():
             seen = gone.copy()
@@ -65,22 +73,29 @@ def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = Non
 
 
 def kept_twins(texts: pl.DataFrame, likeness: Likeness) -> pl.DataFrame:
-    """Choose, in order, the rows that are like no row chosen before; return the others: `row, twin, similarity`.
+    """Choose, in order, the rows that are like no row chosen before; return the others.
 
-    `twin` is the chosen row that is most alike. Forms filled in twice are not taken for duplicates.
+    The columns are `row, twin, similarity, threshold`; `twin` is the chosen row that is most alike, `threshold` null
+    for one-edit twins. Forms filled in twice are not taken for duplicates. With a margin the rows that fall short of
+    their threshold are among them, though they are chosen.
     """
     gone = np.zeros(len(texts), dtype=np.bool_)
-    best: dict[int, tuple[float, int]] = {}
+    best: dict[int, tuple[float, int, float]] = {}
+    near: dict[int, tuple[float, int, float]] = {}
     keys = texts["key"].to_list()
     for block in near_pairs(texts, likeness, gone):
-        columns = (column.tolist() for column in (block.right, block.left, block.similarity))
-        for right, left, similarity in zip(*columns, strict=True):
-            better = right not in best or similarity > best[right][0]
+        columns = (column.tolist() for column in (block.right, block.left, block.similarity, block.threshold))
+        for right, left, similarity, threshold in zip(*columns, strict=True):
+            short = similarity < threshold - 1e-9
+            so_far = near if short else best
+            better = right not in so_far or similarity > so_far[right][0]
             if better and not gone[left] and not is_filled(keys[left], keys[right]):
-                best[right] = (similarity, left)
-                gone[right] = True
-    rows = [(row, twin, similarity) for row, (similarity, twin) in best.items()]
-    return pl.DataFrame(rows, schema={"row": pl.Int64, "twin": pl.Int64, "similarity": pl.Float64}, orient="row")
+                so_far[right] = (similarity, left, threshold)
+                gone[right] |= not short
+    both = {**{row: one for row, one in near.items() if row not in best}, **best}
+    rows = [(row, twin, similarity, threshold) for row, (similarity, twin, threshold) in sorted(both.items())]
+    schema = {"row": pl.Int64, "twin": pl.Int64, "similarity": pl.Float64, "threshold": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("threshold").fill_nan(None))
 
 
 def connected(count: int, left: Ints, right: Ints) -> Ints:
@@ -142,12 +157,13 @@ class _Edits:
     index: _Index
     lengths: Ints
 
-    def pairs(self, first: int, last: int) -> tuple[Ints, Ints, Shares]:
-        """Return left, right and similarity."""
+    def pairs(self, first: int, last: int) -> Pairs:
+        """Return the pairs of one edit."""
         a, b = self.index.matches(first, last)
         left, right = self.index.text[a], self.index.text[b]
         left, right = left[left != right], right[left != right]
-        return left, right, 1 - 1 / np.maximum(self.lengths[left], self.lengths[right])
+        similarity = 1 - 1 / np.maximum(self.lengths[left], self.lengths[right])
+        return Pairs(left, right, similarity, np.full(len(left), np.nan))
 
 
 @dataclass(frozen=True)
@@ -161,12 +177,14 @@ class _Overlap:
     rest: Ints  # how many pieces of each text are not indexed
     last: Hashes  # the last piece of each text that is indexed, with its rank
     crowded: Ints  # how many indexed pieces of each text are in more texts than are looked up
-    least: float
+    least: float  # the threshold, less the margin
+    threshold: float
     below: Flags | None  # of a pair one text at least has to be such a one
 
     @classmethod
-    def of(cls, count: int, pieces: Hashes, least: float, below: Flags | None = None) -> "_Overlap":
+    def of(cls, count: int, pieces: Hashes, threshold: float, margin: float, below: Flags | None = None) -> "_Overlap":
         """Order the pieces and index those of which a like text must have one: all but `least` of them, plus one."""
+        least = max(threshold - margin, 0.01)
         text, ranked = _rarest_first(pieces)
         sizes = np.bincount(text, minlength=count)
         starts = np.cumsum(sizes) - sizes
@@ -175,10 +193,10 @@ class _Overlap:
         index = _Index.of(count, text[prefix], ranked[prefix])
         last = np.zeros(count, dtype=np.uint64)
         last[sizes > 0] = ranked[(starts + sizes - rest - 1)[sizes > 0]]
-        return cls(index, ranked.astype(np.uint32), starts, sizes, rest, last, index.crowded, least, below)
+        return cls(index, ranked.astype(np.uint32), starts, sizes, rest, last, index.crowded, least, threshold, below)
 
-    def pairs(self, first: int, last: int) -> tuple[Ints, Ints, Shares]:
-        """Return left, right and the share of common pieces where it is enough."""
+    def pairs(self, first: int, last: int) -> Pairs:
+        """Return the pairs whose share of common pieces is enough."""
         a, b = self.index.matches(first, last)
         left, right = self.index.text[a], self.index.text[b]
         one, other = self.sizes[left], self.sizes[right]
@@ -198,7 +216,7 @@ class _Overlap:
         common = self._common(left, right)
         share = common / (self.sizes[left] + self.sizes[right] - common)
         enough = share >= self.least - 1e-9
-        return left[enough], right[enough], share[enough]
+        return Pairs(left, right, share, np.full(len(left), self.threshold)).where(enough)
 
     def _common(self, left: Ints, right: Ints) -> Ints:
         """Return how many pieces the two texts of each pair have in common."""
@@ -258,8 +276,8 @@ def _joins(texts: pl.DataFrame, likeness: Likeness) -> list[_Edits | _Overlap]:
     text, variant = _variants(letters.only(edited))
     return [
         _Edits(_Index.of(count, text, variant), lengths),
-        _Overlap.of(count, _pieces(letters.only(few), 2), likeness.short, small),
-        _Overlap.of(count, _pieces(letters.only(~small), 5), likeness.long),
+        _Overlap.of(count, _pieces(letters.only(few), 2), likeness.short, likeness.margin, small),
+        _Overlap.of(count, _pieces(letters.only(~small), 5), likeness.long, likeness.margin),
     ]
 
 
@@ -334,10 +352,15 @@ def _rarest_first(entries: Hashes) -> tuple[Ints, Hashes]:
     return (ordered >> np.uint64(40)).astype(np.int64), ordered & np.uint64(0xFFFFFFFFFF)
 
 
-def _merged(found: list[tuple[Ints, Ints, Shares]]) -> tuple[Ints, Ints, Shares]:
+def _merged(found: list[Pairs]) -> Pairs:
     """Put the pairs of several joins together, each pair once with its greatest similarity, by right and left."""
-    left, right, similarity = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    left, right = np.concatenate([one.left for one in found]), np.concatenate([one.right for one in found])
+    similarity = np.concatenate([one.similarity for one in found])
+    threshold = np.concatenate([one.threshold for one in found])
     order = np.lexsort((-similarity, left, right))
-    left, right, similarity = left[order], right[order], similarity[order]
-    new = np.append(True, (left[1:] != left[:-1]) | (right[1:] != right[:-1]))[: len(left)]
-    return left[new], right[new], similarity[new]
+    both = Pairs(left, right, similarity, threshold).where(order)
+    new = np.append(True, (both.left[1:] != both.left[:-1]) | (both.right[1:] != both.right[:-1]))[: len(order)]
+    once = both.where(new)
+    if len(order):  # one edit apart in any of the joins: alike at any threshold
+        once.threshold[np.logical_or.reduceat(np.isnan(both.threshold), np.flatnonzero(new))] = np.nan
+    return once

@@ -166,8 +166,11 @@ def _zipped(path: Path) -> tuple[str, Problem | None]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            size = sum(item.file_size for item in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError):
         return "", Problem("broken archive", "a damaged ZIP or Office file", "Get the file again")
+    if size > text.UNPACKED:
+        return "", text.too_large("the unpacked file", text.UNPACKED)
     if "xl/workbook.xml" in names:
         return "xlsx", None
     if "word/document.xml" in names:

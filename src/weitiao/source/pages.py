@@ -7,6 +7,8 @@ from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser
 
+from weitiao.formats import Problem
+from weitiao.formats.nesting import too_deep
 from weitiao.source import text, threads
 from weitiao.source.rows import Row, as_bytes
 
@@ -27,6 +29,10 @@ def read_page(path: Path, encoding: str, shape: str) -> Iterator[Row]:
         page = file.read()
     if problem := text.undecoded(page, encoding):
         yield Row(0, "1", page[:2000].encode("utf-8", "replace"), problem=problem)
+        return
+    if too_deep(page):
+        problem = Problem("nested too deep", "tags are nested too deep to be a page", "Take it out of `inputs`")
+        yield Row(0, "1", page[:2000].encode(), problem=problem)
         return
     tree = LexborHTMLParser(page)
     found = tree.css_first("title")

@@ -4,21 +4,27 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weitiao.source import documents, json_rows, pages, stack_exchange, tables
+from weitiao.source import documents, json_rows, pages, stack_exchange, tables, text
 from weitiao.source.opened import Opened
 from weitiao.source.rows import Row
 
 PIECE = 1 << 24  # bytes: what one worker reads at a time
+_HEAD = 1 << 16
+LARGEST = 1 << 26  # bytes of a line; a longer one is refused, its beginning in the ledger
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some whole files, or lines of one JSON Lines file: bytes `start` to `stop`, the first of them line `line`."""
+    """Some whole files, or lines of one JSON Lines file: bytes `start` to `stop`, the first of them line `line`.
+
+    With `huge` it is one line, too long to be read.
+    """
 
     files: tuple[Opened, ...]
     start: int = 0
     stop: int = -1
     line: int = 1
+    huge: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,11 @@ def rows(file: Opened, shape: str = "auto") -> Iterator[Row]:
             for piece in _lines(file):
                 yield from piece_rows(piece, shape)
         else:
-            yield from _whole(file, shape)
+            try:
+                yield from _whole(file, shape)
+            except UnicodeDecodeError as error:  # UTF-16 and 32 have no way to let a byte through
+                byte = error.object[error.start]
+                yield Row(0, "", b"", problem=text.not_text(error.start, byte, file.encoding.name))
     if file.problem:
         yield Row(0, "", b"", problem=file.problem)
 
@@ -46,6 +56,9 @@ def piece_rows(piece: Piece, shape: str) -> Iterator[Row]:
     (file,) = piece.files
     with file.path.open("rb") as source:
         source.seek(piece.start)
+        if piece.huge:
+            yield Row(piece.line, str(piece.line), source.read(_HEAD), problem=text.too_large("a line", LARGEST))
+            return
         data = source.read(piece.stop - piece.start if piece.stop >= 0 else -1)
     yield from json_rows.read_lines(data, file.codec, piece.line)
 
@@ -94,20 +107,33 @@ def _bundled(pieces: list[Piece]) -> Iterator[Piece]:
 
 
 def _lines(file: Opened) -> list[Piece]:
-    """Cut a JSON Lines file at line ends, into pieces of about `PIECE` bytes."""
+    """Cut a JSON Lines file at line ends, into pieces of about `PIECE` bytes; a line too long is a piece of its own."""
     pieces: list[Piece] = []
     start, line = 0, 1
     with file.path.open("rb") as source:
         while block := source.read(PIECE):
-            block += source.readline()
-            pieces.append(Piece((file,), start, start + len(block), line))
-            start += len(block)
-            line += block.count(b"\n")
+            block += source.readline(LARGEST)
+            end, whole = len(block), len(block)
+            if len(block) > LARGEST and not block.endswith(b"\n"):
+                whole = block.rfind(b"\n") + 1
+                while rest := source.readline(PIECE):
+                    end += len(rest)
+                    if rest.endswith(b"\n"):
+                        break
+            lines = block.count(b"\n", 0, whole)
+            if whole:
+                pieces.append(Piece((file,), start, start + whole, line))
+            if end > whole:
+                pieces.append(Piece((file,), start + whole, start + end, line + lines, huge=True))
+            start, line = start + end, line + lines + (end > whole)
     return pieces
 
 
 def _whole(file: Opened, shape: str) -> Iterator[Row]:
     encoding = file.codec
+    if file.kind in ("html", "text") and shape != "lines" and file.path.stat().st_size > LARGEST:
+        yield Row(0, "", b"", problem=text.too_large("the text", LARGEST))
+        return
     match file.kind:
         case "json":
             yield from json_rows.read_document(file.path, encoding)

@@ -9,7 +9,7 @@ import polars as pl
 from weitiao.engine import local
 from weitiao.errors import UserError
 from weitiao.source import Source
-from weitiao.source.files import Found, find
+from weitiao.source.files import Found, Input, find
 from weitiao.source.opened import Opened, open_file
 from weitiao.source.reading import Piece, piece_rows, plans, rows
 from weitiao.source.table import Table, Tally
@@ -25,6 +25,7 @@ def run(job: Job) -> Outcome:
     """Read all inputs into records, in the order of the inputs."""
     settings = job.settings(Source)
     found = find(settings.inputs, job.recipe.folder)
+    before = [_stamp(item) for item in found.files]
     files = look(found, settings, job.draft.scratch("plain"), job.reporter)
     tally, parts = Tally(), 0
     for plan in plans(files):
@@ -36,6 +37,10 @@ def run(job: Job) -> Outcome:
         for index in range(parts, end):
             tally.add(Tally.load(_tally(job.draft, index).read_bytes()))
         parts = end
+    if changed := [item.uri for item, stamp in zip(found.files, before, strict=True) if _stamp(item) != stamp]:
+        raise UserError(
+            t("{path} changed while it was read", path=changed[0]), t("Run the command again when nobody writes to it")
+        )
     total = tally.kept + tally.refused.total()
     if tally.bad and not settings.skip_bad:
         raise _cannot_read(tally, total)
@@ -47,6 +52,15 @@ def run(job: Job) -> Outcome:
     facts = {"files": len(files), "shapes": dict(tally.shapes), "encodings_guessed": guessed, "not_read": found.left}
     facts |= {"revisions": found.revisions} if found.revisions else {}
     return Outcome(total, tally.kept, dict(tally.refused), facts)
+
+
+def _stamp(item: Input) -> tuple[int, int]:
+    """Return size and time of a file; (-1, -1) where it is gone."""
+    try:
+        stat = item.path.stat()
+    except FileNotFoundError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
 
 
 def look(found: Found, settings: Source, aside: Path, reporter: Reporter) -> list[Opened]:

@@ -19,6 +19,9 @@ from weitiao.talk import t
 
 SAMPLE = 1 << 18  # bytes looked at; 250 KB tell Chinese encodings apart without doubt
 _BLOCK = 1 << 17
+_SIP = 1 << 11  # bytes of Zstandard at a time, of which four may become 128 KB
+# What a compressed file may become: texts shrink to a tenth, repetitive ones to a fiftieth, bombs to a thousandth.
+UNPACKED, _RATIO = 1 << 30, 200
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -118,6 +121,12 @@ def not_text(at: int, byte: int, encoding: str, unit: str = "byte") -> Problem:
     )
 
 
+def too_large(what: str, most: int) -> Problem:
+    """Return the problem of what is not read as a whole, since that would fill the memory or the disk."""
+    mend = "Cut it into smaller pieces; a text can be read line by line with `shape: lines`"
+    return Problem("too large", "{what} is longer than {most} MB", mend, values={"what": what, "most": most >> 20})
+
+
 def unpack(path: Path, aside: Path, recode: str = "") -> tuple[Path, Problem | None]:
     """Return the file itself, or a copy of it in folder `aside`, unpacked if compressed and as UTF-8 if `recode`.
 
@@ -138,8 +147,12 @@ def _copy(path: Path, copy: Path, magic: bytes, recode: str) -> Problem | None:
     problem = None
     with path.open("rb") as raw, copy.open("wb") as target:
         decoder = codecs.getincrementaldecoder(recode)("replace") if recode else None
+        room = max(UNPACKED, _RATIO * path.stat().st_size)
         try:
             for block in _blocks(raw, magic):
+                room -= len(block)
+                if room < 0:
+                    return too_large("the unpacked file", max(UNPACKED, _RATIO * path.stat().st_size))
                 target.write(decoder.decode(block).encode("utf-8", "replace") if decoder else block)
         except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
             problem = Problem(
@@ -161,7 +174,7 @@ def _blocks(raw: BinaryIO, magic: bytes) -> Iterator[bytes]:
                 yield block
         return
     frame = None
-    while block := raw.read(_BLOCK):
+    while block := raw.read(_SIP if magic == _ZSTD else _BLOCK):
         if magic != _ZSTD:
             yield block
             continue
