@@ -11,6 +11,7 @@ from weitiao.prepare.fold_width import FoldWidth
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
+from weitiao.prepare.strip_lures import StripLures
 from weitiao.prepare.tidy_whitespace import TidyWhitespace
 from weitiao.prepare.to_simplified import ToSimplified
 from weitiao.recipe import Settings
@@ -28,7 +29,13 @@ STEPS: tuple[type[Step], ...] = (
     DropNearDuplicates,
 )
 # Those that a recipe names.
-OTHERS: tuple[type[Step], ...] = (FixMojibake, ToSimplified, NormaliseNumbers, Redact)
+OTHERS: tuple[type[Step], ...] = (
+    FixMojibake,
+    StripLures,
+    ToSimplified,
+    NormaliseNumbers,
+    Redact,
+)
 
 
 class Prepare(Settings):
