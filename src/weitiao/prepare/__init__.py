@@ -14,6 +14,7 @@ from weitiao.prepare.strip_html import StripHtml
 from weitiao.prepare.strip_lures import StripLures
 from weitiao.prepare.tidy_whitespace import TidyWhitespace
 from weitiao.prepare.to_simplified import ToSimplified
+from weitiao.prepare.trim_fillers import TrimFillers
 from weitiao.recipe import Settings
 from weitiao.stage import Stage
 from weitiao.step import Step, one_of
@@ -32,6 +33,7 @@ STEPS: tuple[type[Step], ...] = (
 OTHERS: tuple[type[Step], ...] = (
     FixMojibake,
     StripLures,
+    TrimFillers,
     ToSimplified,
     NormaliseNumbers,
     Redact,
