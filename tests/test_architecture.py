@@ -49,6 +49,7 @@ HOMES = {
     "jinja2": ("compare", "model"),
     "nicegui": ("serve",),
     "opencc": ("prepare",),
+    "emoji": ("prepare",),
     "ftfy": ("prepare",),
     "selectolax": ("source", "prepare"),
     "trafilatura": ("source/articles.py",),

@@ -8,6 +8,7 @@ from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_short import DropShort
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
+from weitiao.prepare.normalise_emoji import NormaliseEmoji
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
@@ -34,6 +35,7 @@ OTHERS: tuple[type[Step], ...] = (
     FixMojibake,
     StripLures,
     TrimFillers,
+    NormaliseEmoji,
     ToSimplified,
     NormaliseNumbers,
     Redact,

@@ -49,7 +49,7 @@ _ART = re.compile(r"[|/\\_#*=+<>^(){}-]")
 
 
 class TrimFillers(RewriteSelected):
-    """Shorten laughter, cries and punctuation that run on (哈哈哈哈哈, 啊啊啊, ！！！！, 。。。。, 233333), drop 呃, 嗯…… and um.
+    """Shorten laughter, cries and punctuation that run on (哈哈哈哈, ！！！, 。。。。); drop 呃, 嗯…… and um.
 
     Numbers, code, rules of Markdown, drawings in characters, ellipses and the 嗯 that says yes stay.
     """
@@ -59,11 +59,9 @@ class TrimFillers(RewriteSelected):
 
     def selects(self, text: pl.Expr) -> pl.Expr:
         """Return true where something runs on or fills."""
-        runs = (
-            "|".join(f"{letter}{{3}}" for letter in f"{_CRIES}…。")
-            + r"|！！|？？|，，|～～|？！？|！？！|!!!|\?\?\?|\?!\?|~~~|\.{4}"
-        )
-        return text.str.contains(rf"(?i){runs}|hahaha|hehehe|2333|[呃额嗯]|那个[…，.、]|\bu+[mh]+\b|\berm+\b")
+        runs = "|".join(f"{letter}{{3}}" for letter in f"{_CRIES}…。")
+        marks = r"！！|？！？|？？|！？！|，，|～～|!!!|\?\?\?|\?!\?|~~~|\.{4}"
+        return text.str.contains(rf"(?i){runs}|{marks}|hahaha|hehehe|2333|[呃额嗯]|那个[…，.、]|\bu+[mh]+\b|\berm+\b")
 
     def rewrite_one(self, text: str) -> str:
         """Return the text with runs cut short and without fillers."""
