@@ -13,6 +13,7 @@ from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
 from weitiao.prepare.strip_lures import StripLures
+from weitiao.prepare.strip_quotes import StripQuotes
 from weitiao.prepare.tidy_whitespace import TidyWhitespace
 from weitiao.prepare.to_simplified import ToSimplified
 from weitiao.prepare.trim_fillers import TrimFillers
@@ -33,6 +34,7 @@ STEPS: tuple[type[Step], ...] = (
 # Those that a recipe names.
 OTHERS: tuple[type[Step], ...] = (
     FixMojibake,
+    StripQuotes,
     StripLures,
     TrimFillers,
     NormaliseEmoji,
