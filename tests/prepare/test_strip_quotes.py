@@ -1,6 +1,5 @@
 """Signatures and quotes of earlier posts go, quotations of the text's own stay."""
 
-# ruff: noqa: E501  (a Chinese letter counts twice)
 import polars as pl
 import pytest
 from hypothesis import given, settings

@@ -10,6 +10,7 @@ from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
 from weitiao.prepare.normalise_emoji import NormaliseEmoji
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
+from weitiao.prepare.normalise_unicode import NormaliseUnicode
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
 from weitiao.prepare.strip_lures import StripLures
@@ -34,6 +35,7 @@ STEPS: tuple[type[Step], ...] = (
 # Those that a recipe names.
 OTHERS: tuple[type[Step], ...] = (
     FixMojibake,
+    NormaliseUnicode,
     StripQuotes,
     StripLures,
     TrimFillers,
