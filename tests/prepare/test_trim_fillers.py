@@ -54,7 +54,7 @@ UNTOUCHED = [
         "你好！真的？",
     ),
     "  /\\_/\\\n |!!!!|\n  > ^ <",
-    "https://example.com/hahahaha?q=!!!! 和 `！！！！`",
+    "https://example.com/hahahaha?q=!!!!&a=1 和 `！！！！`",
     "",
 ]
 

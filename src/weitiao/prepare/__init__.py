@@ -10,6 +10,7 @@ from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
 from weitiao.prepare.normalise_emoji import NormaliseEmoji
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
+from weitiao.prepare.normalise_punctuation import NormalisePunctuation
 from weitiao.prepare.normalise_unicode import NormaliseUnicode
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_html import StripHtml
@@ -42,6 +43,7 @@ OTHERS: tuple[type[Step], ...] = (
     NormaliseEmoji,
     ToSimplified,
     NormaliseNumbers,
+    NormalisePunctuation,
     Redact,
 )
 
