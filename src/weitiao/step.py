@@ -64,6 +64,15 @@ class Batch:
             events=(*self.events, ledger.events(event)),
         )
 
+    def with_texts(self, new: pl.Series, step: str) -> "Batch":
+        """Return the batch with a new text for each turn, and each one that changed noted for `step`."""
+        changed = self.turns.select("id", "turn", before="content").filter(self.turns["content"] != new)
+        if changed.is_empty():
+            return self
+        noted = changed.with_columns(step=pl.lit(step), action=pl.lit("changed"), reason=pl.lit("rewritten"))
+        turns = self.turns.with_columns(new.alias("content"))
+        return replace(self, turns=turns, events=(*self.events, ledger.events(noted)))
+
     def ledger(self) -> pl.DataFrame:
         """Return all events so far as one table."""
         return pl.concat([ledger.empty(), *self.events])
@@ -112,13 +121,7 @@ class _Change(RowStep):
             new = old.clone().scatter(places, self.contents(batch.turns[places]))
         else:
             new = self.contents(batch.turns)
-        changed = batch.turns.select("id", "turn", before="content").filter(old != new)
-        if changed.is_empty():
-            return batch
-        name = pl.lit(self.step_name())
-        noted = changed.with_columns(step=name, action=pl.lit("changed"), reason=pl.lit("rewritten"))
-        turns = batch.turns.with_columns(new.alias("content"))
-        return replace(batch, turns=turns, events=(*batch.events, ledger.events(noted)))
+        return batch.with_texts(new, self.step_name())
 
 
 class Rewrite(_Change):
@@ -223,6 +226,29 @@ class Gather(Step):
         """Return the ledger's events for what was judged."""
         name = self.step_name()
         return judged.with_columns(step=pl.lit(name), action=pl.lit("dropped"), reason=pl.lit(self.reason))
+
+
+class Survey(Step):
+    """See the whole data set, but only small columns, and change texts by what is found there.
+
+    Give `columns` for a batch, `found` for all, and `change`.
+    """
+
+    @abstractmethod
+    def columns(self, batch: Batch) -> pl.DataFrame:
+        """Return the small columns that `found` needs."""
+
+    @abstractmethod
+    def found(self, columns: pl.DataFrame) -> pl.DataFrame:
+        """Return what is found, given the columns of all batches."""
+
+    @abstractmethod
+    def change(self, batch: Batch, found: pl.DataFrame) -> Batch:
+        """Return the batch after this step."""
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return a batch that is the whole data set after this step."""
+        return self.change(batch, self.found(self.columns(batch)))
 
 
 def one_of(*kinds: type[Step]) -> Any:

@@ -10,7 +10,7 @@ import yaml
 from weitiao import record
 from weitiao.prepare import OTHERS, Prepare
 from weitiao.record import Record
-from weitiao.step import Batch, Gather, RowStep, Step
+from weitiao.step import Batch, Gather, RowStep, Step, Survey
 
 FOLDER = Path(__file__).parents[2] / "docs" / "steps"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if "." not in path.stem)
@@ -46,7 +46,7 @@ def after(steps: str, texts: list[str]) -> list[str | None]:
             judged = step.judge(step.columns(batch))
             batch = batch.without(judged, step.noted(judged))
         else:
-            assert isinstance(step, RowStep)
+            assert isinstance(step, (RowStep, Survey))
             batch = step.apply(batch)
     left = {one.id: " → ".join(text for _, text in one.messages) for one in record.to_records(batch.frame())}
     return [left.get(f"r{n}") for n in range(len(texts))]

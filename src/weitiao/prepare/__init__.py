@@ -13,6 +13,7 @@ from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.normalise_punctuation import NormalisePunctuation
 from weitiao.prepare.normalise_unicode import NormaliseUnicode
 from weitiao.prepare.redact import Redact
+from weitiao.prepare.strip_boilerplate import StripBoilerplate
 from weitiao.prepare.strip_html import StripHtml
 from weitiao.prepare.strip_lures import StripLures
 from weitiao.prepare.strip_quotes import StripQuotes
@@ -37,6 +38,7 @@ STEPS: tuple[type[Step], ...] = (
 OTHERS: tuple[type[Step], ...] = (
     FixMojibake,
     NormaliseUnicode,
+    StripBoilerplate,
     StripQuotes,
     StripLures,
     TrimFillers,

@@ -13,7 +13,7 @@ from weitiao import ledger
 from weitiao.engine import local
 from weitiao.prepare import Prepare
 from weitiao.stage import Job, Outcome, Reporter
-from weitiao.step import Batch, Gather, RowStep, Step
+from weitiao.step import Batch, Gather, RowStep, Step, Survey
 from weitiao.store import Draft, write_parquet, write_whole
 
 Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
@@ -32,10 +32,13 @@ def run(job: Job) -> Outcome:
 
 @dataclass(frozen=True)
 class _Pass:
-    """Steps that one reading of the records can do: first those that see a record, then those that see all."""
+    """Steps that one reading of the records can do: first those that see a record, then those that see all.
 
-    rows: tuple[RowStep, ...] = ()
-    gathers: tuple[Gather, ...] = ()
+    A survey closes one pass, and opens the next with what it has found.
+    """
+
+    rows: tuple[RowStep | Survey, ...] = ()
+    gathers: tuple[Gather | Survey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class _Chunk:
     source: Draft | Path  # the pass before, or the part as it came in
     target: Draft
     work: _Pass
-    judged: tuple[tuple[Gather, Path], ...] = ()  # what the gathers of the pass before have found
+    judged: tuple[tuple[Gather | Survey, Path], ...] = ()  # what the gathers of the pass before have found
 
 
 def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter: Reporter) -> list[Row]:
@@ -55,7 +58,7 @@ def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter
     What an interrupted try has finished is not done again. The result does not depend on the number of workers.
     """
     passes = _passes(steps)
-    judged: tuple[tuple[Gather, Path], ...] = ()
+    judged: tuple[tuple[Gather | Survey, Path], ...] = ()
     before: Draft | None = None
     funnel: list[Row] = []
     for number, work in enumerate(passes):
@@ -77,7 +80,11 @@ def _passes(steps: Iterable[Step]) -> list[_Pass]:
     passes = [_Pass()]
     for step in steps:
         last = passes[-1]
-        if isinstance(step, Gather):
+        if isinstance(step, Survey):
+            if last.gathers:
+                passes.append(last := _Pass())
+            passes[-1:] = [_Pass(last.rows, (step,)), _Pass((step,))]
+        elif isinstance(step, Gather):
             passes[-1] = _Pass(last.rows, (*last.gathers, step))
         else:
             assert isinstance(step, RowStep)
@@ -95,6 +102,8 @@ def _advance(chunk: _Chunk) -> None:
     events = [] if isinstance(source, Path) else [pl.read_parquet(source.ledger_part(index))]
     counts: list[Row] = []
     for gather, path in chunk.judged:
+        if isinstance(gather, Survey):
+            continue
         before = len(frame)
         gone = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
         frame = frame.join(gone, on="id", how="anti", maintain_order="left")
@@ -103,7 +112,10 @@ def _advance(chunk: _Chunk) -> None:
     if chunk.work.rows or chunk.work.gathers:
         batch = Batch.of(frame)
         for step in chunk.work.rows:
-            after = step.apply(batch)
+            if isinstance(step, Survey):
+                after = step.change(batch, pl.read_parquet(chunk.judged[0][1]))
+            else:
+                after = step.apply(batch)
             made = pl.concat([ledger.empty(), *after.events[len(batch.events) :]])
             counts.append(_row(step, len(batch.records), made, len(after.records)))
             batch = after
@@ -114,13 +126,16 @@ def _advance(chunk: _Chunk) -> None:
     chunk.target.write(index, frame, pl.concat([ledger.empty(), *events]))
 
 
-def _judge(gathers: Sequence[Gather], target: Draft, parts: int) -> tuple[tuple[Gather, Path], ...]:
+def _judge(gathers: Sequence[Gather | Survey], target: Draft, parts: int) -> tuple[tuple[Gather | Survey, Path], ...]:
     """Let each gather see its columns of all records that those before it have left."""
-    judged: list[tuple[Gather, Path]] = []
+    judged: list[tuple[Gather | Survey, Path]] = []
     for number, gather in enumerate(gathers):
         path = target.scratch("judged") / f"{number}.parquet"
         if not path.exists() and parts:
             columns = pl.concat(pl.read_parquet(_columns(target, number, index)) for index in range(parts))
+            if isinstance(gather, Survey):
+                write_parquet(path, gather.found(columns))
+                return ((gather, path),)  # it has its pass for itself
             for _, earlier in judged:
                 columns = columns.join(
                     pl.read_parquet(earlier, columns=["id"]), on="id", how="anti", maintain_order="left"
