@@ -22,6 +22,7 @@ def marked(text: str) -> str:
         ("OK,我去", "OK，我去"),
         ("北京--上海", "北京——上海"),
         ("你好!!", "你好！！"),
+        ("去公园吧.😂", "去公园吧。😂"),
         ("I love China（really）！", "I love China (really)!"),
         ("`a,b`,好;https://a.b/?c=1,好", "`a,b`，好；https://a.b/?c=1，好"),
         ("好,\n```\n你,好\n```\n好,", "好，\n```\n你,好\n```\n好，"),

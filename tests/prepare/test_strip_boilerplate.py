@@ -34,10 +34,13 @@ BODIES = ["月亮为什么跟着我走？", "鱼会不会淹死？", "咖啡是�
 
 
 def test_headers_and_footers_go() -> None:
-    pages = [f"某某论坛 首页 第{n}页\n{body}\n本帖最后由小明编辑，阅读 {n}" for n, body in enumerate(BODIES)]
+    pages = [f"某某论坛 首页 帮助\n{body}\n本帖最后由小明编辑" for body in BODIES]
     assert stripped(pages) == BODIES
     assert stripped(pages, StripBoilerplate(min_records=5)) == pages
     assert stripped(pages, role="user") == pages
+    talks = [Record(f"r{n}", (("user", page), ("assistant", "好")), "f", n) for n, page in enumerate(pages)]
+    questions = FEW.apply(Batch.of(record.to_frame(talks))).turns["content"].to_list()[::2]
+    assert questions == pages  # a task may recur by right
     assert stripped([*pages[:2], *BODIES[2:]]) == [*pages[:2], *BODIES[2:]]
 
 
@@ -81,6 +84,11 @@ def test_lines_that_recur_by_right_stay(line: str) -> None:
     assert stripped(texts) == texts
 
 
+def test_numbers_tell_lines_apart() -> None:
+    texts = [f"先算括号里面的。\n{body}\n所以答案是{n}。" for n, body in enumerate(BODIES)]
+    assert stripped(texts) == [text.removeprefix("先算括号里面的。\n") for text in texts]
+
+
 def test_prose_about_it_and_texts_that_are_nothing_else_stay() -> None:
     texts = ["点击展开全文", "点击展开全文\n阅读原文", "为什么网页上要写“未经允许不得转载”？\n怎么办", ""]
     assert stripped(texts) == texts
@@ -103,7 +111,7 @@ def test_what_is_found_goes_once_and_for_all(texts: list[str]) -> None:
 
 
 def test_in_a_run_the_parts_are_seen_together(tmp_path: Path) -> None:
-    pages = [f"某某论坛 首页 第{n}页\n{body}" for n, body in enumerate([*BODIES, BODIES[0]])]
+    pages = [f"某某论坛 首页 帮助\n{body}" for body in [*BODIES, BODIES[0]]]
     frame = of(pages).frame()
     parts = []
     for n in range(5):

@@ -66,6 +66,13 @@ def test_a_record_that_is_little_else_goes() -> None:
     assert kept.records["id"].to_list() == ["r0", "r3"]
 
 
+def test_a_record_without_letters_is_no_ad() -> None:
+    batch = Batch.of(
+        record.to_frame([Record(f"r{n}", (("passage", text),), "f", n) for n, text in enumerate(["……", ""])])
+    )
+    assert StripLures().apply(batch) is batch
+
+
 def test_code_stays() -> None:
     text = "```\n加V信abc12345\n```"
     assert stripped(text) == text

@@ -21,6 +21,7 @@ def trimmed(text: str) -> str:
         ("她说：“呃，不知道”", "她说：“不知道”"),
         ("Wait.... what????", "Wait... what?"),
         ("Hahahahah", "Hahah"),
+        ("Um, why is it so? uh... I see", "Why is it so? I see"),
         ("好........吧，，，，走", "好……吧，走"),
         ("```\n哈哈哈哈\n```\n哈哈哈哈", "```\n哈哈哈哈\n```\n哈哈"),
     ],

@@ -76,7 +76,8 @@ _WARNING = re.compile(
     r"骗子|诈骗|被骗|是骗|警方|警惕|小心|千万别|不要[加信]|别[加信]|勿[加信]|举报|被盗|忘记|忘了|找回|打不通|scam|fraud"
 )
 _QUESTION = re.compile(r"[?？]|吗|怎么|如何|为什么|什么|哪[个里些]|(?<![一-鿿])何")
-_SENTENCE = re.compile(r"[^。！？!?；;\n]*(?:[。！？!?；;]+|$)")
+_STOP = r"(?:[。！？!?；;]+|\.\s+(?=[A-Z])|\.?$)"
+_SENTENCE = re.compile(rf"[^。！？!?；;\n]*?{_STOP}")
 _CLAUSE = re.compile(r"[^，,、]*(?:[，,、]+\s*|$)")
 # Fewer letters than these say nothing without the lure: `亲`, `支持验货`.
 _REST = 5
@@ -91,7 +92,8 @@ def without_lures(line: str) -> str:
     for match in _SENTENCE.finditer(line):
         start, end = match.span()
         pieces.append(_rest(match[0], folded[start:end]))
-    return "".join(pieces)
+    left = "".join(pieces)
+    return left if left == line else left.rstrip()
 
 
 def _rest(sentence: str, folded: str) -> str:
@@ -109,6 +111,6 @@ def _rest(sentence: str, folded: str) -> str:
             kept += sentence[clause.start() : clause.end()]
     if sum(letter.isalnum() for letter in kept) < _REST:
         return ""
-    stop = re.search(r"[。！？!?；;]+$", sentence)
-    kept = re.sub(r"[，,、\s。！？!?；;]+$", "", kept)
+    stop = re.search(rf"{_STOP}\s*\Z", sentence)
+    kept = re.sub(r"[，,、\s。！？!?；;.]+$", "", kept)
     return kept + (stop[0] if stop else "")

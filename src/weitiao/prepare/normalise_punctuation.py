@@ -19,9 +19,7 @@ _H = "[\u3400-\u9fff]"
 # The mark stands behind Chinese, or behind what closes a bracket or a quote in Chinese.
 _BEHIND = r"(?<=[\u3400-\u9fff”’》」』）】])"
 _NEXT_HAN = r"(?=[ ]?[\u3400-\u9fff“‘《「『（【])"
-_STOP = (
-    rf"{_BEHIND}(?<!^[一二三四五六七八九十])(?<!^十[一二三四五六七八九])\.(?=$|[ ][\u3400-\u9fff“‘《「（]|[\"”’」』）])"
-)
+_STOP = rf"{_BEHIND}(?<!^[一二三四五六七八九十])(?<!^十[一二三四五六七八九])\.(?=$|[ ][\u3400-\u9fff“‘《「（]|[^\w\s./\\:-])"
 _MARKS = re.compile(
     rf"(?:{_STOP}|{_BEHIND}(?:[,;](?!\d{{3}}(?!\d))|:(?![)(DP/-])|[?!]+(?![\[=]))|(?<=[A-Za-z0-9%\U000f0000-\U000fffff])(?:,{_NEXT_HAN}|\?+(?=$|{_NEXT_HAN[3:-1]})))"
     r"(?P<gap>[ ]?)",

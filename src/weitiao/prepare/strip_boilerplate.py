@@ -23,12 +23,14 @@ _FORM = r"^\s*(?:#|\||```|~~~|\*\*.*\*\*\W*$|[-=*_]{3,}\s*$)|[:：]\s*$"
 class StripBoilerplate(Survey):
     """Remove lines that stand in many texts of one source, and lines known to be no part of any text.
 
-    One source is the pages of a site, or the files of a folder. Digits do not tell lines apart (阅读 123). Headings, tables,
+    One source is the pages of a site, or the files of a folder. Headings, tables,
     code, what a colon introduces, and texts that are nothing else stay. It keeps 20 bytes for each line that differs.
     """
 
     parts: tuple[Part, ...] = Field(
-        ("passage", "assistant"), strict=False, description="Whose texts; in questions a task may recur by right"
+        ("passage", "assistant"),
+        strict=False,
+        description="Whose texts; in questions a task may recur by right",
     )
     min_records: int = Field(20, ge=2, description="In how many records of its source a line stands at least")
     min_share: float = Field(0.1, gt=0, le=1, description="In which share of the records of its source, at least")
@@ -82,7 +84,7 @@ class StripBoilerplate(Survey):
         lines = turns.explode("text").join(_sources(batch), on="id", how="left", maintain_order="left")
         fence = pl.col("text").str.contains(r"^\s*(?:```|~~~)")
         lines = lines.with_columns(fenced=(fence.cum_sum().over("place") % 2 == 1) | fence)
-        same = pl.col("text").str.strip_chars().str.replace_all(r"[0-9]+", "0")
+        same = pl.col("text").str.strip_chars()
         may = (same.str.len_chars() >= self.min_chars) & ~pl.col("text").str.contains(_FORM) & ~pl.col("fenced")
         return lines.with_columns(line=pl.when(may & same.str.contains(r"\p{L}")).then(same.hash()))
 

@@ -40,8 +40,14 @@ _FILLERS = re.compile(
 )
 _ENGLISH = re.compile(r"(?<![A-Za-z])(?:the|is|it|to|and|of|that|you|I|I'm|we|was)(?![A-Za-z])")
 _UM = r"(?:u+m+|u+h+|erm+)"
+
+
+def _capital(um: re.Match[str]) -> str:
+    return um["next"].upper() if um[0][0].isupper() else um["next"]
+
+
 _UMS = (
-    (re.compile(rf"(?:^|(?<=[.!?] ))(?i:{_UM})(?:, |\.\.\.+ ?|… ?)", re.MULTILINE), ""),
+    (re.compile(rf"(?:^|(?<=[.!?] ))(?i:{_UM})(?:, |\.\.\.+ ?|… ?)(?P<next>[a-z]?)", re.MULTILINE), _capital),
     (re.compile(rf"(?i:, {_UM}), (?=[a-zI])"), " "),
     (re.compile(rf"(?<=[a-z]) (?:{_UM})(?:\.\.\.+|…)(?= [a-z])"), ""),
 )
