@@ -112,6 +112,7 @@ def test_what_is_found_goes_once_and_for_all(texts: list[str]) -> None:
 
 def test_in_a_run_the_parts_are_seen_together(tmp_path: Path) -> None:
     pages = [f"某某论坛 首页 帮助\n{body}" for body in [*BODIES, BODIES[0]]]
+    pages[-1] += "\n点击展开全文"
     frame = of(pages).frame()
     parts = []
     for n in range(5):
