@@ -22,12 +22,14 @@ from prepare.test_drop_toxic import gone as insulting
 from prepare.test_near_duplicates_trial import posts, trial
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
+from prepare.test_strip_lures import trial as lure_trial
 from prepare.toxic_set import HARMLESS, TOXIC
 from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.personal import find
 from weitiao.prepare.redact import Redact
+from weitiao.prepare.strip_lures import StripLures
 from weitiao.prepare.to_simplified import ToSimplified
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -249,6 +251,16 @@ def by_words() -> Iterator[Row]:
     yield Row("insults, by a list", said, "", "none: a list", True)
 
 
+def lures() -> Iterator[Row]:
+    """Judge the labelled lines, which are our own, and posts without ads by others."""
+    counts = lure_trial()
+    found, wrong = counts["ad found"], counts["ok found"]
+    yield Row("contact lures, recall", share(found, counts["ad"]), "", "98 %", found >= 0.98 * counts["ad"])
+    yield Row("contact lures, precision", share(found, found + wrong), "", "98 %", found >= 0.98 * (found + wrong))
+    changed = _changed(StripLures().rewrite_one, posts())
+    yield Row("contact lures, posts without any changed", f"{changed} of {len(posts())}", "", "0", changed == 0)
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
     (simplified, "text/opencc"),
@@ -258,6 +270,7 @@ PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (contamination, "decontamination"),
     (languages, "text/language_id"),
     (by_words, "text"),
+    (lures, "ruozhiba/posts"),
 )
 
 

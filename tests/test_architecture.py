@@ -50,6 +50,7 @@ HOMES = {
     "jinja2": ("compare", "llm", "model"),
     "nicegui": ("serve",),
     "opencc": ("prepare",),
+    "emoji": ("prepare",),
     "ftfy": ("prepare",),
     "py3langid": ("prepare",),
     "selectolax": ("source", "prepare"),

@@ -80,6 +80,15 @@ class Batch:
         noted = noted.join(said, on="id", how="left", maintain_order="left")
         return noted.with_columns(before=pl.coalesce("before", "said")).drop("said")
 
+    def with_texts(self, new: pl.Series, step: str) -> "Batch":
+        """Return the batch with a new text for each turn, and each one that changed noted for `step`."""
+        changed = self.turns.select("id", "turn", before="content").filter(self.turns["content"] != new)
+        if changed.is_empty():
+            return self
+        noted = changed.with_columns(step=pl.lit(step), action=pl.lit("changed"), reason=pl.lit("rewritten"))
+        turns = self.turns.with_columns(new.alias("content"))
+        return replace(self, turns=turns, events=(*self.events, ledger.events(noted)))
+
     def ledger(self) -> pl.DataFrame:
         """Return all events so far as one table."""
         return pl.concat([ledger.empty(), *self.events])
@@ -101,7 +110,7 @@ class Step(Settings):
     """One named operation inside a stage; its fields are its settings, its name the snake_case of its class."""
 
     # A pattern of the marks that it leaves in place of what nobody may see: that stands in the ledger neither.
-    marks: ClassVar[str] = ""
+    hiding_marks: ClassVar[str] = ""
 
     _around: Around = PrivateAttr(default_factory=Around)
 
@@ -164,13 +173,7 @@ class Change(RowStep):
             new = old.clone().scatter(places, self.contents(batch.turns[places]))
         else:
             new = self.contents(batch.turns)
-        changed = batch.turns.select("id", "turn", before="content").filter(old != new)
-        if changed.is_empty():
-            return batch
-        name = pl.lit(self.step_name())
-        noted = changed.with_columns(step=name, action=pl.lit("changed"), reason=pl.lit("rewritten"))
-        turns = batch.turns.with_columns(new.alias("content"))
-        return replace(batch, turns=turns, events=(*batch.events, ledger.events(noted)))
+        return batch.with_texts(new, self.step_name())
 
 
 class Rewrite(Change):
@@ -275,8 +278,7 @@ class DropByScore(RowStep):
 
     def noted(self, scores: pl.DataFrame) -> pl.DataFrame:
         """Return the ledger's events for the scores: what is `dropped`, and what was `spared`."""
-        events = ledger.weighed(scores, self.goes)
-        return events.with_columns(step=pl.lit(self.step_name()), reason=pl.lit(self.reason))
+        return ledger.weighed(scores, self.goes).with_columns(step=pl.lit(self.step_name()), reason=pl.lit(self.reason))
 
     def apply(self, batch: Batch) -> Batch:
         """Drop the records beyond the threshold; note each, and those nearest to it."""
@@ -337,6 +339,29 @@ class Gather(Step):
     def apply(self, batch: Batch) -> Batch:
         """Return a batch that is the whole data set after this step."""
         return batch.without(self.noted(self.judge(self.columns(batch))))
+
+
+class Survey(Step):
+    """See the whole data set, but only small columns, and change texts by what is found there.
+
+    Give `columns` for a batch, `found` for all, and `change`.
+    """
+
+    @abstractmethod
+    def columns(self, batch: Batch) -> pl.DataFrame:
+        """Return the small columns that `found` needs."""
+
+    @abstractmethod
+    def found(self, columns: pl.DataFrame) -> pl.DataFrame:
+        """Return what is found, given the columns of all batches."""
+
+    @abstractmethod
+    def change(self, batch: Batch, found: pl.DataFrame) -> Batch:
+        """Return the batch after this step."""
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return a batch that is the whole data set after this step."""
+        return self.change(batch, self.found(self.columns(batch)))
 
 
 def one_of(*kinds: type[Step]) -> Any:

@@ -16,11 +16,18 @@ from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.fold_width import FoldWidth
 from weitiao.prepare.keep_languages import KeepLanguages
+from weitiao.prepare.normalise_emoji import NormaliseEmoji
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
+from weitiao.prepare.normalise_punctuation import NormalisePunctuation
+from weitiao.prepare.normalise_unicode import NormaliseUnicode
 from weitiao.prepare.redact import Redact
+from weitiao.prepare.strip_boilerplate import StripBoilerplate
 from weitiao.prepare.strip_html import StripHtml
+from weitiao.prepare.strip_lures import StripLures
+from weitiao.prepare.strip_quotes import StripQuotes
 from weitiao.prepare.tidy_whitespace import TidyWhitespace
 from weitiao.prepare.to_simplified import ToSimplified
+from weitiao.prepare.trim_fillers import TrimFillers
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 from weitiao.step import Step, one_of
@@ -38,8 +45,15 @@ STEPS: tuple[type[Step], ...] = (
 # Those that a recipe names.
 OTHERS: tuple[type[Step], ...] = (
     FixMojibake,
+    NormaliseUnicode,
+    StripBoilerplate,
+    StripQuotes,
+    StripLures,
+    TrimFillers,
+    NormaliseEmoji,
     ToSimplified,
     NormaliseNumbers,
+    NormalisePunctuation,
     Redact,
     DropContaminated,
     KeepLanguages,

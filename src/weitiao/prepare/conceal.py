@@ -10,13 +10,13 @@ _MESSAGES = pl.Struct({"messages": pl.List(pl.Struct({"role": pl.String, "conten
 
 
 def concealed(events: pl.DataFrame, records: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
-    """Return the events of `records` and of those dropped on the way, without what steps with `marks` take out.
+    """Return the events of `records` and of those dropped on the way, without what steps with `hiding_marks` take out.
 
     Each text that a step changed is kept as that step would leave it. Where that has fewer marks than the text came to
     have in the end, what was taken out stands there in disguise (a number broken up by tags): then it is not kept.
     """
     for step in steps:
-        if step.marks:
+        if step.hiding_marks:
             assert isinstance(step, Change)
             events = _concealed(events, records, step)
     return events
@@ -38,7 +38,7 @@ def _concealed(events: pl.DataFrame, records: pl.DataFrame, step: Change) -> pl.
     joined = joined.join(whole, on="id", how="left", maintain_order="left")
     change = (joined["action"] != "dropped") & joined["before"].is_not_null()
     before = joined["before"].zip_with(~change, step.rewritten(joined["before"].fill_null("")))
-    marks, marks_left = (text.str.count_matches(step.marks).fill_null(0) for text in (before, joined["content"]))
+    marks, marks_left = (text.str.count_matches(step.hiding_marks).fill_null(0) for text in (before, joined["content"]))
     before = before.zip_with(~change | (marks >= marks_left), pl.Series([None], dtype=pl.String))
     return (
         joined.with_columns(before.alias("before"))

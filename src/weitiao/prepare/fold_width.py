@@ -28,4 +28,9 @@ class FoldWidth(RewriteSelected):
 
 
 def _folded(text: str) -> str:
-    return _COMPOSABLE.sub(lambda run: unicodedata.normalize("NFC", run[0]), text.translate(_NARROW))
+    return composed(text.translate(_NARROW))
+
+
+def composed(text: str) -> str:
+    """Return the text in its composed form (NFC), in which compatibility ideographs stay as they are."""
+    return _COMPOSABLE.sub(lambda run: unicodedata.normalize("NFC", run[0]), text)

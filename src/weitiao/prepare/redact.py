@@ -39,7 +39,7 @@ class Redact(RewriteTalks):
     prices and numbers whose check digit is wrong stay.
     """
 
-    marks: ClassVar[str] = r"\[(?:[A-Z_]+|[A-Z]*[\x{4e00}-\x{9fff}]+)\d+\]"
+    hiding_marks: ClassVar[str] = r"\[(?:[A-Z_]+|[A-Z]*[\x{4e00}-\x{9fff}]+)\d+\]"
     kinds: tuple[Kind, ...] = Field(get_args(Kind), strict=False, description="Which personal data to replace")
     language: Literal["auto", "zh", "en"] = Field("auto", description="Language of the marks; auto: the record's own")
 

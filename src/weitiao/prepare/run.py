@@ -14,7 +14,7 @@ from weitiao.engine import local
 from weitiao.prepare import Prepare, material
 from weitiao.prepare.conceal import concealed
 from weitiao.stage import Job, Outcome, Reporter
-from weitiao.step import Around, Batch, Gather, RowStep, Step
+from weitiao.step import Around, Batch, Gather, RowStep, Step, Survey
 from weitiao.store import Draft, write_parquet, write_whole
 
 Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
@@ -40,10 +40,13 @@ def steps_of(job: Job) -> list[Step]:
 
 @dataclass(frozen=True)
 class _Pass:
-    """Steps that one reading of the records can do: first those that see a record, then those that see all."""
+    """Steps that one reading of the records can do: first those that see a record, then those that see all.
 
-    rows: tuple[RowStep, ...] = ()
-    gathers: tuple[Gather, ...] = ()
+    A survey closes one pass, and opens the next with what it has found.
+    """
+
+    rows: tuple[RowStep | Survey, ...] = ()
+    gathers: tuple[Gather | Survey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class _Chunk:
     source: Draft | Path  # the pass before, or the part as it came in
     target: Draft
     work: _Pass
-    judged: tuple[tuple[Gather, Path], ...] = ()  # what the gathers of the pass before have found
+    judged: tuple[tuple[Gather | Survey, Path], ...] = ()  # what the gathers of the pass before have found
     hiding: tuple[Step, ...] = ()  # of the last pass: what these take out stands in no ledger
 
 
@@ -64,14 +67,14 @@ def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter
     What an interrupted try has finished is not done again. The result does not depend on the number of workers.
     """
     passes = _passes(steps)
-    judged: tuple[tuple[Gather, Path], ...] = ()
+    judged: tuple[tuple[Gather | Survey, Path], ...] = ()
     before: Draft | None = None
     funnel: list[Row] = []
     for number, work in enumerate(passes):
         aside = Draft(draft.scratch(f"pass-{number}"))
         is_last = number == len(passes) - 1
         target = draft if is_last else aside
-        hiding = tuple(step for step in steps if step.marks and is_last)
+        hiding = tuple(step for step in steps if step.hiding_marks and is_last)
         chunks = [_Chunk(i, before or part, target, work, judged, hiding) for i, part in enumerate(parts)]
         waiting = [chunk for chunk in chunks if not target.part(chunk.index).exists()]
         for _ in reporter.track(local.run(_advance, waiting), len(waiting), "parts prepared"):
@@ -88,7 +91,11 @@ def _passes(steps: Iterable[Step]) -> list[_Pass]:
     passes = [_Pass()]
     for step in steps:
         last = passes[-1]
-        if isinstance(step, Gather):
+        if isinstance(step, Survey):
+            if last.gathers:
+                passes.append(last := _Pass())
+            passes[-1:] = [_Pass(last.rows, (step,)), _Pass((step,))]
+        elif isinstance(step, Gather):
             passes[-1] = _Pass(last.rows, (*last.gathers, step))
         else:
             assert isinstance(step, RowStep)
@@ -106,6 +113,8 @@ def _advance(chunk: _Chunk) -> None:
     events = [] if isinstance(source, Path) else [pl.read_parquet(source.ledger_part(index))]
     counts: list[Row] = []
     for gather, path in chunk.judged:
+        if isinstance(gather, Survey):
+            continue
         before = len(frame)
         noted = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
         gone = noted.filter(pl.col("action") == "dropped").select("id")
@@ -117,7 +126,10 @@ def _advance(chunk: _Chunk) -> None:
     if chunk.work.rows or chunk.work.gathers:
         batch = replace(Batch.of(frame), events=tuple(events))
         for step in chunk.work.rows:
-            after = step.apply(batch)
+            if isinstance(step, Survey):
+                after = step.change(batch, pl.read_parquet(chunk.judged[0][1]))
+            else:
+                after = step.apply(batch)
             made = pl.concat([ledger.empty(), *after.events[len(batch.events) :]])
             counts.append(_row(step, len(batch.records), made, len(after.records)))
             batch = after
@@ -128,13 +140,16 @@ def _advance(chunk: _Chunk) -> None:
     chunk.target.write(index, frame, concealed(pl.concat([ledger.empty(), *events]), frame, chunk.hiding))
 
 
-def _judge(gathers: Sequence[Gather], target: Draft, parts: int) -> tuple[tuple[Gather, Path], ...]:
+def _judge(gathers: Sequence[Gather | Survey], target: Draft, parts: int) -> tuple[tuple[Gather | Survey, Path], ...]:
     """Let each gather see its columns of all records that those before it have left."""
-    judged: list[tuple[Gather, Path]] = []
+    judged: list[tuple[Gather | Survey, Path]] = []
     for number, gather in enumerate(gathers):
         path = target.scratch("judged") / f"{number}.parquet"
         if not path.exists() and parts:
             columns = pl.concat(pl.read_parquet(_columns(target, number, index)) for index in range(parts))
+            if isinstance(gather, Survey):
+                write_parquet(path, gather.found(columns))
+                return ((gather, path),)  # it has its pass for itself
             for _, earlier in judged:
                 gone = pl.read_parquet(earlier, columns=["id", "action"]).filter(pl.col("action") == "dropped")
                 columns = columns.join(gone, on="id", how="anti", maintain_order="left")

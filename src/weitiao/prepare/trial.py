@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 
 from weitiao import record
-from weitiao.step import Batch, Gather, RowStep, Step
+from weitiao.step import Batch, Gather, RowStep, Step, Survey
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def attempt(steps: Sequence[Step], sample: Sample, examples: int, seed: int) -> 
     batch, tried = Batch.of(sample.records), []
     texts: dict[str, str] = dict(batch.texts().iter_rows())
     for step in steps:
-        assert isinstance(step, (RowStep, Gather))
+        assert isinstance(step, (RowStep, Gather, Survey))
         before = replace(batch, events=())
         after = step.apply(before)
         both = before.turns.join(after.turns, on=["id", "turn"], maintain_order="left")
@@ -84,7 +84,7 @@ def attempt(steps: Sequence[Step], sample: Sample, examples: int, seed: int) -> 
         changed, dropped = both["id"].unique().to_list(), gone["id"].to_list()
         shown = [*_some(changes, examples, seed), *_some(drops, examples, seed)]
         counts = (len(before.records), len(changed), len(dropped), sample.about(changed), sample.about(dropped))
-        tried.append(Tried(step.step_name(), *counts, isinstance(step, Gather), shown))
+        tried.append(Tried(step.step_name(), *counts, isinstance(step, (Gather, Survey)), shown))
         batch = after
         texts |= dict(batch.texts().iter_rows())
     return tried
