@@ -1,19 +1,28 @@
-"""Which script a text is written in, to tell whether a language was kept."""
+"""Which script a text is written in: the letters of each, and the one that most of a text is in."""
 
 import re
 
+# The letters of a script, for a class of `re` or of polars.
+HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+KANA = "\u3041-\u3096\u30a1-\u30fa"  # without ー and ・, which stand in Chinese too
+HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
+LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+CYRILLIC = "\u0400-\u052f"
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-_SCRIPTS = (
-    ("zh", re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"), 1.0),
-    ("ja", re.compile(r"[\u3041-\u30ff]"), 1.0),
-    ("ko", re.compile(r"[\uac00-\ud7af]"), 1.0),
-    ("latin", re.compile(r"[a-z\u00c0-\u024f]", re.IGNORECASE), 0.25),  # four letters weigh as much as one character
-    ("cyrillic", re.compile(r"[\u0400-\u04ff]"), 0.25),
-    ("greek", re.compile(r"[\u0370-\u03ff]"), 0.25),
-    ("arabic", re.compile(r"[\u0600-\u06ff]"), 0.25),
-    ("hebrew", re.compile(r"[\u0590-\u05ff]"), 0.25),
-    ("indic", re.compile(r"[\u0900-\u0dff]"), 0.25),
-    ("thai", re.compile(r"[\u0e00-\u0e7f]"), 0.25),
+_SCRIPTS = tuple(
+    (name, re.compile(f"[{letters}]"), weight)
+    for name, letters, weight in (
+        ("zh", HAN, 1.0),
+        ("ja", KANA, 1.0),
+        ("ko", HANGUL, 1.0),
+        ("latin", LATIN, 0.25),  # four letters weigh as much as one character
+        ("cyrillic", CYRILLIC, 0.25),
+        ("greek", "\u0370-\u03ff", 0.25),
+        ("arabic", "\u0600-\u06ff", 0.25),
+        ("hebrew", "\u0590-\u05ff", 0.25),
+        ("indic", "\u0900-\u0dff", 0.25),
+        ("thai", "\u0e00-\u0e7f", 0.25),
+    )
 )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import polars as pl
 
+from weitiao.script import CYRILLIC, HAN, HANGUL, KANA, LATIN
+
 UNKNOWN = "und"
 
 _CODE = r"(?s)```.*?(?:```|\z)|`[^`\n]*`|https?://\S+|\S+@\S+|</?[a-zA-Z][^<>]*>"
@@ -49,10 +51,10 @@ def languages(texts: pl.Series) -> pl.DataFrame:
 
 def _by_script(text: pl.Expr) -> pl.Expr:
     """Return the language that the characters of a text tell, null where they tell none."""
-    han, words = text.str.count_matches(r"\p{Han}"), text.str.count_matches(r"[\p{Latin}\p{Cyrillic}]+")
-    kana = text.str.count_matches(r"[ぁ-ゖァ-ヺ]")
+    han, words = text.str.count_matches(f"[{HAN}]"), text.str.count_matches(f"[{LATIN}{CYRILLIC}]+")
+    kana = text.str.count_matches(f"[{KANA}]")
     english = text.str.count_matches(_ENGLISH)
-    hangul = text.str.count_matches(r"\p{Hangul}")
+    hangul = text.str.count_matches(f"[{HANGUL}]")
     old, new = _only("big5"), _only("gb2312")
     traditional, simplified = text.str.count_matches(f"[{old}]"), text.str.count_matches(f"[{new}]")
     plain = text.str.count_matches(f"[{''.join(sorted(set(new) - set(_SHARED)))}]")
