@@ -77,3 +77,12 @@ def test_remarks_on_many_files_are_counted(read: Any) -> None:
         read.write(f"in/{number:02}.csv", "text\n这是一个问题\n".encode("gb18030"))
     said = read("in").said
     assert said[9:11] == ["in/09.csv: GB18030, judged by its text", "and others: 3"]
+
+
+@pytest.mark.parametrize("named", ["in", "in/*.jsonl", "in/b.jsonl"])
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path, named: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text('{"text": "x"}\n')
+    (tmp_path / "in" / "b.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    with pytest.raises(UserError, match=r"b\.jsonl is a link that leads nowhere"):
+        find([named], tmp_path)

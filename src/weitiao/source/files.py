@@ -80,7 +80,8 @@ def kind_of(path: Path) -> str:
 def find(inputs: Iterable[str], folder: Path) -> Found:
     """Return the files that `inputs` name, each once: in the order of the inputs, sorted within a folder or pattern.
 
-    Raises UserError for a name or pattern that matches nothing, and for a folder that holds nothing readable.
+    Raises UserError for a name or pattern that matches nothing, for a folder that holds nothing readable, and for a
+    file that cannot be opened.
     """
     files: dict[str, Input] = {}
     left: list[str] = []
@@ -92,12 +93,15 @@ def find(inputs: Iterable[str], folder: Path) -> Found:
         if path.is_dir():
             found = _walk(path, folder)
             left += found.left
-        elif path.exists():
+        elif path.exists() or path.is_symlink():
             found = Found([_input(path, folder)], [])
         else:
             found = Found(_match(text, path, folder), [])
         for item in found.files:
             files.setdefault(os.path.abspath(item.path), item)  # noqa: PTH100 - `..` is resolved, links are not
+    for item in files.values():
+        if not item.remote and not os.access(item.path, os.R_OK):
+            raise _unreadable(item.path)
     return Found(list(files.values()), left)
 
 
@@ -109,6 +113,12 @@ def digests(inputs: Iterable[str], folder: Path) -> list[list[str]]:
         + ([item.collected.licence] if item.collected and item.collected.licence else [])
         for item in found
     ]
+
+
+def _unreadable(path: Path) -> UserError:
+    if path.exists():
+        return UserError(t("{path} may not be read", path=path), t("Its permissions are not yours: chmod +r lets you"))
+    return UserError(t("{path} is a link that leads nowhere", path=path), t("Mend it, or take it out of the inputs"))
 
 
 def _remote(remote: Remote) -> Input:
@@ -150,7 +160,7 @@ def _walk(top: Path, folder: Path) -> Found:
 def _match(text: str, path: Path, folder: Path) -> list[Input]:
     if glob.has_magic(text):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - it may be absolute
-        if files := [_input(match, folder) for match in matches if match.is_file()]:
+        if files := [_input(match, folder) for match in matches if match.is_file() or not match.exists()]:
             return files
         raise UserError(t("Nothing matches {text}", text=text), t("Patterns start from {folder}", folder=folder))
     beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
