@@ -48,6 +48,7 @@ HOMES = {
     "sacrebleu": ("compare",),
     "jinja2": ("compare", "model"),
     "nicegui": ("serve",),
+    "numba": ("similar/signatures.py",),
     "opencc": ("prepare",),
     "ftfy": ("prepare",),
     "selectolax": ("source", "prepare"),
@@ -61,7 +62,7 @@ HOMES = {
     "protego": ("collect",),
     "json_repair": ("llm",),
 }
-HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
+HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui", "numba"}
 HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown"}
 
 

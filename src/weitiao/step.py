@@ -2,10 +2,14 @@
 
 import re
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import GetCoreSchemaHandler, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function, tagged_union_schema
 
@@ -13,6 +17,7 @@ from weitiao import ledger, record
 from weitiao.recipe import Settings
 
 Role = str
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -244,8 +249,45 @@ class DropByScore(RowStep):
         return batch.without(noted.with_columns(step=pl.lit(self.step_name()), reason=pl.lit(self.reason)))
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """What `Gather.columns` gave for all records, on disk part by part.
+
+    Records that `gone` drops (folders with the events of each part) are left out. `aside` is a folder for what is
+    needed on the way.
+    """
+
+    parts: tuple[Path, ...]
+    gone: tuple[Path, ...]
+    aside: Path
+
+    def part(self, index: int, *columns: str) -> pl.DataFrame:
+        """Return these columns, or all, of one part's records, in order."""
+        frame = pl.scan_parquet(self.parts[index])
+        for folder in self.gone:
+            events = pl.scan_parquet(folder / self.parts[index].name)
+            dropped = events.filter(pl.col("action") == "dropped").select("id")
+            frame = frame.join(dropped, on="id", how="anti", maintain_order="left")
+        return (frame.select(columns) if columns else frame).collect()
+
+    def all(self, *columns: str) -> pl.DataFrame:
+        """Return these columns, or all, of all records, in order."""
+        return pl.concat(self.part(index, *columns) for index in range(len(self.parts)))
+
+    def some(self, rows: Flags, *columns: str) -> Iterator[pl.DataFrame]:
+        """Yield `row`, from 0, and these columns of the records for which `rows` is true, part by part."""
+        start = 0
+        for index in range(len(self.parts)):
+            frame = self.part(index, *columns).with_row_index("row", start).cast({"row": pl.Int64})
+            yield frame.filter(pl.Series(rows[start : start + len(frame)]))
+            start += len(frame)
+
+
 class Gather(Step):
-    """See the whole data set, but only ids and small columns: give `columns` for a batch, `judge` for all."""
+    """See the whole data set, but only ids and small columns: give `columns` for a batch, `judge` for all.
+
+    Where the columns may be too large for memory, `judge_parts` judges them part by part instead.
+    """
 
     reason: ClassVar[str]
     goes: ClassVar[ledger.Goes] = ">="  # on which side of its threshold, where `judge` gives scores
@@ -260,6 +302,10 @@ class Gather(Step):
 
         Where they go by a score: `id, setting, score, threshold`, as of `DropByScore`, with those that just stay.
         """
+
+    def judge_parts(self, gathered: Gathered) -> pl.DataFrame:
+        """Return what `judge` returns, of columns on disk."""
+        return self.judge(gathered.all())
 
     def noted(self, judged: pl.DataFrame) -> pl.DataFrame:
         """Return the ledger's events for what was judged: what is `dropped`, and what was `spared`."""

@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
-from weitiao.step import Batch, Gather
+from weitiao.similar import first_of_each
+from weitiao.step import Batch, Gather, Gathered
 
 
 class DropExactDuplicates(Gather):
@@ -26,3 +28,13 @@ class DropExactDuplicates(Gather):
         told = columns.filter(pl.col("hash").is_not_null())
         again = told.select("id", of=pl.col("id").first().over("hash")).filter(pl.col("id") != pl.col("of"))
         return again.select("id", detail=pl.struct("of").struct.json_encode())
+
+    def judge_parts(self, gathered: Gathered) -> pl.DataFrame:
+        """Return the same, with the hashes alone in memory."""
+        hashes = gathered.all("hash")["hash"]
+        told = hashes.is_not_null().to_numpy()
+        first = first_of_each(hashes.fill_null(0).to_numpy(), told)
+        twice = first != np.arange(len(first))
+        twice[first[twice]] = True
+        ids = pl.concat(gathered.some(twice, "id"))
+        return self.judge(ids.with_columns(hash=first[twice]))

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
@@ -14,7 +15,7 @@ from weitiao.engine import local
 from weitiao.prepare import Prepare
 from weitiao.prepare.conceal import concealed
 from weitiao.stage import Job, Outcome, Reporter
-from weitiao.step import Batch, Gather, RowStep, Step
+from weitiao.step import Batch, Gather, Gathered, RowStep, Step
 from weitiao.store import Draft, write_parquet, write_whole
 
 Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
@@ -98,9 +99,9 @@ def _advance(chunk: _Chunk) -> None:
     frame = pl.read_parquet(source if isinstance(source, Path) else source.part(index))
     events = [] if isinstance(source, Path) else [pl.read_parquet(source.ledger_part(index))]
     counts: list[Row] = []
-    for gather, path in chunk.judged:
+    for gather, folder in chunk.judged:
         before = len(frame)
-        noted = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
+        noted = pl.read_parquet(folder / f"{index:05d}.parquet")
         gone = noted.filter(pl.col("action") == "dropped").select("id")
         # Only what goes is taken apart.
         going = replace(Batch.of(frame.join(gone, on="id", how="semi")), events=tuple(events)).without(noted)
@@ -122,18 +123,31 @@ def _advance(chunk: _Chunk) -> None:
 
 
 def _judge(gathers: Sequence[Gather], target: Draft, parts: int) -> tuple[tuple[Gather, Path], ...]:
-    """Let each gather see its columns of all records that those before it have left."""
+    """Let each gather see its columns of all records that those before it have left; write its events part by part."""
     judged: list[tuple[Gather, Path]] = []
     for number, gather in enumerate(gathers):
-        path = target.scratch("judged") / f"{number}.parquet"
-        if not path.exists() and parts:
-            columns = pl.concat(pl.read_parquet(_columns(target, number, index)) for index in range(parts))
-            for _, earlier in judged:
-                gone = pl.read_parquet(earlier, columns=["id", "action"]).filter(pl.col("action") == "dropped")
-                columns = columns.join(gone, on="id", how="anti", maintain_order="left")
-            write_parquet(path, ledger.events(gather.noted(gather.judge(columns))))
-        judged.append((gather, path))
+        folder = target.scratch(f"judged-{number}")
+        if not (folder / "whole").exists() and parts:
+            columns = tuple(_columns(target, number, index) for index in range(parts))
+            gathered = Gathered(columns, tuple(earlier for _, earlier in judged), target.scratch(f"judging-{number}"))
+            _sort_out(ledger.events(gather.noted(gather.judge_parts(gathered))), gathered, folder)
+            write_whole(folder / "whole", b"")
+        judged.append((gather, folder))
     return tuple(judged)
+
+
+def _sort_out(events: pl.DataFrame, gathered: Gathered, folder: Path) -> None:
+    """Write the events of each part's records into a file of their own."""
+    keys = events["id"].hash().to_numpy()
+    order = np.argsort(keys)
+    for index, path in enumerate(gathered.parts):
+        ids = gathered.part(index, "id")
+        wanted = ids["id"].hash().to_numpy()
+        start, end = (np.searchsorted(keys, wanted, side, sorter=order) for side in ("left", "right"))
+        rows = order[
+            np.repeat(start - np.cumsum(end - start) + end - start, end - start) + np.arange((end - start).sum())
+        ]
+        write_parquet(folder / path.name, ids.join(events[rows], on="id", how="inner", maintain_order="left"))
 
 
 def _counts(target: Draft, index: int) -> Path:
@@ -141,7 +155,7 @@ def _counts(target: Draft, index: int) -> Path:
 
 
 def _columns(target: Draft, number: int, index: int) -> Path:
-    return target.scratch("columns") / f"{number}-{index:05d}.parquet"
+    return target.scratch(f"columns-{number}") / f"{index:05d}.parquet"
 
 
 def _row(step: Step, before: int, events: pl.DataFrame, after: int) -> Row:

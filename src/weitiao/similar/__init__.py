@@ -11,7 +11,7 @@ characters (about 50 bytes each at the peak), time with the characters and the p
 """
 
 from weitiao.similar.join import SHORT, Likeness, Pairs, connected, kept_twins, near_pairs
-from weitiao.similar.keys import Flags, Ints, distinct, figures, is_filled, matching_key
+from weitiao.similar.keys import Flags, Ints, distinct, figures, first_of_each, is_filled, matching_key
 
 __all__ = [
     "SHORT",
@@ -22,6 +22,7 @@ __all__ = [
     "connected",
     "distinct",
     "figures",
+    "first_of_each",
     "is_filled",
     "kept_twins",
     "matching_key",

@@ -48,6 +48,16 @@ def distinct(keys: pl.DataFrame) -> tuple[pl.DataFrame, Ints]:
     return first.drop("number", "alone"), joined["number"].to_numpy().astype(np.int64)
 
 
+def first_of_each(hashes: Hashes, told: Flags) -> Ints:
+    """Return for each row the first one with its hash; a row that is not `told` is unlike all others."""
+    order = np.argsort(hashes, kind="stable")
+    ordered = hashes[order]
+    starts = np.append(True, ordered[1:] != ordered[:-1])[: len(order)]
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = order[starts][np.cumsum(starts) - 1]
+    return np.where(told, first, np.arange(len(order)))
+
+
 def forms(keys: pl.Series) -> tuple[Hashes, Flags]:
     """Return of each key a hash of what it is without the values of its numbers, and whether it has any."""
     form = keys.str.replace_all(_NUMBER, "#")
