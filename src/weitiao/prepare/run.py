@@ -62,7 +62,7 @@ def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter
     before: Draft | None = None
     funnel: list[Row] = []
     for number, work in enumerate(passes):
-        aside = Draft(draft.scratch(f"pass-{number}"))
+        aside = Draft(draft.scratch(f"pass-{number}"), lasting=False)
         is_last = number == len(passes) - 1
         target = draft if is_last else aside
         hiding = tuple(step for step in steps if step.marks and is_last)
@@ -117,7 +117,7 @@ def _advance(chunk: _Chunk) -> None:
             batch = after
         frame, events = batch.frame(), [*batch.events]
         for number, gather in enumerate(chunk.work.gathers):
-            write_parquet(_columns(chunk.target, number, index), gather.columns(batch))
+            write_parquet(_columns(chunk.target, number, index), gather.columns(batch), lasting=False)
     write_whole(_counts(chunk.target, index), orjson.dumps(counts))
     chunk.target.write(index, frame, concealed(pl.concat([ledger.empty(), *events]), frame, chunk.hiding))
 
