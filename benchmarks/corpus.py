@@ -21,9 +21,38 @@ _COMMON = (
     "家十用发天如然作方成者多日都三小军二无同经法当起与好看学进种将还分此心前面又定见只主没公从知全点实业外开它"
     "问题因情现长样体机关系统数据网络模型训练学习回答电话东西车站医院图书馆价格质量标准办理环境历史语言文化艺术音乐"
 )
-_SYLLABLES = (
-    "ba con de en fi gra ho in ju ka lo men no or pre qui re sta ti un ver wi ex al tion ment er ing ly ous".split()
-)
+_SYLLABLES = [
+    "ba",
+    "con",
+    "de",
+    "en",
+    "fi",
+    "gra",
+    "ho",
+    "in",
+    "ju",
+    "ka",
+    "lo",
+    "men",
+    "no",
+    "or",
+    "pre",
+    "qui",
+    "re",
+    "sta",
+    "ti",
+    "un",
+    "ver",
+    "wi",
+    "ex",
+    "al",
+    "tion",
+    "ment",
+    "er",
+    "ing",
+    "ly",
+    "ous",
+]
 
 Row = dict[str, str]
 

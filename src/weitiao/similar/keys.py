@@ -30,7 +30,13 @@ def matching_key(text: pl.Expr) -> pl.Expr:
 
 
 def _matching_keys(texts: pl.Series) -> pl.Series:
+    # Some at a time: what is needed on the way then stays in the processor's cache.
+    return pl.concat([texts.clear(), *(_looked_up(some) for some in texts.to_frame().iter_slices(500))])
+
+
+def _looked_up(rows: pl.DataFrame) -> pl.Series:
     """Look each character up, all texts in one row; only texts whose characters depend on each other take longer."""
+    texts = rows.to_series()
     folds, digits = _folds()
     units = np.frombuffer("".join(texts.fill_null("").to_list()).encode("utf-32-le"), dtype=np.uint32)
     row_ends = np.cumsum(texts.str.len_chars().fill_null(0).to_numpy(), dtype=np.int64)
@@ -42,8 +48,8 @@ def _matching_keys(texts: pl.Series) -> pl.Series:
     slow[np.searchsorted(row_ends, np.append(dots[numbers], np.flatnonzero(folded == _DEPENDS)), side="right")] = True
     stays = (folded != _NOTHING) & (folded != _DOT) & (folded != _DEPENDS)
     letters = folded[stays].tobytes().decode("utf-32-le")
-    ends = np.append(0, np.cumsum(stays))[row_ends]
-    keys = pl.Series([letters[start:end] for start, end in pairwise([0, *ends.tolist()])], dtype=pl.String)
+    ends = np.append(0, np.cumsum(stays, dtype=np.int32))[row_ends]
+    keys = pl.Series(texts.name, [letters[start:end] for start, end in pairwise([0, *ends.tolist()])], dtype=pl.String)
     places = (pl.Series(slow) | (keys == "") | texts.is_null()).arg_true()
     return keys.scatter(places, texts.gather(places).to_frame().select(_folded(pl.first())).to_series())
 
