@@ -104,7 +104,8 @@ _CHINESE, _ENGLISH = _words(0)
 
 def _ranks(count: int) -> NDArray[np.float64]:
     weights = 1 / np.arange(10, count + 10)
-    return np.cumsum(weights) / weights.sum()
+    ranks: NDArray[np.float64] = np.cumsum(weights) / weights.sum()
+    return ranks
 
 
 _RANKS = {True: _ranks(len(_CHINESE)), False: _ranks(len(_ENGLISH))}

@@ -10,6 +10,7 @@ read from /proc every tenth of a second. Results go to `benchmarks/results/prepa
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -40,8 +41,8 @@ class Measured:
     kept: int
     cpu: float
     wall: float
-    process: float
-    together: float
+    process: int
+    together: int
 
 
 def main() -> None:
@@ -65,7 +66,7 @@ def main() -> None:
 
 def measured(chosen: argparse.Namespace, folder: Path) -> list[Measured]:
     """Measure ours at each number of rows, and the peers at theirs, beside ours and the parse-and-dump each time."""
-    wanted = [(rows, (FLOOR, "weitiao")) for rows in chosen.rows]
+    wanted: list[tuple[int, tuple[str, ...]]] = [(rows, (FLOOR, "weitiao")) for rows in chosen.rows]
     if chosen.peers:
         wanted.append((chosen.peer_rows, (FLOOR, "weitiao", "daft", "ray")))
         wanted.append((chosen.slow_rows, (FLOOR, "weitiao", *SLOW)))
@@ -86,7 +87,7 @@ def measured(chosen: argparse.Namespace, folder: Path) -> list[Measured]:
 
 def watched(command: list[str], way: str, rows: int) -> Measured:
     """Run a command and watch all its processes."""
-    start = time.monotonic()
+    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     seen: dict[int, float] = {}
     process = together = 0.0
     root = Path(__file__).parents[1]
@@ -102,10 +103,11 @@ def watched(command: list[str], way: str, rows: int) -> Measured:
         said = running.stdout.read().split()
     if running.returncode:
         raise SystemExit(f"{way}: status {running.returncode}")
-    # What a process used in its last tenth of a second, the children that it waited for know.
-    return Measured(
-        way, rows, int(said[-1]), round(sum(seen.values()), 2), round(time.monotonic() - start, 2), process, together
-    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Of processes that were waited for the system knows to the end, of the others what was seen last.
+    waited = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu, wall = max(waited, sum(seen.values())), time.monotonic() - start
+    return Measured(way, rows, int(said[-1]), round(cpu, 2), round(wall, 2), round(process), round(together))
 
 
 def _family(leader: int, known: set[int]) -> dict[int, tuple[float, float]]:

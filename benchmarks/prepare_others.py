@@ -87,7 +87,7 @@ def daft(source: Path, target: Path) -> int:
     import daft as library
     from daft import DataType, col
 
-    @library.func.batch(return_dtype=DataType.string())
+    @library.func.batch(return_dtype=DataType.string())  # type: ignore[untyped-decorator]
     def cleaned(texts: Any) -> Any:
         return [clean(text) for text in texts.to_pylist()]
 

@@ -13,7 +13,7 @@ _ROLES = {
     "talk": ("user", "assistant", "passage"),
     "question": ("user", "passage"),
 }  # a system prompt may be everywhere
-_IN_MEMORY = 10_000_000  # characters that are compared in memory, all with all: half a gigabyte, some seconds
+_IN_MEMORY = 3_000_000  # characters that are compared in memory, all with all: a quarter of a gigabyte
 
 
 class DropNearDuplicates(Gather):
