@@ -62,8 +62,8 @@ HOMES = {
     "protego": ("collect",),
     "json_repair": ("llm",),
 }
-HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui", "numba"}
-HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown"}
+HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
+HEAVY |= {"numba", "aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
