@@ -28,7 +28,7 @@ _COLOURS = ("#c0392b", "#2471a3", "#7d3c98", "#717d7e")
 _WIDTH, _HEIGHT, _LEFT, _TOP = 640.0, 300.0, 50.0, 30.0
 
 
-def machine() -> dict[str, Any]:
+def machine(libraries: Sequence[str] = LIBRARIES) -> dict[str, Any]:
     """Return what the figures depend on: processor, cores, memory, versions; no names."""
     found = look()
     info = Path("/proc/cpuinfo")
@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
         "memory GB": round(found.memory / 1e9, 1),
         "GPU": found.gpu,
         "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
+        **{name: version(name) for name in libraries},
     }
 
 

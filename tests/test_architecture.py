@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("balance",),
     ("stage", "similar"),
     ("engine", "store"),
+    ("gather",),
     ("step", "checks", "traps"),
     ("recipe",),
     ("formats",),
@@ -49,6 +50,7 @@ HOMES = {
     "sacrebleu": ("compare",),
     "jinja2": ("compare", "llm", "model"),
     "nicegui": ("serve",),
+    "numba": ("similar/signatures.py",),
     "opencc": ("prepare",),
     "emoji": ("prepare",),
     "ftfy": ("prepare",),
@@ -68,7 +70,7 @@ HOMES = {
     "json_repair": ("llm",),
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
-HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown", "pdfplumber", "mammoth"}
+HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown", "pdfplumber", "mammoth", "numba"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:

@@ -11,9 +11,10 @@ from pydantic import Field
 
 from weitiao import ledger, record
 from weitiao.errors import UserError
+from weitiao.gather import Gather
 from weitiao.recipe import Settings, load
 from weitiao.record import Record
-from weitiao.step import Batch, Drop, Gather, Rewrite, RewriteSelected, one_of
+from weitiao.step import Batch, Drop, Rewrite, RewriteSelected, one_of
 
 
 def passages(*texts: str) -> Batch:

@@ -313,57 +313,6 @@ class Measure(DropByScore):
         return replace(batch, records=records).without(self.noted(self.weighed(figures)))
 
 
-class Gather(Step):
-    """See the whole data set, but only ids and small columns: give `columns` for a batch, `judge` for all."""
-
-    reason: ClassVar[str]
-    goes: ClassVar[ledger.Goes] = ">="  # on which side of its threshold, where `judge` gives scores
-
-    @abstractmethod
-    def columns(self, batch: Batch) -> pl.DataFrame:
-        """Return `id` and the small columns that `judge` needs, a row a record."""
-
-    @abstractmethod
-    def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
-        """Return the records to drop, given the columns of all records in order: `id` and `detail` (JSON text).
-
-        Where they go by a score: `id, setting, score, threshold`, as of `DropByScore`, with those that just stay.
-        """
-
-    def noted(self, judged: pl.DataFrame) -> pl.DataFrame:
-        """Return the ledger's events for what was judged: what is `dropped`, and what was `spared`."""
-        scored = "score" in judged.columns
-        events = ledger.weighed(judged, self.goes) if scored else judged.with_columns(action=pl.lit("dropped"))
-        return events.with_columns(step=pl.lit(self.step_name()), reason=pl.lit(self.reason))
-
-    def apply(self, batch: Batch) -> Batch:
-        """Return a batch that is the whole data set after this step."""
-        return batch.without(self.noted(self.judge(self.columns(batch))))
-
-
-class Survey(Step):
-    """See the whole data set, but only small columns, and change texts by what is found there.
-
-    Give `columns` for a batch, `found` for all, and `change`.
-    """
-
-    @abstractmethod
-    def columns(self, batch: Batch) -> pl.DataFrame:
-        """Return the small columns that `found` needs."""
-
-    @abstractmethod
-    def found(self, columns: pl.DataFrame) -> pl.DataFrame:
-        """Return what is found, given the columns of all batches."""
-
-    @abstractmethod
-    def change(self, batch: Batch, found: pl.DataFrame) -> Batch:
-        """Return the batch after this step."""
-
-    def apply(self, batch: Batch) -> Batch:
-        """Return a batch that is the whole data set after this step."""
-        return self.change(batch, self.found(self.columns(batch)))
-
-
 def one_of(*kinds: type[Step]) -> Any:
     """Return the type of a step in a recipe: `name`, or `name: {setting: value}`, for the steps of one stage."""
     return Annotated[Step, _OneOf(kinds)]

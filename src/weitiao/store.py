@@ -49,10 +49,13 @@ def write_whole(path: Path, content: bytes) -> None:
     aside.replace(path)
 
 
-def write_parquet(path: Path, frame: pl.DataFrame) -> None:
-    """Write a table so that it is there whole or not at all."""
+def write_parquet(path: Path, frame: pl.DataFrame, *, lasting: bool = True) -> None:
+    """Write a table so that it is there whole or not at all; what is not `lasting` is packed less, and faster."""
     aside = path.with_name(f".{path.name}.part")
-    frame.write_parquet(aside, compression="zstd")
+    if lasting:
+        frame.write_parquet(aside, compression="zstd", compression_level=1)
+    else:
+        frame.write_parquet(aside, compression="lz4", statistics=False)
     aside.replace(path)
 
 
@@ -86,6 +89,7 @@ class Draft:
     """A stage being written; what it holds already survives a crash and is found again."""
 
     folder: Path
+    lasting: bool = True  # false for what a stage writes on the way
 
     def part(self, index: int) -> Path:
         """Return where the records of chunk `index` belong."""
@@ -97,9 +101,9 @@ class Draft:
 
     def write(self, index: int, records: pl.DataFrame | None, events: pl.DataFrame) -> None:
         """Write the records and the events of one chunk; the records come last, so a part is a finished chunk."""
-        write_parquet(self.ledger_part(index), events)
+        write_parquet(self.ledger_part(index), events, lasting=self.lasting)
         if records is not None:
-            write_parquet(self.part(index), records)
+            write_parquet(self.part(index), records, lasting=self.lasting)
 
     def scratch(self, name: str) -> Path:
         """Return a folder for what is needed on the way; it is not part of the finished stage."""

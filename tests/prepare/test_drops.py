@@ -8,13 +8,14 @@ import polars as pl
 import pytest
 
 from weitiao import ledger, record
+from weitiao.gather import Gather
 from weitiao.prepare import Prepare
 from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
 from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_short import DropShort
 from weitiao.record import Record
-from weitiao.step import Batch, Gather, RowStep
+from weitiao.step import Batch, RowStep
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

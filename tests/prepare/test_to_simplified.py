@@ -67,3 +67,7 @@ def test_the_golden_texts_come_back(variant: str) -> None:
         == original
     )
     assert ToSimplified().rewrite_one(original) == original
+
+
+def test_an_informal_particle_stays_in_a_simplified_text() -> None:
+    assert simplified("是么？行么，这么说吧") == "是么？行么，这么说吧"  # 么 alone is 幺 to OpenCC

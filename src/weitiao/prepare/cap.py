@@ -5,9 +5,10 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
+from weitiao.gather import Gather
 from weitiao.ledger import Goes
 from weitiao.record import fact
-from weitiao.step import Batch, Gather
+from weitiao.step import Batch
 
 
 class Cap(Gather):

@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
-from weitiao.step import Batch, Gather
+from weitiao.gather import Gather, Gathered
+from weitiao.similar import first_of_each
+from weitiao.step import Batch
 
 
 class DropExactDuplicates(Gather):
@@ -14,10 +17,14 @@ class DropExactDuplicates(Gather):
 
     def columns(self, batch: Batch) -> pl.DataFrame:
         """Return `id` and a hash of the conversation, null where there is no text."""
-        text = pl.col("content").str.replace_all(r"\s+", " ").str.strip_chars()
+        content = batch.turns["content"].str.strip_chars()
+        places = content.str.contains(r"\s\s|[^\S ]").arg_true()  # of most texts there is nothing to replace
+        content = content.scatter(places, content.gather(places).str.replace_all(r"\s+", " "))
+        text = pl.col("content")
         # Length first, so that no text can pass for two.
         turn = pl.format("{} {}\n{}\n", "role", text.str.len_bytes(), text)
-        turns = batch.turns.filter(text != "").group_by("id", maintain_order=True).agg(turn.str.join("").alias("said"))
+        turns = batch.turns.with_columns(content).filter(text != "")
+        turns = turns.group_by("id", maintain_order=True).agg(turn.str.join("").alias("said"))
         said = batch.records.select("id").join(turns, on="id", how="left", maintain_order="left")
         return said.select("id", pl.when(pl.col("said").is_not_null()).then(pl.col("said").hash()).alias("hash"))
 
@@ -26,3 +33,13 @@ class DropExactDuplicates(Gather):
         told = columns.filter(pl.col("hash").is_not_null())
         again = told.select("id", of=pl.col("id").first().over("hash")).filter(pl.col("id") != pl.col("of"))
         return again.select("id", detail=pl.struct("of").struct.json_encode())
+
+    def judge_parts(self, gathered: Gathered) -> pl.DataFrame:
+        """Return the same, with the hashes alone in memory."""
+        hashes = gathered.all("hash")["hash"]
+        told = hashes.is_not_null().to_numpy()
+        first = first_of_each(hashes.fill_null(0).to_numpy(), told)
+        twice = first != np.arange(len(first))
+        twice[first[twice]] = True
+        ids = pl.concat(gathered.some(twice, "id"))
+        return self.judge(ids.with_columns(hash=first[twice]))

@@ -2,16 +2,19 @@
 
 from typing import ClassVar, Literal
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
+from weitiao.gather import Gather, Gathered
 from weitiao.similar import Likeness, distinct, figures, kept_twins, matching_key
-from weitiao.step import Batch, Gather
+from weitiao.step import Batch
 
 _ROLES = {
     "talk": ("user", "assistant", "passage"),
     "question": ("user", "passage"),
 }  # a system prompt may be everywhere
+_IN_MEMORY = 3_000_000  # characters that are compared in memory, all with all: a quarter of a gigabyte
 
 
 class DropNearDuplicates(Gather):
@@ -33,17 +36,36 @@ class DropNearDuplicates(Gather):
     margin: float = Field(0.05, ge=0, lt=1, description="How much less alike those are that the ledger notes as spared")
 
     def columns(self, batch: Batch) -> pl.DataFrame:
-        """Return `id`, the text as it is compared, and a hash of its numbers."""
+        """Return `id`, the text as it is compared, a hash of its numbers, and its characters."""
         text = pl.col("text")
         numbers = figures(text) if self.same_figures else pl.lit(0, dtype=pl.UInt64)
-        return batch.texts(_ROLES[self.by]).select("id", key=matching_key(text), figures=numbers)
+        columns = batch.texts(_ROLES[self.by]).select("id", key=matching_key(text), figures=numbers)
+        return columns.with_columns(length=pl.col("key").str.len_chars())
 
     def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
         """Return the records that have an earlier twin, and those that nearly have one, with its id."""
         texts, number = distinct(columns)
-        likeness = Likeness(self.short_similarity, self.similarity, self.same_figures, self.margin)
-        twins = kept_twins(texts, likeness)
-        numbered = columns.select("id", row=number)
+        return self._told(columns.select("id", row=number), kept_twins(texts, self._likeness()))
+
+    def judge_parts(self, gathered: Gathered) -> pl.DataFrame:
+        """Return the same, without holding the texts if there are many."""
+        if gathered.all("length")["length"].sum() <= _IN_MEMORY:
+            return self.judge(gathered.all())
+        from weitiao.similar.large import twins_on_disk  # it compiles, for a second; few data need it
+
+        first, twins = twins_on_disk(gathered, self._likeness())
+        again = first != np.arange(len(first))
+        told = again.copy()
+        for rows in (first[again], twins["row"].to_numpy(), twins["twin"].to_numpy()):
+            told[rows] = True
+        ids = pl.concat(gathered.some(told, "id"))
+        return self._told(ids.with_columns(row=first[told]), twins)
+
+    def _likeness(self) -> Likeness:
+        return Likeness(self.short_similarity, self.similarity, self.same_figures, self.margin)
+
+    def _told(self, numbered: pl.DataFrame, twins: pl.DataFrame) -> pl.DataFrame:
+        """Return scores and ids, given the number of each record's text and the texts that have a twin."""
         first = numbered.unique("row", keep="first", maintain_order=True).select(of="id", twin="row")
         judged = numbered.join(twins, on="row", how="left", maintain_order="left")
         # What is said again word for word goes, also where it is nearly like a third.

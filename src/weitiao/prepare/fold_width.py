@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import cache
 
 import polars as pl
 
@@ -15,12 +16,20 @@ _NARROW[0x3000] = 0x20
 _COMPOSABLE = re.compile(r"[^\uf900-\ufaff\U0002f800-\U0002fa1f]+")
 
 
+@cache
+def _other_forms() -> str:
+    """Return the characters, for a class of Polars, without any of which a text is in its composed form."""
+    codes = (*range(0xD800), *range(0xF900, 0x1FFFF), *range(0x2F800, 0x2FA20))
+    changed = "".join(letter for letter in map(chr, codes) if not unicodedata.is_normalized("NFC", letter))
+    return rf"\p{{M}}\x{{1161}}-\x{{11FF}}{changed}"
+
+
 class FoldWidth(RewriteSelected):
     """Make full-width letters, digits and spaces half-width; Chinese punctuation, x², ①, ½ and ℃ stay."""
 
     def selects(self, text: pl.Expr) -> pl.Expr:
         """Return true where there is such a character, or one that can be composed."""
-        return text.str.contains(f"[{_WIDE}]") | (text.str.normalize("NFC") != text)
+        return text.str.contains(f"[{_WIDE}{_other_forms()}]")
 
     def rewrite_one(self, text: str) -> str:
         """Return the text with half-width characters, but for what stands in code fences."""

@@ -22,6 +22,15 @@ _LINES = _tags(
 _LINE, _PARAGRAPH, _CELL, _ITEM, _ITEM_END, _KEPT = "\ue002", "\ue003", "\ue004", "\ue005", "\ue006", "\ue007"
 _BREAKS = f"[\\s{_LINE}{_PARAGRAPH}]*"
 _MARK = f"(?:- |\\d+\\. ){_ITEM}"
+_ICONS, _OURS = re.compile("[\ue002-\uf8ff]"), re.compile("[\ue002-\ue007]")  # in pages all private ones are icons
+_NOT_ONE_SPACE, _SPACES = re.compile(r"[\t\r\n\f]|  "), re.compile(r"[ \t\r\n\f]+")
+# A line end between two Chinese characters is none.
+_CHINESE_LINE_END = re.compile(r"(?<=[\u2e80-\uffef])[ \t\r\f]*\n[ \t\r\n\f]*(?=[\u2e80-\uffef])")
+_BETWEEN_CELLS = re.compile(f" ?[{_LINE}{_PARAGRAPH}]*{_CELL}[{_LINE}{_PARAGRAPH}]*")
+_EMPTY_ITEM = re.compile(f"{_MARK}{_BREAKS}(?={_MARK}|{_ITEM_END})")
+_ITEM_MARK = re.compile(f"{_ITEM}{_BREAKS}|{_ITEM_END}")
+_GAP = re.compile(f"(?<![\\s{_LINE}{_PARAGRAPH}]){_BREAKS}[\\n{_LINE}{_PARAGRAPH}]")
+_KEPT_CODE = re.compile(f"{_KEPT}(\\d+){_KEPT}")
 _RAISED = {
     "sup": str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"),
     "sub": str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋"),
@@ -120,11 +129,10 @@ class _Walk:
 
     def _write(self, text: str) -> None:
         last = self.parts[-1] if self.parts else _LINE
-        text = re.sub("[\ue002-\uf8ff]" if self.page else "[\ue002-\ue007]", "", text)  # in pages they are icons
+        text = (_ICONS if self.page else _OURS).sub("", text)
         if self.blocks:
-            # A line end between two Chinese characters is none.
-            text = re.sub(r"(?<=[\u2e80-\uffef])[ \t\r\f]*\n[ \t\r\n\f]*(?=[\u2e80-\uffef])", "", text)
-            text = re.sub(r"[ \t\r\n\f]+", " ", text)
+            if _NOT_ONE_SPACE.search(text):
+                text = _SPACES.sub(" ", _CHINESE_LINE_END.sub("", text))
             if last[-1:] in ("\n", " ", _LINE, _PARAGRAPH, _CELL, _ITEM):
                 text = text.lstrip(" ")
         elif last == "\n":  # the line end behind `<br>` is the same one
@@ -134,13 +142,15 @@ class _Walk:
 
     def _joined(self) -> str:
         text = "".join(self.parts)
-        text = re.sub(f" ?[{_LINE}{_PARAGRAPH}]*{_CELL}[{_LINE}{_PARAGRAPH}]*", " | ", text)
-        before = None
-        while before != text:  # an item without text of its own, but for items within it, has no mark
-            before, text = text, re.sub(f"{_MARK}{_BREAKS}(?={_MARK}|{_ITEM_END})", "", text)
-        text = re.sub(f"{_ITEM}{_BREAKS}|{_ITEM_END}", "", text)
-        text = re.sub(f"(?<![\\s{_LINE}{_PARAGRAPH}]){_BREAKS}[\\n{_LINE}{_PARAGRAPH}]", _gap, text)
-        return re.sub(f"{_KEPT}(\\d+){_KEPT}", lambda mark: self.code[int(mark[1])], text).strip("\n")
+        if _CELL in text:
+            text = _BETWEEN_CELLS.sub(" | ", text)
+        if _ITEM in text:
+            before = None
+            while before != text:  # an item without text of its own, but for items within it, has no mark
+                before, text = text, _EMPTY_ITEM.sub("", text)
+            text = _ITEM_MARK.sub("", text)
+        text = _GAP.sub(_gap, text)
+        return _KEPT_CODE.sub(lambda mark: self.code[int(mark[1])], text).strip("\n")
 
 
 def _children(node: LexborNode) -> list[LexborNode | str]:

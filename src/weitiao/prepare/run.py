@@ -6,17 +6,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
 from weitiao import ledger
 from weitiao.engine import local
+from weitiao.gather import Gather, Gathered, Survey
 from weitiao.prepare import Prepare, material
 from weitiao.prepare.conceal import concealed
 from weitiao.stage import Job, Outcome, Reporter
-from weitiao.step import Around, Batch, Gather, RowStep, Step, Survey
+from weitiao.step import Around, Batch, RowStep, Step
 from weitiao.store import Draft, write_parquet, write_whole
 
+_FOUND = "found.parquet"  # what a survey has found
 Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
 
 
@@ -71,7 +74,7 @@ def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter
     before: Draft | None = None
     funnel: list[Row] = []
     for number, work in enumerate(passes):
-        aside = Draft(draft.scratch(f"pass-{number}"))
+        aside = Draft(draft.scratch(f"pass-{number}"), lasting=False)
         is_last = number == len(passes) - 1
         target = draft if is_last else aside
         hiding = tuple(step for step in steps if step.hiding_marks and is_last)
@@ -112,11 +115,11 @@ def _advance(chunk: _Chunk) -> None:
     frame = pl.read_parquet(source if isinstance(source, Path) else source.part(index))
     events = [] if isinstance(source, Path) else [pl.read_parquet(source.ledger_part(index))]
     counts: list[Row] = []
-    for gather, path in chunk.judged:
+    for gather, folder in chunk.judged:
         if isinstance(gather, Survey):
             continue
         before = len(frame)
-        noted = frame.select("id").join(pl.read_parquet(path), on="id", how="inner", maintain_order="left")
+        noted = pl.read_parquet(folder / f"{index:05d}.parquet")
         gone = noted.filter(pl.col("action") == "dropped").select("id")
         # Only what goes is taken apart.
         going = replace(Batch.of(frame.join(gone, on="id", how="semi")), events=tuple(events)).without(noted)
@@ -127,7 +130,7 @@ def _advance(chunk: _Chunk) -> None:
         batch = replace(Batch.of(frame), events=tuple(events))
         for step in chunk.work.rows:
             if isinstance(step, Survey):
-                after = step.change(batch, pl.read_parquet(chunk.judged[0][1]))
+                after = step.change(batch, pl.read_parquet(chunk.judged[0][1] / _FOUND))
             else:
                 after = step.apply(batch)
             made = pl.concat([ledger.empty(), *after.events[len(batch.events) :]])
@@ -135,27 +138,40 @@ def _advance(chunk: _Chunk) -> None:
             batch = after
         frame, events = batch.frame(), [*batch.events]
         for number, gather in enumerate(chunk.work.gathers):
-            write_parquet(_columns(chunk.target, number, index), gather.columns(batch))
+            write_parquet(_columns(chunk.target, number, index), gather.columns(batch), lasting=False)
     write_whole(_counts(chunk.target, index), orjson.dumps(counts))
     chunk.target.write(index, frame, concealed(pl.concat([ledger.empty(), *events]), frame, chunk.hiding))
 
 
 def _judge(gathers: Sequence[Gather | Survey], target: Draft, parts: int) -> tuple[tuple[Gather | Survey, Path], ...]:
-    """Let each gather see its columns of all records that those before it have left."""
+    """Let each gather see its columns of all records that those before it have left; write its events part by part."""
     judged: list[tuple[Gather | Survey, Path]] = []
     for number, gather in enumerate(gathers):
-        path = target.scratch("judged") / f"{number}.parquet"
-        if not path.exists() and parts:
-            columns = pl.concat(pl.read_parquet(_columns(target, number, index)) for index in range(parts))
+        folder = target.scratch(f"judged-{number}")
+        if not (folder / "whole").exists() and parts:
+            columns = tuple(_columns(target, number, index) for index in range(parts))
+            gathered = Gathered(columns, tuple(earlier for _, earlier in judged), target.scratch(f"judging-{number}"))
             if isinstance(gather, Survey):
-                write_parquet(path, gather.found(columns))
-                return ((gather, path),)  # it has its pass for itself
-            for _, earlier in judged:
-                gone = pl.read_parquet(earlier, columns=["id", "action"]).filter(pl.col("action") == "dropped")
-                columns = columns.join(gone, on="id", how="anti", maintain_order="left")
-            write_parquet(path, ledger.events(gather.noted(gather.judge(columns))))
-        judged.append((gather, path))
+                write_parquet(folder / _FOUND, gather.found(gathered.all()))
+            else:
+                _sort_out(ledger.events(gather.noted(gather.judge_parts(gathered))), gathered, folder)
+            write_whole(folder / "whole", b"")
+        judged.append((gather, folder))
     return tuple(judged)
+
+
+def _sort_out(events: pl.DataFrame, gathered: Gathered, folder: Path) -> None:
+    """Write the events of each part's records into a file of their own."""
+    keys = events["id"].hash().to_numpy()
+    order = np.argsort(keys)
+    for index, path in enumerate(gathered.parts):
+        ids = gathered.part(index, "id")
+        wanted = ids["id"].hash().to_numpy()
+        start, end = (np.searchsorted(keys, wanted, side, sorter=order) for side in ("left", "right"))
+        rows = order[
+            np.repeat(start - np.cumsum(end - start) + end - start, end - start) + np.arange((end - start).sum())
+        ]
+        write_parquet(folder / path.name, ids.join(events[rows], on="id", how="inner", maintain_order="left"))
 
 
 def _counts(target: Draft, index: int) -> Path:
@@ -163,7 +179,7 @@ def _counts(target: Draft, index: int) -> Path:
 
 
 def _columns(target: Draft, number: int, index: int) -> Path:
-    return target.scratch("columns") / f"{number}-{index:05d}.parquet"
+    return target.scratch(f"columns-{number}") / f"{index:05d}.parquet"
 
 
 def _row(step: Step, before: int, events: pl.DataFrame, after: int) -> Row:

@@ -6,7 +6,8 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from weitiao.step import Batch, Survey
+from weitiao.gather import Survey
+from weitiao.step import Batch
 
 Part = Literal["passage", "assistant", "user", "system", "tool"]
 # Whole lines that are part of no text, wherever they stand.

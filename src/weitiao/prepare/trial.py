@@ -10,7 +10,8 @@ import orjson
 import polars as pl
 
 from weitiao import record
-from weitiao.step import Batch, Gather, RowStep, Step, Survey
+from weitiao.gather import Gather, Survey
+from weitiao.step import Batch, RowStep, Step
 
 T = TypeVar("T")
 

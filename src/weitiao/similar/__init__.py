@@ -7,12 +7,13 @@ break too many longer pieces, five characters for all others. They are alike whe
 
 The search is the set-similarity join with a prefix filter (Chaudhuri et al. 2006, Xiao et al. 2008): a pair that is
 alike shares one of its rarest pieces, so only texts that do are compared, and those exactly. Memory grows with the
-characters (about 50 bytes each at the peak), time with the characters and the pairs that share a rare piece.
+characters (about 50 bytes each at the peak), time with the characters and the pairs that share a rare piece. For more
+texts than that, `large` keeps them on disk and lets signatures name the pairs to compare.
 """
 
 from weitiao.similar.held import INSIDE, Holding, Items
 from weitiao.similar.join import SHORT, Likeness, Pairs, connected, kept_twins, near_pairs
-from weitiao.similar.keys import Flags, Ints, distinct, figures, is_filled, matching_key
+from weitiao.similar.keys import Flags, Ints, distinct, figures, first_of_each, is_filled, matching_key
 
 __all__ = [
     "INSIDE",
@@ -26,6 +27,7 @@ __all__ = [
     "connected",
     "distinct",
     "figures",
+    "first_of_each",
     "is_filled",
     "kept_twins",
     "matching_key",

@@ -1,6 +1,6 @@
 """The set-similarity join: pairs of texts that share enough of their pieces, and one-edit twins."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from weitiao.similar.keys import WIDE, Flags, Hashes, Ints, forms, is_filled
 
 Shares = NDArray[np.float64]
+Pair = tuple[int, int, float, float]  # right, left, similarity, threshold
 N = TypeVar("N", bound=np.integer[Any])
 
 SHORT = 50  # characters; below, one edit breaks more than a fifth of the five-character pieces
-_EDITED = (5, 64)  # characters; one edit in a shorter text may change all of it, in a longer one the pieces tell
+LONGEST_EDITED = 64  # characters; in a longer text than this the pieces tell of one edit
+_SHORTEST_EDITED = 5  # in a shorter one it may change all
 _NEIGHBOURS = 500  # a piece that more texts share is looked up in the last so many: it tells little, and costs most
 _BLOCK = 4_000_000  # lookups at a time: about 200 MB
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -46,6 +48,11 @@ class Pairs:
     def where(self, chosen: Flags | Ints) -> "Pairs":
         """Return some of the pairs."""
         return Pairs(self.left[chosen], self.right[chosen], self.similarity[chosen], self.threshold[chosen])
+
+    def rows(self) -> Iterator[Pair]:
+        """Yield the pairs one by one."""
+        columns = (self.right, self.left, self.similarity, self.threshold)
+        yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = None, first: int = 0) -> Iterator[Pairs]:
@@ -80,18 +87,21 @@ def kept_twins(texts: pl.DataFrame, likeness: Likeness) -> pl.DataFrame:
     their threshold are among them, though they are chosen.
     """
     gone = np.zeros(len(texts), dtype=np.bool_)
+    pairs = (pair for block in near_pairs(texts, likeness, gone) for pair in block.rows())
+    return chosen_twins(pairs, texts["key"].to_list().__getitem__, gone)
+
+
+def chosen_twins(pairs: Iterable[Pair], key: Callable[[int], str], gone: Flags) -> pl.DataFrame:
+    """Choose as `kept_twins` does, given pairs by right, ascending; what is not chosen is marked in `gone`."""
     best: dict[int, tuple[float, int, float]] = {}
     near: dict[int, tuple[float, int, float]] = {}
-    keys = texts["key"].to_list()
-    for block in near_pairs(texts, likeness, gone):
-        columns = (column.tolist() for column in (block.right, block.left, block.similarity, block.threshold))
-        for right, left, similarity, threshold in zip(*columns, strict=True):
-            short = similarity < threshold - 1e-9
-            so_far = near if short else best
-            better = right not in so_far or similarity > so_far[right][0]
-            if better and not gone[left] and not is_filled(keys[left], keys[right]):
-                so_far[right] = (similarity, left, threshold)
-                gone[right] |= not short
+    for right, left, similarity, threshold in pairs:
+        short = similarity < threshold - 1e-9
+        so_far = near if short else best
+        better = right not in so_far or similarity > so_far[right][0]
+        if better and not gone[left] and not is_filled(key(left), key(right)):
+            so_far[right] = (similarity, left, threshold)
+            gone[right] |= not short
     both = {**{row: one for row, one in near.items() if row not in best}, **best}
     rows = [(row, twin, similarity, threshold) for row, (similarity, twin, threshold) in sorted(both.items())]
     schema = {"row": pl.Int64, "twin": pl.Int64, "similarity": pl.Float64, "threshold": pl.Float64}
@@ -255,7 +265,7 @@ class _Letters:
             units,
             np.repeat(np.arange(len(texts), dtype=np.int32), lengths),
             lengths,
-            _mixed(texts["figures"].to_numpy()),
+            salts(texts["figures"]),
         )
 
     def only(self, chosen: Flags) -> "_Letters":
@@ -272,13 +282,18 @@ def _joins(texts: pl.DataFrame, likeness: Likeness) -> list[_Edits | _Overlap]:
     wide = np.bincount(letters.text[letters.units >= WIDE], minlength=count) * 2 >= lengths
     small = wide & (lengths < SHORT)
     few = wide & (lengths * likeness.short < SHORT)  # a text of which a small one may be a near-duplicate
-    edited = (lengths >= _EDITED[0]) & (lengths <= _EDITED[1])
+    edited = (lengths >= _SHORTEST_EDITED) & (lengths <= LONGEST_EDITED)
     text, variant = _variants(letters.only(edited))
     return [
         _Edits(_Index.of(count, text, variant), lengths),
         _Overlap.of(count, _pieces(letters.only(few), 2), likeness.short, likeness.margin, small),
         _Overlap.of(count, _pieces(letters.only(~small), 5), likeness.long, likeness.margin),
     ]
+
+
+def salts(figures: pl.Series) -> Hashes:
+    """Return for each text what is added to its pieces before they are hashed, so that it is like those of its sum."""
+    return _mixed(figures.to_numpy())
 
 
 def _mixed(values: Hashes) -> Hashes:
@@ -313,7 +328,7 @@ def _variants(letters: _Letters) -> tuple[Ints, Hashes]:
     units, text, lengths = letters.units, letters.text, letters.lengths
     ends = np.cumsum(lengths)
     place = np.arange(len(units)) - np.repeat(ends - lengths, lengths)
-    powers = np.array([pow(int(_MULTIPLIER), i, 1 << 64) for i in range(_EDITED[1])], dtype=np.uint64)
+    powers = np.array([pow(int(_MULTIPLIER), i, 1 << 64) for i in range(LONGEST_EDITED)], dtype=np.uint64)
     terms = _mixed(units.astype(np.uint64) + np.uint64(1)) * powers[place]
     sums = np.append(np.uint64(0), np.cumsum(terms, dtype=np.uint64))
     whole, before = sums[ends] - sums[ends - lengths], sums[:-1] - sums[(ends - lengths)[text]]

@@ -1,6 +1,9 @@
 """What is compared of a text, and what tells two texts apart that are nearly alike."""
 
 from bisect import bisect_left
+from functools import cache
+from itertools import pairwise
+from operator import add
 
 import numpy as np
 import polars as pl
@@ -15,14 +18,63 @@ _FILLED = {True: 5, False: 12}  # characters, Chinese or not; what differs less 
 
 # A number with the signs beside it: 91-33= and 91+33= are different sums.
 _FIGURES = r"[-+*/×÷=<>^%]?\d+(?:\.\d+)?[-+*/×÷=<>^%]?"
+_SIGNS = r"[\p{P}\p{Z}\p{C}]"
+_BEYOND = 0xFFFF  # what stands there and later is not looked up
+_NOTHING, _DOT, _DEPENDS = 0, ord("."), 0xFFFFFFFF
 _NUMBER = r"\d+(?:˙\d+)?|第[零一二三四五六七八九十百千两]+"
 
 
 def matching_key(text: pl.Expr) -> pl.Expr:
     """Return what is compared of a text; a text of nothing but punctuation is compared as it stands."""
+    return text.map_batches(_matching_keys, return_dtype=pl.String)
+
+
+def _matching_keys(texts: pl.Series) -> pl.Series:
+    # Some at a time: what is needed on the way then stays in the processor's cache.
+    return pl.concat([texts.clear(), *(_looked_up(some) for some in texts.to_frame().iter_slices(500))])
+
+
+def _looked_up(rows: pl.DataFrame) -> pl.Series:
+    """Look each character up, all texts in one row; only texts whose characters depend on each other take longer."""
+    texts = rows.to_series()
+    folds, digits = _folds()
+    units = np.frombuffer("".join(texts.fill_null("").to_list()).encode("utf-32-le"), dtype=np.uint32)
+    row_ends = np.cumsum(texts.str.len_chars().fill_null(0).to_numpy(), dtype=np.int64)
+    known = np.minimum(units, _BEYOND)
+    folded = folds[known]
+    dots = np.flatnonzero(folded == _DOT)
+    numbers = digits[known[np.maximum(dots - 1, 0)]] & digits[known[np.minimum(dots + 1, len(known) - 1)]]
+    slow = np.zeros(len(texts), dtype=np.bool_)
+    slow[np.searchsorted(row_ends, np.append(dots[numbers], np.flatnonzero(folded == _DEPENDS)), side="right")] = True
+    stays = (folded != _NOTHING) & (folded != _DOT) & (folded != _DEPENDS)
+    letters = folded[stays].tobytes().decode("utf-32-le")
+    ends = np.append(0, np.cumsum(stays, dtype=np.int32))[row_ends]
+    keys = pl.Series(texts.name, [letters[start:end] for start, end in pairwise([0, *ends.tolist()])], dtype=pl.String)
+    places = (pl.Series(slow) | (keys == "") | texts.is_null()).arg_true()
+    return keys.scatter(places, texts.gather(places).to_frame().select(_folded(pl.first())).to_series())
+
+
+@cache
+def _folds() -> tuple[NDArray[np.uint32], Flags]:
+    """Return for each character what is compared of it, and whether digits may come of it."""
+    # Surrogates are no characters; marks and Korean letters are composed, Σ is made small by what follows.
+    letters = pl.Series(["" if 0xD800 <= code < 0xE000 else chr(code) for code in range(_BEYOND)])
+    shown, folded = (
+        letters.to_frame().select(form).to_series() for form in (pl.first().str.normalize("NFKC"), _folded(pl.first()))
+    )
+    alone = ~(letters + shown).str.contains(r"^$|[\p{M}\x{1100}-\x{11FF}Σ]")
+    folds = np.full(_BEYOND + 1, _DEPENDS, dtype=np.uint32)
+    one = (alone & (folded.str.len_chars() == 1)).arg_true()
+    folds[one.to_numpy()] = [ord(letter) for letter in folded.gather(one)]
+    folds[(alone & shown.str.to_lowercase().str.contains(rf"^{_SIGNS}*$")).arg_true().to_numpy()] = _NOTHING
+    folds[(shown == ".").arg_true().to_numpy()] = _DOT
+    return folds, np.append(shown.str.contains(r"\d").to_numpy(), True)
+
+
+def _folded(text: pl.Expr) -> pl.Expr:
     folded = text.str.normalize("NFKC").str.to_lowercase()
     folded = folded.str.replace_all(r"(\d)\.(\d)", "${1}˙${2}")  # 1.5 is not 15
-    key = folded.str.replace_all(r"[\p{P}\p{Z}\p{C}]+", "")
+    key = folded.str.replace_all(f"{_SIGNS}+", "")
     return pl.when(key == "").then(folded.str.replace_all(r"\s+", "")).otherwise(key)
 
 
@@ -31,6 +83,16 @@ def figures(text: pl.Expr) -> pl.Expr:
 
     Sums that differ in it are never looked at together: of a thousand sums each is nearly like all others.
     """
+    return text.map_batches(_figures, return_dtype=pl.UInt64)
+
+
+def _figures(texts: pl.Series) -> pl.Series:
+    found = pl.zeros(len(texts), dtype=pl.UInt64, eager=True)
+    places = texts.str.contains(r"[\p{N}\p{So}]").arg_true()  # of which digits are made
+    return found.scatter(places, texts.gather(places).to_frame().select(_sum(pl.first())).to_series())
+
+
+def _sum(text: pl.Expr) -> pl.Expr:
     folded = text.str.normalize("NFKC").str.replace_all(r"\s+", "")
     numbers = folded.str.extract_all(_FIGURES).list.join("|")
     is_sum = 2 * folded.str.count_matches(r"\d") >= folded.str.count_matches(r"[\p{L}\p{N}]").clip(1)
@@ -46,6 +108,16 @@ def distinct(keys: pl.DataFrame) -> tuple[pl.DataFrame, Ints]:
     first = rows.unique(maintain_order=True).with_row_index("number")
     joined = rows.join(first, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")
     return first.drop("number", "alone"), joined["number"].to_numpy().astype(np.int64)
+
+
+def first_of_each(hashes: Hashes, told: Flags) -> Ints:
+    """Return for each row the first one with its hash; a row that is not `told` is unlike all others."""
+    order = np.argsort(hashes, kind="stable")
+    ordered = hashes[order]
+    starts = np.append(True, ordered[1:] != ordered[:-1])[: len(order)]
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = order[starts][np.cumsum(starts) - 1]
+    return np.where(told, first, np.arange(len(order)))
 
 
 def forms(keys: pl.Series) -> tuple[Hashes, Flags]:
@@ -65,7 +137,7 @@ def is_filled(one: str, other: str) -> bool:
     one, other = one[: len(one) - tail], other[: len(other) - tail]
     if min(len(one), len(other)) < _FILLED[one[:1] >= chr(WIDE)]:
         return False
-    a, b = ({text[i : i + 2] for i in range(len(text) - 1)} for text in (one, other))
+    a, b = (set(map(add, text, text[1:])) for text in (one, other))
     return len(a & b) < 0.3 * len(a | b)
 
 

@@ -1,0 +1,154 @@
+"""Near-duplicates among more texts than fit in memory: signatures tell which pairs to compare, and these are compared.
+
+In memory is the index alone: 134 bytes a text. Texts up to about a hundred characters, whose pieces are too few for
+signatures, are joined as smaller data are (about 50 bytes a character). What is left to chance is which pairs of longer
+texts are looked at: of those at their threshold more than 99.9 in a hundred.
+"""
+
+import heapq
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from weitiao.engine import local
+from weitiao.gather import Gathered
+from weitiao.similar.join import LONGEST_EDITED, SHORT, Likeness, Pair, Pairs, chosen_twins, near_pairs, salts
+from weitiao.similar.keys import Flags, Ints, first_of_each, forms
+from weitiao.similar.signatures import SIZE, Units, candidates, shares, signatures
+
+_SIGNED = np.dtype([("hash", "<u8"), ("kind", "u1"), ("signature", "u1", (SIZE,))])
+_JOINED, _SIGNS = 1, 2  # kinds: a text for the join, one for the signatures; between the two it is both
+_AT_A_TIME = 20_000  # pairs of long texts
+
+
+def twins_on_disk(gathered: Gathered, likeness: Likeness) -> tuple[Ints, pl.DataFrame]:
+    """Return for each row of `key, figures` the first one of the same text, and of these what `kept_twins` returns."""
+    parts = range(len(gathered.parts))
+    for _ in local.run(partial(_sign, gathered=gathered, likeness=likeness), parts):
+        pass
+    signed = _loaded([gathered.aside / f"{index:05d}.npy" for index in parts])
+    first = first_of_each(signed["hash"], signed["kind"] > 0)
+    new = first == np.arange(len(first))
+    joined, signs = (new & (signed["kind"] & kind > 0) for kind in (_JOINED, _SIGNS))
+    left, right = candidates(signed["signature"], signs, likeness.long - likeness.margin)
+    del signed
+    gone = np.zeros(len(new), dtype=np.bool_)
+    looked_at = joined.copy()
+    looked_at[left] = looked_at[right] = True
+    with _Keys(gathered, looked_at) as keys:
+        pairs = heapq.merge(_short_pairs(keys, joined, likeness, gone), _long_pairs(keys, left, right, likeness, gone))
+        return first, chosen_twins(pairs, keys.text, gone)
+
+
+def _limits(likeness: Likeness) -> tuple[int, int]:
+    """Return up to how many characters texts are joined, and beyond how many they have signatures.
+
+    A text that is joined only can be alike to none that has only a signature: that one has too many pieces.
+    """
+    joined_only = max(LONGEST_EDITED, int(SHORT / max(likeness.short - likeness.margin, 0.01)))
+    return int((joined_only + 1) / max(likeness.long - likeness.margin, 0.01)), joined_only
+
+
+def _sign(index: int, gathered: Gathered, likeness: Likeness) -> None:
+    path = gathered.aside / f"{index:05d}.npy"
+    if path.exists():
+        return
+    frame = gathered.part(index, "key", "figures")
+    units, lengths = _units(frame["key"])
+    joined, joined_only = _limits(likeness)
+    out = np.zeros(len(frame), dtype=_SIGNED)
+    out["hash"] = frame.select(pl.struct("key", "figures").hash()).to_series().to_numpy()
+    out["kind"] = (lengths > 0) * ((lengths <= joined) * _JOINED + (lengths > joined_only) * _SIGNS)
+    out["signature"] = signatures(units, np.cumsum(lengths), salts(frame["figures"]))
+    aside = path.with_suffix(".part")
+    with aside.open("wb") as file:
+        np.save(file, out)
+    aside.replace(path)
+
+
+def _loaded(paths: list[Path]) -> NDArray[np.void]:
+    """Return the signed texts of all parts, of which no second copy is held on the way."""
+    counts = [np.load(path, mmap_mode="r").shape[0] for path in paths]
+    signed, start = np.empty(sum(counts), dtype=_SIGNED), 0
+    for path, count in zip(paths, counts, strict=True):
+        signed[start : start + count] = np.load(path)
+        start += count
+    return signed
+
+
+def _units(keys: pl.Series) -> tuple[Units, Ints]:
+    """Return the characters of all keys in one row, and how many each has."""
+    units = np.frombuffer("".join(keys.to_list()).encode("utf-32-le"), dtype=np.uint32)
+    return units, keys.str.len_chars().to_numpy().astype(np.int64)
+
+
+class _Keys:
+    """The texts that are looked at, in a file of their own: read by row in any order, not held in memory."""
+
+    def __init__(self, gathered: Gathered, looked_at: Flags) -> None:
+        self._rows = np.flatnonzero(looked_at)
+        path, lengths, figures = (
+            gathered.aside / "looked-at",
+            [np.zeros(0, dtype=np.int64)],
+            [pl.Series([], dtype=pl.UInt64)],
+        )
+        with path.open("wb") as file:
+            for part in gathered.some(looked_at, "key", "figures"):
+                file.write("".join(part["key"].to_list()).encode())
+                lengths.append(part["key"].str.len_bytes().to_numpy().astype(np.int64))
+                figures.append(part["figures"])
+        self._ends = np.cumsum(np.concatenate(lengths))
+        self._figures = pl.concat(figures)
+        self._file = path.open("rb")
+
+    def __enter__(self) -> "_Keys":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def text(self, row: int) -> str:
+        """Return one text."""
+        return self._read(int(np.searchsorted(self._rows, row)))
+
+    def texts(self, rows: Ints) -> pl.DataFrame:
+        """Return `key, figures` of some rows."""
+        places = np.searchsorted(self._rows, rows)
+        keys = pl.Series("key", [self._read(place) for place in places.tolist()], dtype=pl.String)
+        return pl.DataFrame({"key": keys, "figures": self._figures.gather(places)})
+
+    def _read(self, place: int) -> str:
+        start, end = self._ends[place - 1] if place else 0, self._ends[place]
+        return os.pread(self._file.fileno(), end - start, start).decode()
+
+
+def _short_pairs(keys: _Keys, joined: Flags, likeness: Likeness, gone: Flags) -> Iterator[Pair]:
+    rows = np.flatnonzero(joined)
+    own = gone[rows]
+    for found in near_pairs(keys.texts(rows), likeness, own):
+        yield from Pairs(rows[found.left], rows[found.right], found.similarity, found.threshold).rows()
+        own[:] = gone[rows]
+
+
+def _long_pairs(keys: _Keys, left: Ints, right: Ints, likeness: Likeness, gone: Flags) -> Iterator[Pair]:
+    least = max(likeness.long - likeness.margin, 0.01)
+    for start in range(0, len(left), _AT_A_TIME):
+        one, other = left[start : start + _AT_A_TIME], right[start : start + _AT_A_TIME]
+        one, other = one[~gone[one]], other[~gone[one]]
+        rows = np.unique(np.concatenate([one, other]))
+        texts = keys.texts(rows)
+        a, b = np.searchsorted(rows, one), np.searchsorted(rows, other)
+        units, lengths = _units(texts["key"])
+        similarity = shares(units, np.cumsum(lengths), a, b)
+        figures = texts["figures"].to_numpy()
+        alike = (similarity >= least - 1e-9) & (figures[a] == figures[b])
+        if likeness.same_figures:
+            form, numbered = forms(texts["key"])
+            alike &= (form[a] != form[b]) | ~numbered[a]
+        found = Pairs(one, other, similarity, np.full(len(one), likeness.long))
+        yield from found.where(alike).rows()
