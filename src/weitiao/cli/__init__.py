@@ -20,6 +20,7 @@ COMMANDS = {
     "source": ("weitiao.cli.data", "Read files of any format into records"),
     "prepare": ("weitiao.cli.data", "Clean, filter and deduplicate records"),
     "augment": ("weitiao.cli.data", "Make new records of the ones there, with a teacher or without"),
+    "label": ("weitiao.cli.data", "Write missing answers, mark and tag them, decide what is kept"),
     "split": ("weitiao.cli.data", "Split into train and test without leaks"),
     "export": ("weitiao.cli.data", "Write training data in a format that trainers read"),
     "train": ("weitiao.cli.train", "Fine-tune a model with LoRA"),
