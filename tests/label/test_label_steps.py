@@ -105,20 +105,20 @@ def test_what_was_judged_to_be_chosen_is_not_asked_again(label: Label, server: S
 def test_each_answer_is_marked_once_and_five_are_altered(label: Label, server: Server) -> None:
     done = label(STONES, "judge")
     told = step(done, "judge")
-    assert (told["asked"], told["answered"], told["failed"], told["judged"]) == (8 + 5 * 5, 33, {}, 8)
-    assert sum(server.asked.values()) == 33
+    assert (told["asked"], told["answered"], told["failed"], told["judged"]) == (8 + 5 * 4, 28, {}, 8)
+    assert sum(server.asked.values()) == 28
     assert facts(done, "judge")[0] == {
         "harmless": 5, "honest": 5, "helpful": 5, "reason": "so", "sure": True, "by": ["m"]
     }  # fmt: skip
-    # The questions are alike, so that the scripted judge takes the answer to another for one.
+    # The questions are so alike that the answer to one might do for another: none is swapped.
     assert done.manifest["facts"]["controls"] == {
-        "planted": 15, "caught": 10, "low": 0.384, "high": 0.882,
-        "kinds": {"swapped": [0, 5], "truncated": [5, 5], "contradicted": [5, 5]},
+        "planted": 10, "caught": 10, "low": 0.692, "high": 1.0,
+        "kinds": {"truncated": [5, 5], "contradicted": [5, 5]},
     }  # fmt: skip
     assert told["order"] == told["length"] == {"count": 5, "higher": 0, "lower": 0, "mean": 0}
     assert all(body["temperature"] == 0.0 for body in server.bodies)
     assert done.line().startswith(
-        "Labelled 8 of 8 records: 0 answers written, 0 to review; the judge caught 10 of 15 planted bad answers"
+        "Labelled 8 of 8 records: 0 answers written, 0 to review; the judge caught 10 of 10 planted bad answers"
     )
 
 

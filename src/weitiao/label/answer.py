@@ -1,15 +1,13 @@
 """Answers that are missing, written by the teacher after good examples; of several samples the best."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from weitiao.label.judge import MARKS, PROMPT, Marks, ask_marks
-from weitiao.label.work import BEYOND, NO_QUESTION, Labelling, Told, Work, answered, question
+from weitiao.label.work import BEYOND, NO_QUESTION, Labelling, Told, Work, answered, likeness, question
 from weitiao.llm.call import Messages
 from weitiao.llm.desk import Question
 from weitiao.record import Record
@@ -109,15 +107,10 @@ def agreements(texts: Sequence[str]) -> list[float]:
     After self-consistency (Wang et al. 2023, https://arxiv.org/abs/2203.11171), for answers without a last figure to
     vote on: the mean overlap of pairs of characters, as in minimum Bayes risk decoding.
     """
-    bags = [Counter(pairwise(text)) for text in texts]
     return [
-        sum(_overlap(bag, other) for there, other in enumerate(bags) if there != here) / max(1, len(bags) - 1)
-        for here, bag in enumerate(bags)
+        sum(likeness(text, other) for there, other in enumerate(texts) if there != here) / max(1, len(texts) - 1)
+        for here, text in enumerate(texts)
     ]
-
-
-def _overlap(one: Counter[Any], other: Counter[Any]) -> float:
-    return 2 * (one & other).total() / max(1, one.total() + other.total())
 
 
 def _shots(examples: Sequence[Record], record: Record, count: int) -> Messages:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from weitiao.label.work import Work
+from weitiao.label.work import Work, likeness, question
 from weitiao.record import Record, record_id
 from weitiao.script import script
 
@@ -26,6 +26,7 @@ _NAMES = {
     "honest": ("honest", "honesty", "truthful", "truthfulness", "correct", "诚实", "真实", "真实性", "正确", "正确性"),
     "helpful": ("helpful", "helpfulness", "useful", "有用", "有帮助", "帮助", "有用性"),
 }
+_UNLIKE = 0.3  # of two questions; an answer to one that is more alike may do for both
 _HALF = 0.4  # of an answer that is cut: its end, with what it comes to, is gone
 
 
@@ -66,12 +67,14 @@ def people(record: Record, name: str) -> int | None:
 
 
 def _other(work: Work, places: Sequence[int], place: int) -> str | None:
-    """Return the answer to another question: the nearest before it in its language, else behind, of no kin."""
+    """Return the answer to a question unlike this one: the nearest before it in its language, else behind."""
     own, at = work.records[place], places.index(place)
     answer = own.messages[-1][1]
     for there in [*reversed(places[:at]), *places[at + 1 :]]:
-        text = work.records[there].messages[-1][1]
-        if text != answer and _language(text) == _language(answer) and not _kin(work.records[there]) & _kin(own):
+        record = work.records[there]
+        text = record.messages[-1][1]
+        unlike = likeness(question(record), question(own)) < _UNLIKE and text != answer
+        if unlike and _language(text) == _language(answer) and not _kin(record) & _kin(own):
             return text
     return None
 

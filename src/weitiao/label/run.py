@@ -92,6 +92,7 @@ def _planted(work: Work) -> list[Record]:
 def _line(told: Told) -> str:
     """Return what came of a step as one line."""
     text = t("{step}: asked {asked}, answered {answered}", step=told.step, asked=told.asked, answered=told.answered)
+    text = text if told.asked else told.step
     if told.more.get("judged"):
         text += "  (" + ", ".join(f"{t(name)} {told.more['means'][name]:.1f}" for name in MARKS) + ")"
     for head, counts in (
