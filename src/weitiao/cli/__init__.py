@@ -14,6 +14,7 @@ from weitiao.talk import LANGUAGES, set_language, t
 
 # Command -> module and one line of help. Kept here so that `weitiao --help` imports no command.
 COMMANDS = {
+    "new": ("weitiao.cli.new", "Make a ready project of one scene: recipe, data, prompts, rubric"),
     "run": ("weitiao.cli.run", "Run a recipe: from raw posts to a tuned model and its report"),
     "check": ("weitiao.cli.check", "Say what a file holds and what is wrong with it, by line and field"),
     "collect": ("weitiao.cli.collect", "Get pages of the web, politely, into a folder that source reads"),
