@@ -22,7 +22,7 @@ SCENES = sorted(path.name for path in SHIPPED.iterdir())
 def teach(prompt: str) -> Fault:
     """Answer what augment asks, and what label does."""
     asked = any(f"`{name}`" in prompt for name in ("questions", "texts", "same_question", "sensible"))
-    return (augment_teacher if asked else labelling).script()(prompt)
+    return augment_teacher.script()(prompt) if asked else labelling.script()(prompt)
 
 
 def weitiao(*words: str, folder: Path, status: int = 0) -> Any:

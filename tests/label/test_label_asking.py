@@ -94,6 +94,12 @@ def test_the_budget_holds_and_goes_on_from_there(label: Label, server: Server) -
     assert set(server.asked.values()) == {1}
 
 
+def test_a_budget_needs_the_price_of_every_model_that_judges(label: Label, server: Server) -> None:
+    with pytest.raises(UserError, match="no price is known for n"):
+        label(ZH, {"judge": {"models": ["n"]}}, teacher_prices=PRICES, teacher_budget=1.0)
+    assert not server.asked
+
+
 def test_a_plan_asks_nothing_and_what_it_counts_is_asked(label: Label, server: Server, tmp_path: Path) -> None:
     rows = [*ZH, *EN, asks("水能不能兑水？"), asks("Could a door sleep?")]
     steps = [{"answer": {"samples": 3}}, {"judge": {"models": ["n"]}}, "tag", "decide"]

@@ -44,7 +44,7 @@ def weitiao(line: str, folder: Path, server: Server, language: str) -> tuple[str
 
 def both(prompt: str) -> Fault:
     """Answer what augment asks, and what label does."""
-    return (augment_teacher if "`questions`" in prompt else labelling).script()(prompt)
+    return augment_teacher.script()(prompt) if "`questions`" in prompt else labelling.script()(prompt)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Answers that are missing, written by the teacher after good examples; of several samples the best."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -92,13 +91,11 @@ class Answer(Labelling):
         return found
 
     def _write(self, work: Work, place: int, text: str, said: Sequence[str], chosen: bool) -> None:
-        record = work.records[place]
-        work.records[place] = replace(record, messages=(*record.messages, ("assistant", text)))
         fact: dict[str, Any] = {"teacher": work.desk.teacher_name, "samples": len(said)}
         if chosen:
             fact |= {"choose": self.choose, "agreement": round(agreements(said)[said.index(text)], 2)}
         work.learn(place, "answer", fact)
-        work.note(place, self.step_name(), "changed", "answer written", turn=len(record.messages), before="")
+        work.answer(place, self.step_name(), text)
 
 
 def agreements(texts: Sequence[str]) -> list[float]:

@@ -96,4 +96,4 @@ def _language(text: str) -> str:
 def _with(record: Record, kind: str, answer: str) -> Record:
     messages = (*record.messages[:-1], ("assistant", answer))
     own = record_id(f"label/{kind}", 0, record.id.encode())
-    return replace(record, id=own, messages=messages, parents=(record.id,))
+    return replace(record, id=own, messages=messages, parents=(record.id,), facts={})

@@ -49,8 +49,11 @@ class Decide(Labelling):
 
     def bounds(self, name: str) -> tuple[float, float]:
         """Return up to which mark a record goes, and from which on it stays."""
-        settings = self.model_dump()[self.step_name()]
-        return settings[f"drop_{name}"], settings[f"keep_{name}"]
+        return {
+            "harmless": (self.drop_harmless, self.keep_harmless),
+            "honest": (self.drop_honest, self.keep_honest),
+            "helpful": (self.drop_helpful, self.keep_helpful),
+        }[name]
 
     def take(self, work: Work) -> Told:
         """Drop records, and set the fact `review` of those that people are to look at."""

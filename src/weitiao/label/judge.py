@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from weitiao.intervals import agreement, exact_interval
 from weitiao.label.controls import BAD, controls, people
-from weitiao.label.work import NO_ANSWER, Control, Labelling, Scene, Told, Work, answered, question
+from weitiao.label.work import BEYOND, NO_ANSWER, Control, Labelling, Scene, Told, Work, answered, question
 from weitiao.llm.call import Reply
 from weitiao.llm.desk import Question
 from weitiao.record import Record
@@ -65,10 +65,9 @@ class Judge(Labelling):
         told = Told(self.step_name())
         places = self._fit(work)
         said = self._opinions(work, places, told)
-        who = [work.desk.teacher_name, *self.models]
         for place in places:
             if said[place]:
-                work.learn(place, "judge", _fact(said[place], who))
+                work.learn(place, "judge", _fact(said[place]))
         judged = {place: said[place][0] for place in places if said[place]}
         told.more = {
             "judged": len(judged),
@@ -87,20 +86,21 @@ class Judge(Labelling):
             elif self.limit is None or len(places) < self.limit:
                 places.append(place)
             else:
-                work.note(place, self.step_name(), "skipped", "beyond the limit")
+                work.note(place, self.step_name(), "skipped", BEYOND)
         return places
 
     def _opinions(self, work: Work, places: list[int], told: Told) -> dict[int, list[dict[str, Any]]]:
         """Return the marks of each answer: the teacher's, asked without chance first, then those of the others."""
-        rounds: list[tuple[str, int, dict[str, Any]]] = [("judge", 0, {"temperature": 0.0})]
-        rounds += [(f"judge-{number}", number, {}) for number in range(1, self.opinions)]
-        rounds += [(f"judge-{model}", 0, {"temperature": 0.0, "model": model}) for model in self.models]
+        rounds: list[tuple[str, int, str | None]] = [("judge", 0, None)]
+        rounds += [(f"judge-{number}", number, None) for number in range(1, self.opinions)]
+        rounds += [(f"judge-{model}", 0, model) for model in self.models]
         said: dict[int, list[dict[str, Any]]] = {place: [] for place in places}
-        for name, sample, how in rounds:
+        for name, sample, model in rounds:
             asks = [(place, self._ask(work, place, sample)) for place in places]
-            for place, reply in zip(places, work.ask(told, name, asks, **how), strict=True):
+            replies = work.ask(told, name, asks, temperature=None if sample else 0.0, model=model)
+            for place, reply in zip(places, replies, strict=True):
                 if reply:
-                    said[place].append(_marks(reply))
+                    said[place].append({"by": model or work.desk.teacher_name, **_marks(reply)})
         return said
 
     def _ask(self, work: Work, place: int, sample: int) -> Question:
@@ -132,10 +132,11 @@ def _marks(reply: Reply) -> dict[str, Any]:
     return reply.data.model_dump()
 
 
-def _fact(said: Sequence[Mapping[str, Any]], who: Sequence[str]) -> dict[str, Any]:
+def _fact(said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what stands in the record: marks as means, the first reason, and what speaks against relying on it."""
     fact: dict[str, Any] = {name: _mean([marks[name] for marks in said]) for name in MARKS}
-    fact |= {"reason": said[0]["reason"], "sure": all(marks["sure"] for marks in said), "by": list(who)}
+    fact |= {"reason": said[0]["reason"], "sure": all(marks["sure"] for marks in said)}
+    fact["by"] = list(dict.fromkeys(marks["by"] for marks in said))
     if "trap" in said[0]:
         fact["trap"] = said[0]["trap"]
     if len(said) > 1:

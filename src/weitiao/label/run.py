@@ -1,17 +1,18 @@
 """The label stage: each step asks and sets its facts, the judge is checked, and what is decided is told."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
-from weitiao import ledger, record
+from weitiao import ledger
 from weitiao.label import Label
 from weitiao.label.decide import PLANTED, Decide
 from weitiao.label.judge import MARKS, Judge, caught
 from weitiao.label.work import Told, Work, answered
 from weitiao.llm.desk import Desk, open_desk
-from weitiao.llm.money import Plan
+from weitiao.llm.money import Plan, Purse
 from weitiao.record import Record, to_frame, to_records
 from weitiao.stage import Job, Outcome
 from weitiao.store import write_parquet
@@ -26,6 +27,9 @@ def run(job: Job) -> Outcome:
     parts = [pl.read_parquet(path) for path in job.inputs["records"].parts()]
     with open_desk(job, settings := job.settings(Label), settings.wanted) as desk:
         work = _work(job, parts, desk)
+        for model in [model for step in settings.steps if isinstance(step, Judge) for model in step.models]:
+            assert desk.teacher
+            Purse(desk.teacher.model_copy(update={"model": model}), desk.cache, job.stage)  # it has its price
         told = [step.take(work) for step in settings.steps]
         facts = desk.facts()
     start = 0
@@ -82,11 +86,11 @@ def _checked(work: Work, settings: Label) -> dict[str, Any]:
 
 
 def _planted(work: Work) -> list[Record]:
-    made = []
-    for one in work.controls:
-        facts = {"judge": one.marks, "review": {"why": PLANTED, "kind": one.kind}}
-        made.append(record.Record(**{**vars(one.record), "facts": {**one.record.facts, **facts}}))
-    return made
+    """Return the planted answers as records, with what the judge said of them."""
+    return [
+        replace(one.record, facts={"judge": one.marks, "review": {"why": PLANTED, "kind": one.kind}})
+        for one in work.controls
+    ]
 
 
 def _line(told: Told) -> str:

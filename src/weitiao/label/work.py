@@ -73,9 +73,17 @@ class Work:
         """Yield where the records stand that are still there."""
         return (place for place in range(len(self.records)) if place not in self.gone)
 
-    def ask(self, told: Told, name: str, asks: Sequence[tuple[int, Question]], **how: Any) -> list[Reply | None]:
+    def ask(
+        self,
+        told: Told,
+        name: str,
+        asks: Sequence[tuple[int, Question]],
+        *,
+        temperature: float | None = None,
+        model: str | None = None,
+    ) -> list[Reply | None]:
         """Return what was said to each question about the record at a place; a failure is noted, to be asked again."""
-        outcomes = self.desk.ask(name, [question for _, question in asks], **how)
+        outcomes = self.desk.ask(name, [question for _, question in asks], temperature, model)
         told.asked += len(asks)
         found: list[Reply | None] = []
         for (place, _), outcome in zip(asks, outcomes, strict=True):
@@ -90,12 +98,18 @@ class Work:
                 self.note(place, told.step, "failed", str(outcome.reason), detail=detail)
         return found
 
-    def note(self, place: int, step: str, action: str, reason: str, **more: Any) -> None:
+    def note(self, place: int, step: str, action: str, reason: str, *, detail: object = None) -> None:
         """Write a row of the ledger on the record at a place."""
-        if "detail" in more:
-            more["detail"] = orjson.dumps(more["detail"]).decode()
-        event = {"id": self.records[place].id, "step": step, "action": action, "reason": reason, **more}
+        told = {} if detail is None else {"detail": orjson.dumps(detail).decode()}
+        event = {"id": self.records[place].id, "step": step, "action": action, "reason": reason, **told}
         self.events.setdefault(place, []).append(event)
+
+    def answer(self, place: int, step: str, text: str) -> None:
+        """Write the answer that the record at a place lacks."""
+        old = self.records[place]
+        self.note(place, step, "changed", "answer written")
+        self.events[place][-1] |= {"turn": len(old.messages), "before": ""}
+        self.records[place] = replace(old, messages=(*old.messages, ("assistant", text)))
 
     def learn(self, place: int, name: str, fact: Any) -> None:
         """Set a fact of the record at a place."""
