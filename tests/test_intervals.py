@@ -13,7 +13,8 @@ ALONE = [str(number) for number in range(100)]
 def kappa(pairs: list[tuple[int, int]], *, ordered: bool = False) -> float | None:
     found = agreement(pairs, ALONE[: len(pairs)], range(1, 6), samples=50, seed=1, ordered=ordered)
     assert found
-    return found["kappa"]
+    value: float | None = found["kappa"]
+    return value
 
 
 def test_by_hand() -> None:
