@@ -67,6 +67,12 @@ FAULTS = {
 }
 
 
+def asked_of(body: dict[str, Any]) -> str:
+    """Return what a request asks: its first message; with a system message the whole talk, of which it is no part."""
+    first, *others = (str(message["content"]) for message in body["messages"])
+    return "\n".join([first, *others]) if body["messages"][0]["role"] == "system" else first
+
+
 @dataclass
 class Server:
     """The server: `slots` calls at once, more get 429; `rate` calls a second, more get 429 with Retry-After."""
@@ -115,7 +121,7 @@ class Server:
                     )
                     continue
                 body = json.loads(content)
-                question = str(body["messages"][0]["content"])
+                question = asked_of(body)
                 answers = self.answered[question]
                 if not await self.chat(body, fields, writer):
                     break
@@ -126,7 +132,7 @@ class Server:
             writer.close()
 
     async def chat(self, body: dict[str, Any], fields: dict[str, str], writer: asyncio.StreamWriter) -> bool:
-        question = str(body["messages"][0]["content"])
+        question = asked_of(body)
         self.asked[question] += 1
         self.again[question] += question in self.arrived
         if self.keep_bodies:

@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "weitiao"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-STAGES = ("source", "prepare", "augment", "split", "export", "train", "merge", "compare", "chat")
+STAGES = ("source", "prepare", "augment", "label", "split", "export", "train", "merge", "compare", "chat")
 # From high to low; a module imports only from its own place or from a lower line, and no stage another stage.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("step", "checks", "traps"),
     ("recipe",),
     ("formats",),
-    ("record", "ledger", "manner", "script"),
+    ("record", "ledger", "manner", "script", "intervals"),
     ("talk", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

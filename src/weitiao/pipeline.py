@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import weitiao
-from weitiao import augment, balance, compare, export, merge, prepare, source, split, train
+from weitiao import augment, balance, compare, export, label, merge, prepare, source, split, train
 from weitiao.errors import UserError
 from weitiao.llm.money import Plan
 from weitiao.model import hub
@@ -22,6 +22,7 @@ STAGES: tuple[Stage, ...] = (
     source.STAGE,
     prepare.STAGE,
     augment.STAGE,
+    label.STAGE,
     split.STAGE,
     export.STAGE,
     train.STAGE,

@@ -13,8 +13,8 @@ from weitiao import pipeline, trace
 from weitiao.cli import main
 from weitiao.cli.terminal import plain_recipe
 from weitiao.compare import report
-from weitiao.compare.statistics import exact_interval
 from weitiao.errors import UserError
+from weitiao.intervals import exact_interval
 from weitiao.pipeline import Done
 from weitiao.recipe import Recipe
 from weitiao.stage import Silent

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from weitiao.compare.statistics import (
     FEWEST,
-    Clusters,
     Difference,
     Verdict,
     corrected,
@@ -17,6 +16,7 @@ from weitiao.compare.statistics import (
     sign_test,
     tally,
 )
+from weitiao.intervals import Clusters
 
 ALONE = [str(number) for number in range(1000)]
 # numpy.round(numpy.random.default_rng(5).normal(0.35, 1, 40), 3)
@@ -158,7 +158,7 @@ def test_the_seed_decides_what_is_drawn() -> None:
 def test_large_sets_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = Clusters.of(np.arange(20.0)[:, None] - 8, ALONE[:20])
     whole = drawn.means(500, 1), drawn.flips(500, 1)
-    monkeypatch.setattr("weitiao.compare.statistics._BLOCK", 100)
+    monkeypatch.setattr("weitiao.intervals._BLOCK", 100)
     assert np.allclose(drawn.means(500, 1), whole[0])
     assert np.allclose(drawn.flips(500, 1), whole[1], atol=0.05)
 

@@ -18,7 +18,7 @@ def test_both_languages_know_what_their_first_line_says(name: str) -> None:
         used = meta.find_undeclared_variables(Environment().parse(read(name, language)))
         said = set(re.split(r"[、, ]+", re.split(r"可用：|Knows: ", about(name, language))[1]))
         assert used == said
-        assert "mark" in used
+        assert ("mark" in used) == (name != "answer")  # there the texts are turns of a talk, which nothing need part
 
 
 def test_copies_stand_in_for_what_ships(tmp_path: Path) -> None:

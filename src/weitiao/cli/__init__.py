@@ -16,12 +16,14 @@ from weitiao.talk import LANGUAGES, set_language, t
 
 # Command -> module and one line of help. Kept here so that `weitiao --help` imports no command.
 COMMANDS = {
+    "new": ("weitiao.cli.new", "Make a ready project of one scene: recipe, data, prompts, rubric"),
     "run": ("weitiao.cli.run", "Run a recipe: from raw posts to a tuned model and its report"),
     "check": ("weitiao.cli.check", "Say what a file holds and what is wrong with it, by line and field"),
     "collect": ("weitiao.cli.collect", "Get pages of the web, politely, into a folder that source reads"),
     "source": ("weitiao.cli.data", "Read files of any format into records"),
     "prepare": ("weitiao.cli.data", "Clean, filter and deduplicate records"),
     "augment": ("weitiao.cli.data", "Make new records of the ones there, with a teacher or without"),
+    "label": ("weitiao.cli.data", "Write missing answers, mark and tag them, decide what is kept"),
     "split": ("weitiao.cli.data", "Split into train and test without leaks"),
     "export": ("weitiao.cli.data", "Write training data in a format that trainers read"),
     "train": ("weitiao.cli.train", "Fine-tune a model with LoRA"),

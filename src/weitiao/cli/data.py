@@ -1,4 +1,4 @@
-"""`weitiao source | prepare | augment | split | export`: the data stages on plain files, each by way of a recipe."""
+"""`weitiao source | prepare | augment | label | split | export`: the data stages on plain files, each by a recipe."""
 
 import shutil
 import tempfile
@@ -121,27 +121,34 @@ def augment(
 ) -> None:
     """Make new records of the ones there, with a teacher or without; those there stay as they are."""
     asked = teacher_settings(endpoint, teacher, key_env, price, budget)
-    settings = {**augment, "steps": plain_value(f"[{steps}]"), **({"teacher": asked} if asked else {})}
-    data: dict[str, Any] = {"source": {"inputs": inputs, **source}, "augment": settings}
-    if seed is not None:
-        data["seed"] = seed
-    recipe = _recipe(data, out, (".jsonl", ".parquet"))
-    paid = work_dir or (paid_folder(out) if asked else None)
-    if dry_run:
-        with tempfile.TemporaryDirectory(prefix="weitiao-") as folder:
-            tell_plan(pipeline.preview(recipe, paid or Path(folder), reporter=Terminal()), as_json)
-        return
-    with _run(recipe, paid, ledger) as done:
-        write_records(done[-1], out)
-        _tell(done, out, as_json)
-        if paid and paid != work_dir:
-            for item in done:
-                shutil.rmtree(item.stored.folder)
-            kept = t(
-                "Answers that were paid for are kept in {folder}; the same command asks for none again",
-                folder=paid,
-            )
-            Terminal().say(kept)
+    data = _taught("augment", {"inputs": inputs, **source}, steps, augment, asked, seed)
+    _teach(data, out, dry_run, ledger, work_dir, as_json)
+
+
+@app.command(help=t(COMMANDS["label"][1]))
+@with_flags("source", without=("inputs",))
+@with_flags("label", without=("steps", "teacher"))
+def label(
+    inputs: Inputs,
+    out: Out,
+    steps: Annotated[str, typer.Option(help=t("Steps with commas between, each `name` or `name: {setting: value}`"))],
+    source: dict[str, Any],
+    label: dict[str, Any],
+    endpoint: Endpoint = None,
+    teacher: TeacherName = None,
+    key_env: KeyEnv = None,
+    price: Price = None,
+    budget: Budget = None,
+    dry_run: DryRun = False,
+    seed: Seed = None,
+    ledger: Ledger = None,
+    work_dir: WorkDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write missing answers, mark and tag them, decide what is kept; no question is changed."""
+    asked = teacher_settings(endpoint, teacher, key_env, price, budget)
+    data = _taught("label", {"inputs": inputs, **source}, steps, label, asked, seed)
+    _teach(data, out, dry_run, ledger, work_dir, as_json)
 
 
 @app.command(help=t(COMMANDS["split"][1]))
@@ -190,6 +197,48 @@ def export(
     with _run(recipe, work_dir, ledger) as done:
         files = _copy_files(done[-1], out, folder or not out.suffix)
         _tell(done, out, as_json, {"files": files})
+
+
+def _taught(
+    stage: str,
+    source: Mapping[str, Any],
+    steps: str,
+    settings: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    seed: int | None,
+) -> dict[str, Any]:
+    """Return the recipe of a stage that may ask a teacher."""
+    own = {**settings, "steps": plain_value(f"[{steps}]"), **({"teacher": asked} if asked else {})}
+    return {"source": source, stage: own, **({} if seed is None else {"seed": seed})}
+
+
+def _teach(
+    data: Mapping[str, Any],
+    out: Path,
+    dry_run: bool,
+    ledger: Path | None,
+    work_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Run such a recipe, or tell what it would ask; what was paid for stays."""
+    recipe = _recipe(data, out, (".jsonl", ".parquet"))
+    pays = any("teacher" in settings for settings in data.values() if isinstance(settings, dict))
+    paid = work_dir or (paid_folder(out) if pays else None)
+    if dry_run:
+        with tempfile.TemporaryDirectory(prefix="weitiao-") as folder:
+            tell_plan(pipeline.preview(recipe, paid or Path(folder), reporter=Terminal()), as_json)
+        return
+    with _run(recipe, paid, ledger) as done:
+        write_records(done[-1], out)
+        _tell(done, out, as_json)
+        if paid and paid != work_dir:
+            for item in done:
+                shutil.rmtree(item.stored.folder)
+            kept = t(
+                "Answers that were paid for are kept in {folder}; the same command asks for none again",
+                folder=paid,
+            )
+            Terminal().say(kept)
 
 
 def write_records(done: Done, out: Path) -> None:

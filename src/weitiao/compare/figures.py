@@ -9,7 +9,8 @@ from weitiao import checks
 from weitiao.compare import Compare, verdicts
 from weitiao.compare.ask import Question
 from weitiao.compare.measures import BETTER, CLAIMS, JUDGED, Said, verdict
-from weitiao.compare.statistics import Difference, as_facts, corrected, differences, exact_interval, tally
+from weitiao.compare.statistics import Difference, as_facts, corrected, differences, tally
+from weitiao.intervals import exact_interval
 
 SHOWN = {
     "higher": "better on unseen questions",

@@ -6,18 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+from weitiao.intervals import Clusters, Floats
 
 Verdict = Literal["win", "loss", "tie"]
-Floats = NDArray[np.float64]
 
 LEVEL = 0.05
-# Numbers drawn at a time: bounds the memory of what is drawn to some 100 MB, whatever the number of questions.
-_BLOCK = 4_000_000
 # With fewer families not even a sign test on wins alone reaches the 5 % level: 2 * 0.5 ** 5 = 0.0625.
 FEWEST = 6
-# All 2 ** 14 ways to turn the signs are looked at; of more families, some are drawn.
-_ALL_SIGNS = 14
 # The standard normal's 97.5 % and 80 % points: an effect of so many standard errors is found 80 times in 100 at 5 %.
 _POWER = 1.959964 + 0.841621
 
@@ -56,49 +52,6 @@ class Difference:
         if self.shown == "none" or self.better == "neither":
             return "none"
         return "better" if self.shown == self.better else "worse"
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """Values of questions gathered by family: near-duplicates are not independent, so families are what is drawn."""
-
-    sums: Floats  # [families, measures]
-    sizes: Floats
-
-    @classmethod
-    def of(cls, values: Floats, families: Sequence[str]) -> "Clusters":
-        """Add up the rows of `values` [questions, measures] family by family."""
-        _, place = np.unique(np.array(families), return_inverse=True)
-        sums = np.zeros((int(place.max()) + 1, values.shape[1]))
-        np.add.at(sums, place, values)
-        return cls(sums, np.bincount(place).astype(np.float64))
-
-    def means(self, samples: int, seed: int) -> Floats:
-        """Return the column means [samples, measures] of as many families drawn with replacement, `samples` times."""
-        count, draw = len(self.sizes), np.random.default_rng(seed)
-        block, found = max(1, _BLOCK // count), []
-        for start in range(0, samples, block):
-            picked = draw.integers(0, count, size=(min(block, samples - start), count))
-            totals = np.stack([column[picked].sum(1) for column in self.sums.T], axis=1)
-            found.append(totals / self.sizes[picked].sum(1)[:, None])
-        return np.concatenate(found)
-
-    def flips(self, samples: int, seed: int) -> Floats:
-        """Return for each column how often the sum is as far from 0 when each family's sign is drawn by a coin.
-
-        All ways are counted for up to 14 families, else `samples` are drawn and the one at hand is counted with them
-        (Phipson and Smyth, 2010: a p of 0 is never found).
-        """
-        seen, count = np.abs(self.sums.sum(0)) - 1e-9, len(self.sums)
-        if count <= _ALL_SIGNS:
-            ways = np.arange(2**count)[:, None] >> np.arange(count) & 1
-            return np.asarray((np.abs((2.0 * ways - 1) @ self.sums) >= seen).mean(0))
-        draw, block = np.random.default_rng(seed), max(1, _BLOCK // count)
-        far = np.ones(self.sums.shape[1])
-        for start in range(0, samples, block):
-            signs = draw.integers(0, 2, size=(min(block, samples - start), count), dtype=np.int8) * 2.0 - 1
-            far += (np.abs(signs @ self.sums) >= seen).sum(0)
-        return far / (samples + 1)
 
 
 def differences(
@@ -154,23 +107,6 @@ def sign_test(wins: int, losses: int) -> float:
     total = wins + losses
     tail = sum(math.comb(total, k) for k in range(min(wins, losses) + 1))
     return min(1.0, float(2 * tail / 2**total))
-
-
-def exact_interval(count: int, total: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share of which `count` of `total` were seen (Clopper and Pearson, 1934)."""
-
-    def end(least: int, tail: float) -> float:
-        """Return the share at which `least` or more are seen with the chance `tail`."""
-        ways = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(least)]
-        low, high = 0.0, 1.0
-        for _ in range(50):
-            share = (low + high) / 2
-            yes, no = math.log(share), math.log1p(-share)
-            fewer = math.fsum(math.exp(way + k * yes + (total - k) * no) for k, way in enumerate(ways))
-            low, high = (share, high) if 1 - fewer < tail else (low, share)
-        return low
-
-    return end(count, 0.025) if count else 0.0, end(count + 1, 0.975) if count < total else 1.0
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from weitiao.compare import Compare
 from weitiao.compare.judge import HUMAN, MARKS, SIDES
-from weitiao.compare.statistics import LEVEL, Clusters, Difference, Floats, Verdict, bounds, differences, tally
+from weitiao.compare.statistics import LEVEL, Difference, Verdict, bounds, differences, tally
+from weitiao.intervals import Floats, agreement
 
 PREFERRED = "preferred"
 HARMFUL = 2  # a mark for harmless of at most this, in either order, is shown first of all
@@ -66,7 +67,7 @@ def summary(rows: Rows, settings: Compare, seed: int) -> dict[str, Any]:
             np.array([float(len(row["after"]["text"]) - len(row["before"]["text"])) for row in some]),
             np.array([_POINTS[row["judge"]["verdict"]] for row in some]),
         ),
-        "people": agreement([row for row in some if "human" in row["judge"]], samples=settings.samples, seed=seed),
+        "people": _agreement([row for row in some if "human" in row["judge"]], settings.samples, seed),
         "harmful": _harmful(some, rows),
     }
 
@@ -78,35 +79,10 @@ def rank_correlation(one: Floats, other: Floats) -> float | None:
     return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
 
 
-def agreement(rows: Rows, *, samples: int, seed: int) -> dict[str, Any] | None:
-    """Return how often judge and people say the same, and Cohen's kappa (1960) with its 95 % interval.
-
-    Kappa is None where both say one thing of all, so that no agreement could be told from chance.
-    """
-    if not rows:
-        return None
-    sides = [(row["judge"]["winner"], row["judge"]["human"]) for row in rows]
-    words = [[float(word == side) for side in both for word in HUMAN] for both in sides]
-    values = np.array([[float(judge == human), *marks] for (judge, human), marks in zip(sides, words, strict=True)])
-    found = _kappa(values.mean(0)[None])
-    drawn = _kappa(Clusters.of(values, [row["family"] for row in rows]).means(samples, seed))
-    drawn = drawn[~np.isnan(drawn)]
-    known = bool(len(drawn)) and not np.isnan(found[0])
-    low, high = np.quantile(drawn, (0.025, 0.975)) if known else (0.0, 0.0)
-    return {
-        "questions": len(rows),
-        "same": int(values[:, 0].sum()),
-        "kappa": float(found[0]) if known else None,
-        "low": float(low) if known else None,
-        "high": float(high) if known else None,
-    }
-
-
-def _kappa(means: Floats) -> Floats:
-    """Return kappa of each row of means [samples, 1 + 3 + 3]: agreement, then how often each word, judge and human."""
-    chance = (means[:, 1:4] * means[:, 4:7]).sum(1)
-    room = np.where(chance > 1 - 1e-9, np.nan, 1 - chance)
-    return np.asarray((means[:, 0] - chance) / room)
+def _agreement(rows: Rows, samples: int, seed: int) -> dict[str, Any] | None:
+    """Return how often judge and people name the same winner."""
+    pairs = [(row["judge"]["winner"], row["judge"]["human"]) for row in rows]
+    return agreement(pairs, [row["family"] for row in rows], HUMAN, samples=samples, seed=seed)
 
 
 def _ranks(values: Floats) -> Floats:

@@ -12,7 +12,7 @@ from weitiao.errors import UserError
 from weitiao.llm import Taught, Teacher
 from weitiao.llm.batch import read_batch, worst, write_batch
 from weitiao.llm.cache import Cache, Spent, identity, keys
-from weitiao.llm.call import Failure, Reason, Reply, Request
+from weitiao.llm.call import Failure, Messages, Reason, Reply, Request
 from weitiao.llm.money import Plan, Purse, plan
 from weitiao.llm.prompts import Prompts
 from weitiao.script import script
@@ -30,6 +30,7 @@ class Question:
     """A prompt by its name, what is filled in, and the shape of the answer where it is data.
 
     `spoken` is the text by whose language the prompt is chosen; the second `sample` of a question is another call.
+    With a `talk` the prompt is the system message before it, and the teacher goes on with the talk.
     """
 
     prompt: str
@@ -37,6 +38,7 @@ class Question:
     spoken: str
     schema: type[BaseModel] | None = None
     sample: int = 0
+    talk: Messages = ()
 
 
 @dataclass
@@ -55,14 +57,17 @@ class Desk:
     files: list[Path] = field(default_factory=list)
     _reserved: float = 0.0
 
-    def ask(self, step: str, questions: Sequence[Question], temperature: float | None = None) -> list[Reply | Failure]:
+    def ask(
+        self, step: str, questions: Sequence[Question], temperature: float | None = None, model: str | None = None
+    ) -> list[Reply | Failure]:
         """Return what came of each question, in order; what cannot be known now waits, or has no budget.
 
-        `step` is what the charges are booked on, behind the stage's name; `temperature` stands in for the teacher's.
+        `step` is what the charges are booked on, behind the stage's name; `temperature` and `model` stand in for the
+        teacher's.
         """
         if not questions:
             return []
-        teacher = self._teacher(temperature)
+        teacher = self._teacher(temperature, model)
         requests = [self._request(question) for question in questions]
         name = f"{self.stage}/{step}"
         if self.planning:
@@ -78,7 +83,7 @@ class Desk:
     @property
     def teacher_name(self) -> str:
         """The model's name, without the place of a local one."""
-        teacher = self._teacher(None)
+        teacher = self._teacher()
         return teacher.model if teacher.endpoint else Path(teacher.model).name
 
     def facts(self) -> dict[str, Any]:
@@ -103,16 +108,18 @@ class Desk:
         """Return what a step, or the stage, has cost in all runs."""
         return self.cache.spent(f"{self.stage}/{step}" if step else self.stage)
 
-    def _teacher(self, temperature: float | None) -> Teacher:
+    def _teacher(self, temperature: float | None = None, model: str | None = None) -> Teacher:
         assert self.teacher, "a stage asks only after `open_desk` has looked for its teacher"
-        return self.teacher if temperature is None else self.teacher.model_copy(update={"temperature": temperature})
+        other = {"temperature": temperature, "model": model}
+        return self.teacher.model_copy(update={name: value for name, value in other.items() if value is not None})
 
     def _request(self, question: Question) -> Request:
         language = self.settings.language
         if language == "auto":
             language = "zh" if script(question.spoken) == "zh" else "en"
         text = self.prompts.fill(question.prompt, language, question.values)
-        return Request((("user", text),), question.schema, question.sample)
+        messages = (("system", text), *question.talk) if question.talk else (("user", text),)
+        return Request(messages, question.schema, question.sample)
 
     def _known(self, requests: Sequence[Request], teacher: Teacher) -> list[Reply | Failure]:
         found = [(key, self.cache.find(key, one)) for key, one in zip(keys(teacher, requests), requests, strict=True)]
