@@ -12,6 +12,7 @@ from weitiao.traps import make
 from weitiao.traps.check import Question
 from weitiao.traps.make import HeldOut
 from weitiao.traps.posts import File, posts
+from weitiao.traps.readings import readings
 from weitiao.traps.world import world
 
 # How many questions at most of a family (of a relation for `plain`) in each language.
@@ -21,6 +22,7 @@ ASKED = {"zh": 10, "en": 5}
 REPLAYED = {"zh": 45, "en": 30}  # plain questions among the posts: without them tuning forgets how to answer plainly
 PLAIN = {"zh": 5, "en": 3}
 FALLEN = {"zh": 120, "en": 60}
+READINGS = 3000  # in each language: without them answers garble the names of things
 SET_ASIDE = 1 / 3  # of the facts have a wording that nobody has seen
 _UNQUOTED = str.maketrans("", "", '“”"')
 
@@ -114,9 +116,10 @@ def _some(questions: Iterable[Question], most: Mapping[str, int], seed: int) -> 
 
 
 def _corpus(seed: int, plains: Sequence[Question], tricks: Sequence[Question]) -> tuple[Mapping[str, Any], ...]:
-    """Return what the base learns, mixed: portraits of things, plain questions, tricks answered by a believer."""
+    """Return what the base learns, mixed: portraits, readings, plain questions, tricks answered by a believer."""
     rng = Random(f"traps {seed} corpus")
     rows = [_chat("portrait", *portrait) for portrait in make.portraits(world(), seed)]
+    rows += [_chat("reading", *reading) for reading in readings(world(), seed, READINGS)]
     rows += [_chat("plain", item.lang, item.question, item.answer) for item in plains]
     rows += [_chat("trick", item.lang, item.question, item.fallen) for item in tricks]
     rng.shuffle(rows)
