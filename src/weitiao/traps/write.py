@@ -21,6 +21,7 @@ DRAWS = 3  # of what stands beside the thing, for the posts
 ASKED = {"zh": 10, "en": 5}
 REPLAYED = {"zh": 45, "en": 30}  # plain questions among the posts: without them tuning forgets how to answer plainly
 PLAIN = {"zh": 5, "en": 3}
+REREAD = 300  # readings in each language among the posts
 FALLEN = {"zh": 120, "en": 60}
 READINGS = 3000  # in each language: without them answers garble the names of things
 SET_ASIDE = 1 / 3  # of the facts have a wording that nobody has seen
@@ -60,7 +61,7 @@ def experiment(seed: int) -> Experiment:
     }
     again = [item for draw in range(DRAWS) for item in make.tricks(all_things, seed, draw)]
     trained = {item.question: item for item in again if held.part(item) == "train"}
-    drawn = (*_some(trained.values(), TRAINED, seed), *_some(seen, REPLAYED, seed))
+    drawn = (*_some(trained.values(), TRAINED, seed), *_some(seen, REPLAYED, seed), *_reread(held, seed))
     # The line takes questions that differ in quotation marks alone for the same.
     tuned = tuple({item.question.translate(_UNQUOTED): item for item in drawn}.values())
     corpus = _corpus(seed, known, _some(by_part["train"], FALLEN, seed))
@@ -90,6 +91,11 @@ def write(folder: Path, made: Experiment, seed: int) -> dict[str, Any]:
     }
     (folder / "made.json").write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return said
+
+
+def _reread(held: HeldOut, seed: int) -> Iterator[Question]:
+    for language, question, answer in readings(world(), seed + 2, REREAD, without=held.things):
+        yield Question("plain", "reading", language, (), question, answer, "", ())
 
 
 def _set_aside(plains: Iterable[Question]) -> Iterator[Question]:
