@@ -55,12 +55,19 @@ def test_free_answers_are_never_taken_for_right_where_they_are_not() -> None:
     assert table["refused", "refused"] == 2
 
 
+def test_the_words_of_a_right_answer_about_something_else_are_not_right() -> None:
+    found = list(answers("answers_garbled.toml"))
+    assert [text for question, _, text in found if check(text, question) == "right"] == []
+    assert len(found) == 43
+
+
 @pytest.mark.parametrize(
     ("answer", "verdict"),
     [
         ("石油不是食用油，是一种燃料。", "right"),
         ("石油也是油，为什么没人用它炒菜？石油不是食用油，是一种燃料。", "right"),  # the question first
         ("石油也是油,为什么没人用它炒菜", "other"),  # the question alone
+        ("石油不是食用油，石油不是食用油。", "other"),  # in a loop
         ("你不能说不是食用油", "other"),  # a negation of the negation
         ("石油并不是燃料", "other"),
         ("石油不是一种植物，而是燃料。", "right"),

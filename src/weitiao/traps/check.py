@@ -84,7 +84,7 @@ class Trap(Check):
 
 
 # Clauses end at punctuation, and before words that turn to something else. A full stop within a number is none.
-_CLAUSE = re.compile(
+CLAUSE = re.compile(
     r"[，。！？；、,!?;\n]+|\.(?![0-9])|(?<!不是)(?<!并非)(?=因为|由于)|(?=但|不过|可是|所以|因此|而是|其实)|(?=\bbut\b|\bbecause\b|\bso\b)"
 )
 _NO_ZH = r"(?:不(?![对错过锈理])|没(?!错)|非(?!常)|无|别(?!的)|未|谈不上)"
@@ -113,7 +113,7 @@ def check(answer: str, question: Question | Trap) -> Verdict:
     Raises BadCheck where the patterns need more than `SECONDS`.
     """
     text = plain(answer).removeprefix(plain(question.question)).strip(" ，。！？,.!?:：")
-    clauses = [clause.strip() for clause in _CLAUSE.split(text) if clause and clause.strip()]
+    clauses = [clause.strip() for clause in CLAUSE.split(text) if clause and clause.strip()]
     near, anywhere = _NEAR[question.lang], _ANYWHERE[question.lang]
     until = time.monotonic() + SECONDS
     try:
@@ -128,7 +128,9 @@ def check(answer: str, question: Question | Trap) -> Verdict:
             seconds=f"{SECONDS:g}",
         ) from None
     if seen:
-        return "other" if bait or wrong else "right"
+        said = [part.strip() for clause in clauses for part in clause.split(":")]
+        stammers = len(set(said)) < len(said)
+        return "other" if bait or wrong or stammers else "right"
     if bait:
         return "fell"
     if _REFUSES.search(text):

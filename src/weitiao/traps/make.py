@@ -7,31 +7,19 @@ from random import Random
 from typing import Literal
 
 from weitiao.traps.check import Question, plain
-from weitiao.traps.world import LANGUAGES, Fields, Form, Language, Thing, Topic, World, bare
+from weitiao.traps.patterns import SLOT, Slot, patterns
+from weitiao.traps.world import LANGUAGES, Fields, Language, Thing, Topic, World, bare
 
 Part = Literal["train", "thing", "family"]
 Kind = Literal["trick", "plain"]
 PORTRAITS = 3  # of each thing
 _BETWEEN = {"zh": "", "en": " "}
-_SLOT = re.compile(r"<([A-Za-z])>")
 _CENTURIES = {
     17: ("十七", "seventeenth"),
     18: ("十八", "eighteenth"),
     19: ("十九", "nineteenth"),
     20: ("二十", "twentieth"),
 }
-
-
-@dataclass(frozen=True)
-class Slot:
-    """What stands in a slot: a text in sentences, a pattern of all words for it in patterns."""
-
-    text: str
-    pattern: str = ""
-
-    def or_itself(self) -> str:
-        """Return the pattern, which is the text where nothing else says the same."""
-        return self.pattern or re.escape(plain(self.text))
 
 
 @dataclass(frozen=True)
@@ -97,7 +85,7 @@ def portraits(world: World, seed: int) -> Iterator[tuple[Language, str, str]]:
 
 def filled(template: str, slots: Mapping[str, Slot]) -> str:
     """Return a sentence: slots by their texts, and in English a capital where a sentence begins."""
-    text = _SLOT.sub(lambda slot: slots[slot[1]].text, template)
+    text = SLOT.sub(lambda slot: slots[slot[1]].text, template)
     text = re.sub(r"\b([Aa]) (?=[aeio]|hour)", r"\1n ", text)
     return re.sub(r"(^\"?|[.?] )([a-z])", lambda start: start[1] + start[2].upper(), text)
 
@@ -113,7 +101,7 @@ class _Drawn:
         """Return the slots, and the ids of all things in them; drawn is only what `needed` names."""
         fields, others = thing.fields[language], [thing.id]
         slots = _own(thing, language, self.world)
-        names = set(_SLOT.findall(needed))
+        names = set(SLOT.findall(needed))
         if "P" in names:
             people = self.world.table("person", language)
             before = fields.get("since", 99) - 1
@@ -170,13 +158,8 @@ def _asked(kind: Kind, topic: Topic, thing: Thing, language: Language, drawn: _D
             filled(ask, slots),
             filled(answer, slots),
             filled(form.fallen[place], slots) if form.fallen else "",
-            *_patterns(form, slots),
+            *patterns(form, slots),
         )
-
-
-def _patterns(form: Form, slots: Mapping[str, Slot]) -> Iterator[tuple[str, ...]]:
-    for patterns in (form.seen, form.bait, form.wrong):
-        yield tuple(_SLOT.sub(lambda slot: slots[slot[1]].or_itself(), pattern) for pattern in patterns)
 
 
 # A metre is no square metre.

@@ -99,7 +99,7 @@ def _planted(questions: Sequence[Question], broken: Sequence[tuple[str, str]], r
 # The ways in which somebody posts a thing again.
 _AGAIN: tuple[tuple[Callable[[str], str], str], ...] = (
     (lambda text: text, "exact duplicate"),
-    (lambda text: text.replace("？", "？？？").replace("?", "???"), "near-duplicate"),
+    (lambda text: f"{text}？？？", "near-duplicate"),
     (lambda text: f"“{text}”", "near-duplicate"),
 )
 

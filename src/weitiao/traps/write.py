@@ -12,6 +12,7 @@ from weitiao.traps import make
 from weitiao.traps.check import Question
 from weitiao.traps.make import HeldOut
 from weitiao.traps.posts import File, posts
+from weitiao.traps.readings import readings
 from weitiao.traps.world import world
 
 # How many questions at most of a family (of a relation for `plain`) in each language.
@@ -20,7 +21,9 @@ DRAWS = 3  # of what stands beside the thing, for the posts
 ASKED = {"zh": 10, "en": 5}
 REPLAYED = {"zh": 45, "en": 30}  # plain questions among the posts: without them tuning forgets how to answer plainly
 PLAIN = {"zh": 5, "en": 3}
+REREAD = 300  # readings in each language among the posts
 FALLEN = {"zh": 120, "en": 60}
+READINGS = 3000  # in each language: without them answers garble the names of things
 SET_ASIDE = 1 / 3  # of the facts have a wording that nobody has seen
 _UNQUOTED = str.maketrans("", "", '“”"')
 
@@ -58,7 +61,7 @@ def experiment(seed: int) -> Experiment:
     }
     again = [item for draw in range(DRAWS) for item in make.tricks(all_things, seed, draw)]
     trained = {item.question: item for item in again if held.part(item) == "train"}
-    drawn = (*_some(trained.values(), TRAINED, seed), *_some(seen, REPLAYED, seed))
+    drawn = (*_some(trained.values(), TRAINED, seed), *_some(seen, REPLAYED, seed), *_reread(held, seed))
     # The line takes questions that differ in quotation marks alone for the same.
     tuned = tuple({item.question.translate(_UNQUOTED): item for item in drawn}.values())
     corpus = _corpus(seed, known, _some(by_part["train"], FALLEN, seed))
@@ -90,6 +93,11 @@ def write(folder: Path, made: Experiment, seed: int) -> dict[str, Any]:
     return said
 
 
+def _reread(held: HeldOut, seed: int) -> Iterator[Question]:
+    for language, question, answer in readings(world(), seed + 2, REREAD, without=held.things):
+        yield Question("plain", "reading", language, (), question, answer, "", ())
+
+
 def _set_aside(plains: Iterable[Question]) -> Iterator[Question]:
     """Yield one wording of every third fact that has several: no corpus and no posts hold it, whatever the seed."""
     groups: dict[tuple[str, str, str], list[Question]] = defaultdict(list)
@@ -114,9 +122,10 @@ def _some(questions: Iterable[Question], most: Mapping[str, int], seed: int) -> 
 
 
 def _corpus(seed: int, plains: Sequence[Question], tricks: Sequence[Question]) -> tuple[Mapping[str, Any], ...]:
-    """Return what the base learns, mixed: portraits of things, plain questions, tricks answered by a believer."""
+    """Return what the base learns, mixed: portraits, readings, plain questions, tricks answered by a believer."""
     rng = Random(f"traps {seed} corpus")
     rows = [_chat("portrait", *portrait) for portrait in make.portraits(world(), seed)]
+    rows += [_chat("reading", *reading) for reading in readings(world(), seed, READINGS)]
     rows += [_chat("plain", item.lang, item.question, item.answer) for item in plains]
     rows += [_chat("trick", item.lang, item.question, item.fallen) for item in tricks]
     rng.shuffle(rows)
