@@ -42,7 +42,7 @@ $(VENV)/.train: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' hypothesis mypy pytest pytest-xdist ruff types-PyYAML
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' hypothesis mypy openai pytest pytest-xdist ruff types-PyYAML
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
