@@ -23,9 +23,9 @@ os.environ["NO_PROXY"] = "*"
 
 
 @contextmanager
-def opened(places: dict[str, Place] | None = None, token: str = "", **limits: Any) -> Iterator[Service]:
+def opened(served: dict[str, Place] | None = None, token: str = "", **limits: Any) -> Iterator[Service]:
     """Serve meanwhile, in a thread; what goes wrong there is raised at the end."""
-    service = Service(places or {"nano": Place(NANO)}, Address(port=0, token=token), Limits(**limits))
+    service = Service(served or {"nano": Place(NANO)}, Address(port=0, token=token), Limits(**limits))
     wrong: list[BaseException] = []
 
     def run() -> None:

@@ -71,6 +71,7 @@ class Batch:
     def __init__(self, model: PreTrainedModel, stop_ids: tuple[int, ...]) -> None:
         self.model, self.stop_ids = model, stop_ids
         self.rows: list[Row] = []
+        self._cache, self._width = DynamicCache(), 0
         self.joinable = _joinable(model)  # else rows join only when all others have left
         self._room = positions(model)
         self._words = model.config.get_text_config().vocab_size
@@ -101,7 +102,7 @@ class Batch:
             return
         self.rows = [self.rows[place] for place in going]
         if not self.rows:
-            del self._cache
+            self._cache = DynamicCache()
             return
         self._cache.batch_select_indices(torch.tensor(going, device=self.model.device))
         if self.joinable:

@@ -1,7 +1,7 @@
 """The OpenAI-compatible API: requests become orders for the worker, and its pieces become responses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -117,7 +117,7 @@ class _Desk:
             message = t("The prompt has {size} tokens, the model holds {room} with its answer", size=longest, room=room)
             raise Refusal(400, message, code="context_length_exceeded", param="messages")
 
-    async def _pieces(self, orders: Sequence[Order], heard: Pieces) -> AsyncIterator[Piece]:
+    async def _pieces(self, orders: Sequence[Order], heard: Pieces) -> AsyncGenerator[Piece]:
         """Yield the pieces of all answers; whoever stops listening frees their places."""
         going = len(orders)
         try:

@@ -157,7 +157,7 @@ class TextAsked(Asked):
         """Return the tokens of each prompt, begun as the model's texts begin."""
         asked = self.prompt if isinstance(self.prompt, list) and not isinstance(self.prompt[0], int) else [self.prompt]
         words = len(template.tokenizer)
-        found = [template.tokenizer(one)["input_ids"] if isinstance(one, str) else list(one) for one in asked]  # type: ignore[arg-type]
+        found = [template.tokenizer(one)["input_ids"] if isinstance(one, str) else list(one) for one in asked]
         if any(token >= words for ids in found for token in ids):
             raise Refusal(400, t("The model has {count} tokens", count=words), param="prompt")
         if not all(found):
