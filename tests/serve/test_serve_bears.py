@@ -1,6 +1,7 @@
 """What a server bears: broken bodies, strangers, crowds, people who leave, a model that fails, and its own end."""
 
 import json
+import math
 import os
 import signal
 import socket
@@ -58,7 +59,7 @@ BROKEN = {
         for name, value in (
             ("temperature", -1), ("temperature", "hot"), ("top_p", 2), ("n", 0), ("n", 1000), ("max_tokens", 0),
             ("max_tokens", 1.5), ("stop", ""), ("stop", [1]), ("seed", "x"), ("top_logprobs", 99), ("stream", 1),
-            ("best_of", 3), ("nonsense", 1),
+            ("best_of", 3), ("nonsense", 1), ("top_k", 10**30), ("repetition_penalty", 0), ("temperature", math.nan),
         )
     },
 }  # fmt: skip
@@ -82,6 +83,15 @@ def test_other_broken_requests(service: Service) -> None:
     for prompt in wrong:
         assert send(service, json.dumps({"model": "nano", "prompt": prompt}).encode(), "/v1/completions")[0] == 400
     assert send(service, good)[0] == 200
+    huge = {
+        **CHAT,
+        "max_tokens": 10**15,
+        "temperature": 1e-40,
+        "seed": 10**30,
+        "top_k": 1 << 30,
+        "stop": ["。", "a", "."],
+    }
+    assert send(service, json.dumps(huge).encode())[0] == 200  # as long as the model holds, and no random number more
 
 
 def test_pages_of_other_sites_may_not_ask(service: Service) -> None:
@@ -172,7 +182,7 @@ def test_a_crowd_is_answered_as_there_is_room_and_the_rest_told_when_to_come_bac
             try:
                 return str(ask(client, QUESTIONS[number % 6], max_tokens=20).choices[0].message.content)
             except openai.RateLimitError as error:
-                return float(error.response.headers["retry-after"])
+                return float(error.response.headers["retry-after"]) if error.code == "server_busy" else 0.0
 
         with ThreadPoolExecutor(16) as pool:
             said = list(pool.map(one, range(16)))
@@ -182,9 +192,8 @@ def test_a_crowd_is_answered_as_there_is_room_and_the_rest_told_when_to_come_bac
         for number, text in answered.items():
             assert text == alone(QUESTIONS[number % 6], max_new_tokens=20).text
         settle(service)
-        with pytest.raises(openai.RateLimitError) as caught:
+        with pytest.raises(openai.BadRequestError, match="5 is the most"):
             ask(client, "a", n=6)
-        assert caught.value.code == "server_busy"
 
 
 def test_time_is_bounded(open_server: Opened) -> None:

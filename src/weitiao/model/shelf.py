@@ -44,6 +44,7 @@ class Shelf:
         self._model.eval()
         self._turned = first  # the name whose weights are in force
         self.room = positions(self._model)
+        self.words: int = self._model.get_input_embeddings().weight.shape[0]
         self.templates = {name: pair.template(place) for name, place in places.items()}
         self.batches = {name: Batch(self._model, template.stop_ids) for name, template in self.templates.items()}
 

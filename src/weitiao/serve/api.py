@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -91,10 +92,12 @@ class _Desk:
         self.hold(asked.model)
         asked.hold()
         template = self.worker.shelf.templates[asked.model]
-        prompts = await asyncio.get_running_loop().run_in_executor(self.reader, asked.prompts, template)
+        read_in = copy_context().run  # so that what is wrong is said in the language in force
+        prompts = await asyncio.get_running_loop().run_in_executor(self.reader, read_in, asked.prompts, template)
         self._fit(prompts)
         heard: Pieces = asyncio.Queue()
-        samplings = asked.samplings(self.worker.limits.max_new_tokens)
+        limits = self.worker.limits
+        samplings = asked.samplings(limits.max_new_tokens, min(self.worker.shelf.room, limits.batch_tokens))
         rows = [Row(prompt, sampling, asked.told) for prompt in prompts for sampling in samplings]
         orders = [Order(asked.model, template, row, asked.stops, heard, index) for index, row in enumerate(rows)]
         read = sum(map(len, prompts))
@@ -116,6 +119,8 @@ class _Desk:
         if (longest := max(map(len, prompts))) >= room:
             message = t("The prompt has {size} tokens, the model holds {room} with its answer", size=longest, room=room)
             raise Refusal(400, message, code="context_length_exceeded", param="messages")
+        if max(map(max, prompts)) >= (words := self.worker.shelf.words):
+            raise Refusal(400, t("The model has {count} tokens", count=words), param="prompt")
 
     async def _pieces(self, orders: Sequence[Order], heard: Pieces) -> AsyncGenerator[Piece]:
         """Yield the pieces of all answers; whoever stops listening frees their places."""

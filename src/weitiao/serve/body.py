@@ -45,8 +45,8 @@ class Asked(_Body):
     max_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=10)
     top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=-1)
-    repetition_penalty: float | None = Field(None, gt=0)
+    top_k: int | None = Field(None, ge=-1, le=1 << 30)
+    repetition_penalty: float | None = Field(None, ge=0.01, le=100)
     seed: int | None = None
     n: int | None = Field(None, ge=1, le=64)
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
@@ -65,12 +65,12 @@ class Asked(_Body):
         """The texts that end an answer."""
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
-    def samplings(self, default: int) -> list[Sampling]:
-        """Return how each of the `n` answers is drawn; the seeds of the later ones follow on the first."""
+    def samplings(self, default: int, most: int) -> list[Sampling]:
+        """Return how each of the `n` answers is drawn, of `most` tokens; the seeds of later ones follow on the first."""
         seed = secrets.randbits(31) if self.seed is None else self.seed
         return [
             Sampling(
-                self.limit or default,
+                min(self.limit or default, most),
                 1.0 if self.temperature is None else self.temperature,
                 1.0 if self.top_p is None else self.top_p,
                 max(0, self.top_k or 0),
@@ -156,10 +156,7 @@ class TextAsked(Asked):
     def prompts(self, template: Template) -> list[list[int]]:
         """Return the tokens of each prompt, begun as the model's texts begin."""
         asked = self.prompt if isinstance(self.prompt, list) and not isinstance(self.prompt[0], int) else [self.prompt]
-        words = len(template.tokenizer)
         found = [template.tokenizer(one)["input_ids"] if isinstance(one, str) else list(one) for one in asked]
-        if any(token >= words for ids in found for token in ids):
-            raise Refusal(400, t("The model has {count} tokens", count=words), param="prompt")
         if not all(found):
             raise Refusal(400, t("A prompt is empty"), param="prompt")
         return found

@@ -5,6 +5,7 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -89,7 +90,7 @@ class Service:
     def run(self) -> None:
         """Answer until Ctrl-C or `stop`."""
         with self._socket, ThreadPoolExecutor(1, "worker") as thread:
-            working = thread.submit(self._worker.run)
+            working = thread.submit(copy_context().run, self._worker.run)
             working.add_done_callback(lambda _: self.stop())
             try:
                 self._server.run(sockets=[self._socket])

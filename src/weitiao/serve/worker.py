@@ -36,6 +36,8 @@ class Worker:
         with self._changed:
             if self.closing:
                 raise stopping()
+            if len(orders) > (most := self.limits.waiting + self.limits.places):
+                raise Refusal(400, t("{count} answers at once; {most} is the most", count=len(orders), most=most))
             if len(self._waiting) + len(orders) > self.limits.waiting + max(0, self.limits.places - len(self._rows)):
                 wait = max(1, round(self._usual * (len(self._waiting) + 1) / self.limits.places))
                 raise Refusal(
