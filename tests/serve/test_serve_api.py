@@ -137,7 +137,10 @@ def test_what_is_not_supported_is_refused_by_name(client: OpenAI) -> None:
             ask(client, "a", **{name: value})
         assert caught.value.param == name
     assert ask(client, "a", presence_penalty=0, user="me", response_format={"type": "text"}).choices
-    with pytest.raises(openai.BadRequestError, match="leaves out"):
+    called: Any = [{"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}]
+    with pytest.raises(openai.BadRequestError, match="leaves out `tool_calls`"):
+        client.chat.completions.create(model="nano", messages=[{"role": "user", "content": "a"}, *called])
+    with pytest.raises(openai.BadRequestError, match="leaves out `tools`"):
         ask(client, "a", tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}])
 
 

@@ -21,6 +21,7 @@ from serve_adapters import make_adapter
 from serve_ask import NANO, QUESTIONS, Alone, Opened, ask, streamed
 
 from weitiao.errors import UserError
+from weitiao.model import batch
 from weitiao.model.batch import Batch
 from weitiao.model.generate import Sampling, answer
 from weitiao.model.load import load_model
@@ -194,6 +195,17 @@ def test_a_crowd_is_answered_as_there_is_room_and_the_rest_told_when_to_come_bac
         settle(service)
         with pytest.raises(openai.BadRequestError, match="5 is the most"):
             ask(client, "a", n=6)
+
+
+def test_models_whose_rows_cannot_be_joined_answer_one_by_one(
+    open_server: Opened, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_joinable", lambda model: False)
+    with open_server() as service, OpenAI(base_url=service.url, api_key="-", max_retries=0) as client:
+        with ThreadPoolExecutor(4) as pool:
+            said = list(pool.map(lambda question: ask(client, question, max_tokens=12), QUESTIONS[:4]))
+    wanted = [alone(question, max_new_tokens=12).text for question in QUESTIONS[:4]]
+    assert [one.choices[0].message.content for one in said] == wanted
 
 
 def test_time_is_bounded(open_server: Opened) -> None:

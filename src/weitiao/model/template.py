@@ -161,11 +161,12 @@ class Template:
         Raises UserError where the template leaves out what a role says, the calls, or the tools.
         """
         self._hear([(message["role"], message["content"]) for message in chat if "tool_calls" not in message])
-        text = self._laid_out(chat, tools, True, spans=False)[0]
-        plain = [{key: value for key, value in message.items() if key != "tool_calls"} for message in chat]
-        for name, given, less in (("tools", tools, (chat, ())), ("tool_calls", plain != list(chat), (plain, tools))):
-            if given and self._laid_out(*less, True, spans=False)[0] == text:
-                raise UserError(t("The chat template leaves out `{name}`", name=name))
+        uncalled = [{key: value for key, value in message.items() if key != "tool_calls"} for message in chat]
+        text = self._laid_out(chat, tools, True, False)[0]
+        if tools and self._laid_out(chat, (), True, False)[0] == text:
+            raise UserError(t("The chat template leaves out `{name}`", name="tools"))
+        if uncalled != list(chat) and self._laid_out(uncalled, tools, True, False)[0] == text:
+            raise UserError(t("The chat template leaves out `{name}`", name="tool_calls"))
         ids: list[int] = self._tokens([text])["input_ids"][0]
         return ids
 

@@ -66,7 +66,7 @@ class Asked(_Body):
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
     def samplings(self, default: int, most: int) -> list[Sampling]:
-        """Return how each of the `n` answers is drawn, of `most` tokens; the seeds of later ones follow on the first."""
+        """Return how each of the `n` answers, of `most` tokens, is drawn; later seeds follow on the first."""
         seed = secrets.randbits(31) if self.seed is None else self.seed
         return [
             Sampling(
