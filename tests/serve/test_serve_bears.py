@@ -201,9 +201,12 @@ def test_models_whose_rows_cannot_be_joined_answer_one_by_one(
     open_server: Opened, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "_joinable", lambda model: False)
-    with open_server() as service, OpenAI(base_url=service.url, api_key="-", max_retries=0) as client:
-        with ThreadPoolExecutor(4) as pool:
-            said = list(pool.map(lambda question: ask(client, question, max_tokens=12), QUESTIONS[:4]))
+    with (
+        open_server() as service,
+        OpenAI(base_url=service.url, api_key="-", max_retries=0) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        said = list(pool.map(lambda question: ask(client, question, max_tokens=12), QUESTIONS[:4]))
     wanted = [alone(question, max_new_tokens=12).text for question in QUESTIONS[:4]]
     assert [one.choices[0].message.content for one in said] == wanted
 
