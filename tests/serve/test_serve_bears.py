@@ -26,7 +26,7 @@ from weitiao.model.batch import Batch
 from weitiao.model.generate import Sampling, answer
 from weitiao.model.load import load_model
 from weitiao.model.pair import Place, template
-from weitiao.serve import Limits, door
+from weitiao.serve import Limits, door, run
 from weitiao.serve.run import Address, Service
 
 CHAT = {"model": "nano", "messages": [{"role": "user", "content": "a"}], "max_tokens": 2}
@@ -143,6 +143,16 @@ def test_slow_requests_are_cut_off(service: Service, monkeypatch: pytest.MonkeyP
         line.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         line.sendall(b"Content-Length: 50\r\n\r\n{")
         assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHo"])
+def test_connections_that_bring_no_request_are_closed(
+    service: Service, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(run, "ARRIVAL", 0.2)
+    with socket.create_connection(("127.0.0.1", urlsplit(service.url).port or 0), 30) as line:
+        line.sendall(sent)
+        assert line.recv(1000) == b""
 
 
 def settle(service: Service) -> None:
