@@ -25,6 +25,7 @@ bench: $(VENV)/.bench  ## Measure training against others (some 25 minutes); the
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/llm.py
+	$(BIN)/python benchmarks/serve.py --write
 
 bench-accuracy: $(VENV)/.dev  ## Show how right the steps of prepare are, beside the library alone
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.accuracy
@@ -42,7 +43,7 @@ $(VENV)/.train: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' hypothesis mypy pytest pytest-xdist ruff types-PyYAML
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' hypothesis mypy openai pytest pytest-xdist ruff types-PyYAML
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

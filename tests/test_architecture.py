@@ -68,9 +68,14 @@ HOMES = {
     "anyio": ("llm", "collect"),
     "protego": ("collect",),
     "json_repair": ("llm",),
+    "fastapi": ("serve",),
+    "starlette": ("serve",),
+    "uvicorn": ("serve",),
+    "prometheus_client": ("serve",),
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
 HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown", "pdfplumber", "mammoth", "numba"}
+HEAVY |= {"fastapi", "starlette", "uvicorn", "prometheus_client"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from weitiao.model import generate
+from weitiao.model import batch, generate
+from weitiao.model.batch import Row
 from weitiao.model.generate import Answer, Sampling, answer, answers, batches, pieces, stream
 from weitiao.model.load import load_model, load_tokenizer
 from weitiao.model.template import Template
@@ -81,33 +82,34 @@ def test_sampling_from_the_likeliest_alone_is_greedy(
 
 def test_draws_follow_the_chances() -> None:
     sampling = Sampling(temperature=1.0, max_new_tokens=4000)
-    choice = generate._Choice(sampling, [[0]], 4, torch.device("cpu"))
+    row = Row([0], sampling)
+    choice = batch._Choice([row], 4, torch.device("cpu"))
     logits = torch.tensor([[0.5, 0.125, 0.25, 0.125]]).log()
-    drawn = torch.cat([choice.next(logits, step) for step in range(4000)])
+    for _ in range(4000):
+        row.said.append(int(choice.next(logits)))
+    drawn = torch.tensor(row.said)
     assert torch.allclose(torch.bincount(drawn) / 4000, torch.tensor([0.5, 0.125, 0.25, 0.125]), atol=0.02)
 
 
 def test_repetition_penalty_lowers_what_was_seen() -> None:
     sampling = Sampling(repetition_penalty=2.0)
-    choice = generate._Choice(sampling, [[1]], 3, torch.device("cpu"))
+    choice = batch._Choice([Row([1], sampling)], 3, torch.device("cpu"))
     logits = torch.tensor([[1.0, 1.5, -1.0]])
-    assert [int(choice.next(logits, step)) for step in range(2)] == [0, 1]
+    assert [int(choice.next(logits)) for _ in range(2)] == [0, 1]
 
 
 class Scripted:
-    """Stands for a choice of tokens: says these, step by step, a list a row."""
+    """Stands for a choice of tokens: says these, by the row's prompt, step by step."""
 
-    def __init__(self, said: list[list[int]]) -> None:
+    def __init__(self, said: dict[int, list[int]]) -> None:
         self.said = said
 
-    def __call__(self, *_: object) -> "Scripted":
+    def __call__(self, rows: list[Row], *_: object) -> "Scripted":
+        self.rows = rows
         return self
 
-    def next(self, logits: torch.Tensor, step: int) -> torch.Tensor:
-        return torch.tensor([row[step] for row in self.said])
-
-    def select(self, kept: torch.Tensor) -> None:
-        self.said = [self.said[place] for place in kept.tolist()]
+    def next(self, logits: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([self.said[len(row.prompt)][len(row.said)] for row in self.rows])
 
 
 def test_a_row_stops_at_the_stop_token_and_leaves_the_batch(
@@ -115,8 +117,10 @@ def test_a_row_stops_at_the_stop_token_and_leaves_the_batch(
 ) -> None:
     stop = template.stop_ids[0]
     a, b = (template.tokenizer.encode(letter)[0] for letter in "ab")
-    monkeypatch.setattr(generate, "_Choice", Scripted([[a, stop], [b, b, b, b, b], [stop]]))
     prompts = [[("user", "abcd")], [("user", "abc")], [("user", "ab")]]
+    sizes = [len(template.prompt(prompt)) for prompt in prompts]
+    scripted = Scripted(dict(zip(sizes, [[a, stop], [b, b, b, b, b], [stop]], strict=True)))
+    monkeypatch.setattr(batch, "_Choice", scripted)
     said = list(answers(model, template, prompts, Sampling(max_new_tokens=5), batch_tokens=1000))
     assert said == [(2, Answer("", 0, True)), (0, Answer("a", 1, True)), (1, Answer("bbbbb", 5, False))]
 
@@ -126,7 +130,7 @@ def test_special_tokens_are_not_in_the_text(
 ) -> None:
     tokenizer = template.tokenizer
     ids = [tokenizer.convert_tokens_to_ids("<|im_start|>"), *tokenizer.encode("user"), template.stop_ids[0]]
-    monkeypatch.setattr(generate, "_Choice", Scripted([ids]))
+    monkeypatch.setattr(batch, "_Choice", Scripted({len(template.prompt(PROMPTS[0])): ids}))
     (said,) = answer(model, template, PROMPTS[:1], Sampling(max_new_tokens=50), batch_tokens=1)
     assert said == Answer("user", len(ids) - 1, True)
 
@@ -168,9 +172,9 @@ def test_pieces_never_break_a_character(template: Template, text: str) -> None:
 @given(lengths=st.lists(st.integers(1, 50), max_size=30), budget=st.integers(1, 200))
 def test_batches_hold_every_row_once_within_the_budget(lengths: list[int], budget: int) -> None:
     made = list(batches(lengths, budget))
-    assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
-    for batch in made:
-        assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= budget
+    assert sorted(index for rows in made for index in rows) == list(range(len(lengths)))
+    for rows in made:
+        assert len(rows) == 1 or len(rows) * max(lengths[index] for index in rows) <= budget
 
 
 def test_stories_go_on_word_for_word(stories: Path) -> None:

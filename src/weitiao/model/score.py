@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from weitiao.model.generate import evaluating
+from weitiao.model.batch import evaluating
 from weitiao.model.loss import PackedLoss, pack
 from weitiao.model.template import Encoded, Messages, Template
 

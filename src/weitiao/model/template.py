@@ -3,7 +3,7 @@
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -155,6 +155,21 @@ class Template:
         ids: list[int] = self._tokens([self.text(messages, generate=True)])["input_ids"][0]
         return ids
 
+    def prompt_with_tools(self, chat: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Return the `prompt` of messages that may call tools (`tool_calls`), told what `tools` there are.
+
+        Raises UserError where the template leaves out what a role says, the calls, or the tools.
+        """
+        self._hear([(message["role"], message["content"]) for message in chat if "tool_calls" not in message])
+        uncalled = [{key: value for key, value in message.items() if key != "tool_calls"} for message in chat]
+        text = self._laid_out(chat, tools, True, False)[0]
+        if tools and self._laid_out(chat, (), True, False)[0] == text:
+            raise UserError(t("The chat template leaves out `{name}`", name="tools"))
+        if uncalled != list(chat) and self._laid_out(uncalled, tools, True, False)[0] == text:
+            raise UserError(t("The chat template leaves out `{name}`", name="tool_calls"))
+        ids: list[int] = self._tokens([text])["input_ids"][0]
+        return ids
+
     def encode(self, messages: Messages, turns: Turns = "all") -> Encoded:
         """Return the tokens of a conversation and which of them carry loss: all answers, or the last one alone.
 
@@ -203,16 +218,22 @@ class Template:
 
     def _render(self, messages: Messages, generate: bool, spans: bool) -> tuple[str, list[tuple[int, int]]]:
         chat = [{"role": role, "content": content} for role, content in messages]
+        return self._laid_out(chat, (), generate, spans)
+
+    def _laid_out(
+        self, chat: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], generate: bool, spans: bool
+    ) -> tuple[str, list[tuple[int, int]]]:
         try:
             texts, found = render_jinja_template(
-                conversations=[chat],
+                conversations=[list(chat)],
+                tools=list(tools) or None,
                 chat_template=self.jinja,
                 add_generation_prompt=generate,
                 return_assistant_tokens_mask=spans,
                 **self.tokenizer.special_tokens_map,
             )
         except TemplateError as error:
-            roles = ", ".join(role for role, _ in messages)
+            roles = ", ".join(message["role"] for message in chat)
             raise UserError(
                 t("The chat template takes no conversation of {roles}: {error}", roles=roles, error=error)
             ) from None

@@ -1,0 +1,92 @@
+"""`weitiao serve`: models behind an OpenAI-compatible address."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, tell_of_code, with_flags
+from weitiao.errors import UserError
+from weitiao.recipe import bind
+from weitiao.serve import Limits
+from weitiao.talk import t
+
+if TYPE_CHECKING:
+    from weitiao.model.pair import Place
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+@with_flags("limits", kind=Limits)
+def serve(
+    model: Annotated[str, typer.Option(help=t("A model's folder or hub name, an adapter or a run; NAME=… names it"))],
+    limits: dict[str, Any],
+    adapter: Annotated[
+        list[str] | None, typer.Option(help=t("An adapter to serve beside the model; NAME=… names it; any number"))
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help=t("Where to listen; other than this machine alone needs a token"))
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help=t("The port; 0 is any that is free"))] = 8000,
+    token: Annotated[
+        str, typer.Option(envvar="WEITIAO_TOKEN", help=t("Who knows it may ask; best kept in WEITIAO_TOKEN"))
+    ] = "",
+    trust_remote_code: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Serve models."""
+    from weitiao.serve.run import Address, Service
+
+    checked = bind({"serve": limits}, {"serve": Limits}, Path.cwd(), where=t("command line"))
+    address = Address(host, port, token)
+    address.check()
+    places = _places(model, adapter or [], trust_remote_code)
+    service = Service(places, address, checked.section("serve", Limits))
+    Terminal().say(t("Serving {names} at {url}; Ctrl-C ends it", names=", ".join(places), url=service.url))
+    if as_json:
+        emit({"url": service.url, "models": list(places)})
+    began, done = time.monotonic(), service.metrics
+    service.run()
+    seconds = time.monotonic() - began
+    Terminal().say(
+        t("Gave {count:,} answers in {seconds:.1f} s (broken off {gone:,})",
+          count=done.answers, seconds=seconds, gone=done.gone)
+    )  # fmt: skip
+
+
+def _places(model: str, adapters: list[str], trust: bool) -> "dict[str, Place]":
+    """Return what is served under which name."""
+    from weitiao.model import pair
+
+    name, model = _named(model)
+    base = pair.named(model, Path.cwd(), trust=trust)
+    tell_of_code(base.model, base.trust)
+    places = {name: base}
+    for adapter in adapters:
+        name, folder = _named(adapter)
+        if name in places:
+            raise UserError(
+                t("Two are called {name}", name=name), t("Name one otherwise: --adapter NAME={folder}", folder=folder)
+            )
+        places[name] = pair.named(str(Path(folder).absolute()), Path.cwd(), base.model, trust=trust)
+        if places[name].adapter is None:
+            raise UserError(t("{path} is no adapter: it has no adapter_config.json", path=folder))
+    return places
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Return the name under which something is served, and where it is: the folder's name, or that of its run."""
+    name, equals, where = text.partition("=")
+    if equals and "/" not in name:
+        return name, where
+    path = Path(text).absolute()
+    if not path.exists():
+        return text, text
+    return (path.parents[1].name if path.parts[-2:] == ("train", "adapter") else path.name), text
