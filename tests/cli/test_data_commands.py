@@ -184,3 +184,11 @@ def test_check_prints_its_verdict_and_the_mend_in_both_languages(weitiao: Weitia
     )
     (tmp_path / "b.jsonl").write_text(ROW)
     assert weitiao("check", "b.jsonl").status == 0
+
+
+def test_records_and_ledger_do_not_go_into_one_file(weitiao: Weitiao, tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_text('{"question": "水能喝吗？", "answer": "能。"}\n', encoding="utf-8")
+    ended = weitiao("prepare", "posts.jsonl", "-o", "out.jsonl", "--ledger", "./out.jsonl")
+    assert ended.status == 2
+    assert "out.jsonl cannot hold both the records and the ledger" in ended.err
+    assert not (tmp_path / "out.jsonl").exists()

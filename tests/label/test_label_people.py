@@ -45,7 +45,8 @@ def test_on_pairs_that_people_judged(server: Server, tmp_path: Path) -> None:
     pairs, facts = judge(file, teacher, tmp_path / "one")
     agreed = report(pairs)
     assert (agreed["people"]["questions"], agreed["people"]["same"], agreed["people"]["kappa"]) == (100, 100, 1.0)
-    assert sum(server.asked.values()) == facts["steps"][0]["asked"] >= 200 + 5 * 4
+    assert set(server.asked.values()) == {1}  # a control may be one of the pairs: asked once for both
+    assert 200 + 5 * 4 <= len(server.asked) <= facts["steps"][0]["asked"]
     server.script = labelling.script(longer)
     found = report(judge(file, teacher, tmp_path / "two")[0])
     assert found["people"]["low"] < found["people"]["kappa"] < 0.3

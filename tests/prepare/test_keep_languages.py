@@ -112,3 +112,8 @@ def test_a_second_time_changes_nothing_and_company_does_not_matter(texts: list[s
     assert again.records.equals(once.records)
     for text in texts:
         assert told([text]) == told([text, *texts])[:1]
+
+
+def test_a_language_that_cannot_be_told_is_named() -> None:
+    with pytest.raises(ValidationError, match="zho is no language that can be told: zh, zh-hant, yue, ja, ko, ar"):
+        KeepLanguages(languages=("zh", "zho"))

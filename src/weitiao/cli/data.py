@@ -64,7 +64,7 @@ def source(
 ) -> None:
     """Read files of any format into records."""
     recipe = _recipe({"source": {"inputs": inputs, **source}}, out, (".jsonl", ".parquet"))
-    with _run(recipe, work_dir, ledger) as done:
+    with _run(recipe, work_dir, ledger, out) as done:
         write_records(done[-1], out)
         _tell(done, out, as_json)
 
@@ -94,7 +94,7 @@ def prepare(
     if out is None:
         raise UserError(t("Where shall the records go?"), t("Name a file with -o, or look first with --dry-run"))
     recipe = _recipe(data, out, (".jsonl", ".parquet"))
-    with _run(recipe, work_dir, ledger) as done:
+    with _run(recipe, work_dir, ledger, out) as done:
         write_records(done[-1], out)
         _tell(done, out, as_json)
 
@@ -172,7 +172,7 @@ def split(
     if seed is not None:
         data["seed"] = seed
     recipe = _recipe(data, out, ("",))
-    with _run(recipe, work_dir, ledger) as done:
+    with _run(recipe, work_dir, ledger, out) as done:
         counts = _write_parts(recipe, done[-1], out)
         _tell(done, out, as_json, {"files": counts})
 
@@ -194,7 +194,7 @@ def export(
     folder = format in _FOLDERS
     data = {"source": {"inputs": inputs, **source}, "export": {**export, "format": format}}
     recipe = _recipe(data, out, ("",) if folder else (".jsonl", ""))
-    with _run(recipe, work_dir, ledger) as done:
+    with _run(recipe, work_dir, ledger, out) as done:
         files = _copy_files(done[-1], out, folder or not out.suffix)
         _tell(done, out, as_json, {"files": files})
 
@@ -228,7 +228,7 @@ def _teach(
         with tempfile.TemporaryDirectory(prefix="weitiao-") as folder:
             tell_plan(pipeline.preview(recipe, paid or Path(folder), reporter=Terminal()), as_json)
         return
-    with _run(recipe, paid, ledger) as done:
+    with _run(recipe, paid, ledger, out) as done:
         write_records(done[-1], out)
         _tell(done, out, as_json)
         if paid and paid != work_dir:
@@ -277,10 +277,12 @@ def _check_out(recipe: Recipe, out: Path, endings: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _run(recipe: Recipe, work_dir: Path | None, ledger: Path | None) -> Iterator[list[Done]]:
+def _run(recipe: Recipe, work_dir: Path | None, ledger: Path | None, out: Path) -> Iterator[list[Done]]:
     """Run the recipe in `work_dir`, or in a place that is gone afterwards; write what happened to `ledger`."""
     if ledger:
         _check_out(recipe, ledger, (".jsonl", ".parquet"))
+        if ledger.resolve() == out.resolve():
+            raise UserError(t("{path} cannot hold both the records and the ledger", path=out))
     with tempfile.TemporaryDirectory(prefix="weitiao-") as folder:
         done = pipeline.run(recipe, work_dir or Path(folder), reporter=Terminal())
         if ledger:

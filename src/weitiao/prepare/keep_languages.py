@@ -3,11 +3,12 @@
 from typing import Any, ClassVar
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from weitiao.ledger import Goes
-from weitiao.prepare.languages import UNKNOWN, languages
+from weitiao.prepare.languages import NAMES, UNKNOWN, languages
 from weitiao.step import Batch, Measure
+from weitiao.talk import t
 
 
 class KeepLanguages(Measure):
@@ -30,6 +31,16 @@ class KeepLanguages(Measure):
     @classmethod
     def _by_names(cls, value: Any) -> Any:
         return {"languages": value} if isinstance(value, list) else value
+
+    @field_validator("languages")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in NAMES:
+                raise ValueError(
+                    t("{name} is no language that can be told: {names}", name=name, names=", ".join(NAMES))
+                )
+        return names
 
     def measured(self, batch: Batch) -> pl.DataFrame:
         """Return the language of what was asked and answered, or of the passage."""

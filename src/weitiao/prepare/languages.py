@@ -30,6 +30,8 @@ _ENGLISH = (
 )
 _OTHERS = "ar bg cs da de el en es fa fi fr he hi hu id it nl pl pt ro ru sv th tr uk vi"
 
+NAMES = ("zh", "zh-hant", "yue", "ja", "ko", *_OTHERS.split())
+
 
 def languages(texts: pl.Series) -> pl.DataFrame:
     """Return `language, certainty` of texts: `zh`, `zh-hant`, `yue`, `ja`, `ko`, `en`, `de` … or `und`.

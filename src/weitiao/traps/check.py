@@ -47,10 +47,11 @@ class Question:
         return f"{self.family}:{'+'.join(self.things)}"
 
     def row(self) -> dict[str, Any]:
-        """Return the question as a row that any reader takes: what judges an answer is the check that it carries."""
+        """Return the question as a row that any reader takes: what judges an answer, if anything, is a check in it."""
         values = asdict(self)
         patterns = {name: values.pop(name) for name in ("seen", "bait", "wrong")}
-        return {**values, "check": {"trap": {"lang": self.lang, "question": self.question, **patterns}}}
+        check = {"check": {"trap": {"lang": self.lang, "question": self.question, **patterns}}} if self.seen else {}
+        return {**values, **check}
 
 
 class Trap(Check):
