@@ -16,7 +16,7 @@ FEW = settings(max_examples=3, deadline=None, phases=(Phase.generate,))
 def test_each_word_of_an_answer_but_those_of_its_template_is_in_the_question(seed: int) -> None:
     for language, question, answer in readings(world(), seed, 100):
         templates = "".join(text for pair in world().words["readings"][language] for text in pair)
-        for piece in re.findall(r"[a-z0-9'-]+", answer.casefold()) if language == "en" else answer:
+        for piece in re.findall(r"[a-z0-9'-]+", answer.casefold()) if language == "en" else answer.casefold():
             assert piece in question.casefold() or piece in templates.casefold(), (question, answer)
 
 

@@ -43,7 +43,9 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
                 continue
             columns = [cell.strip() for cell in cells]
             if problem := problem or _header(columns):
-                yield Row(0, str(place), as_bytes(columns), problem=problem)
+                # A byte that is not in the encoding stands there as half a character, which is no UTF-8.
+                raw = ",".join(columns).encode(errors="backslashreplace")
+                yield Row(0, str(place), raw, problem=problem)
                 return
 
 
