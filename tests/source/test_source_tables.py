@@ -147,3 +147,11 @@ def test_parquet_keeps_nested_columns(read: Any) -> None:
     assert result.texts == ["q|a"]
     assert result.records[0].facts["source"] == {"day": "2024-05-01"}
     assert result.manifest["refused"] == {"empty": 1}
+
+
+def test_the_text_after_an_open_quote_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('q,a\n1,2\n"unclosed,b\nmore,rows\n', encoding="utf-8")
+    good, bad = read_csv(path, "utf-8", ",")
+    assert good.value == {"q": "1", "a": "2"}
+    assert (bad.number, bad.place, bad.raw) == (2, "3", b'"unclosed,b\nmore,rows\n')

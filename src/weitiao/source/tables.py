@@ -7,7 +7,7 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,21 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
     with text.reader(path, encoding) as file:
         delimiter = _delimiter(file.readline(), delimiter)
     with text.reader(path, encoding) as file:
-        records = csv.reader(file, delimiter=delimiter, strict=True)
+        said: list[str] = []  # the lines of the record at hand: where its quotes are wrong, there are no cells
+        records = csv.reader(_heard(file, said), delimiter=delimiter, strict=True)
         columns: list[str] = []
         number, line = 0, 1
         while True:
+            said.clear()
             cells, problem = _next(records, line)
             if cells is None:
                 return
             place, line = line, records.line_num + 1
             if not cells and not problem:
+                continue
+            if columns and not cells:
+                number += 1
+                yield Row(number, str(place), "".join(said).encode(errors="backslashreplace"), problem=problem)
                 continue
             if columns:
                 number += 1
@@ -44,9 +50,14 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
             columns = [cell.strip() for cell in cells]
             if problem := problem or _header(columns):
                 # A byte that is not in the encoding stands there as half a character, which is no UTF-8.
-                raw = ",".join(columns).encode(errors="backslashreplace")
-                yield Row(0, str(place), raw, problem=problem)
+                yield Row(0, str(place), "".join(said).encode(errors="backslashreplace"), problem=problem)
                 return
+
+
+def _heard(lines: Iterable[str], said: list[str]) -> Iterator[str]:
+    for line in lines:
+        said.append(line)
+        yield line
 
 
 def _next(records: Any, line: int) -> tuple[list[str] | None, Problem | None]:
