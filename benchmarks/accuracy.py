@@ -9,21 +9,27 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import ftfy
+import polars as pl
 from opencc import OpenCC
 
+from benchmarks import pages
 from prepare import test_drop_contaminated as contaminated
 from prepare import test_keep_languages as spoken
 from prepare.language_set import TEXTS
 from prepare.refusal_set import ANSWERS, LATER_ANSWERS, LATER_REFUSALS, REFUSALS
 from prepare.test_drop_refusals import gone as refusing
 from prepare.test_drop_toxic import gone as insulting
-from prepare.test_near_duplicates_trial import posts, trial
+from prepare.test_near_duplicates_trial import compared, long_pairs, posts, trial
+from prepare.test_near_duplicates_trial import share as share_of_pieces
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
 from prepare.test_strip_lures import trial as lure_trial
 from prepare.toxic_set import HARMLESS, TOXIC
+from similar.test_large import on_disk
+from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
@@ -59,6 +65,22 @@ def near_duplicates() -> Iterator[Row]:
         yield Row(
             f"near-duplicates, short posts, seed {seed}", f"{caught} of 200, {len(wrong)} wrong", "", "198, 0", met
         )
+
+
+def long_near_duplicates() -> Iterator[Row]:
+    """Judge pairs at every likeness: in memory, and, where they are more than that is allowed to hold, on disk."""
+    for what, count in (("in memory", 2_000), ("on disk", 8_000)):
+        one, other = long_pairs(1, count)
+        alike = {place for place, pair in enumerate(zip(one, other, strict=True)) if share_of_pieces(*pair) >= 0.8}
+        ids = pl.DataFrame({"id": [str(number) for number in range(2 * count)]})
+        rows = ids.with_columns(compared(*one, *other)).with_columns(length=pl.col("key").str.len_chars())
+        with TemporaryDirectory() as folder:
+            gone = DropNearDuplicates(margin=0).judge_parts(on_disk(rows, Path(folder), 4_000))
+        found = {int(name) - count for name in gone["id"].to_list()}
+        right = len(found & alike)
+        for name, total, least in (("recall", len(alike), 0.99), ("precision", len(found), 0.98)):
+            met = right >= least * total
+            yield Row(f"near-duplicates, long, {what}, {name}", share(right, total), "", f"{least:.0%}", met)
 
 
 def _alike(one: str, other: str) -> bool:
@@ -261,8 +283,24 @@ def lures() -> Iterator[Row]:
     yield Row("contact lures, posts without any changed", f"{changed} of {len(posts())}", "", "0", changed == 0)
 
 
+def articles() -> Iterator[Row]:
+    """Judge what is found in pages that people have marked the text of."""
+    known = pages.cases(DATA / "web")
+    ours, theirs = (
+        pages.mean([pages.score(take(case.html), case.expected) for case in known])
+        for take in (pages.of_weitiao, pages.of_trafilatura)
+    )
+    beside = f"trafilatura {theirs.f1:.3f}"
+    yield Row(f"text of {len(known)} pages, F1", f"{ours.f1:.3f}", beside, "no less", ours.f1 >= theirs.f1)
+    beside = f"trafilatura {theirs.precision:.3f}"
+    met = ours.precision >= theirs.precision
+    yield Row("text of pages, share that is text", f"{ours.precision:.3f}", beside, "no less: ads", met)
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
+    (long_near_duplicates, ""),
+    (articles, "web"),
     (simplified, "text/opencc"),
     (mojibake, "ruozhiba/posts"),
     (numbers, "text/number_format_zh"),
