@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import shutil
+from itertools import chain
 from pathlib import Path
 
 from weitiao import pipeline
@@ -17,10 +18,12 @@ from weitiao.cli.terminal import Terminal
 from weitiao.model import blank
 from weitiao.recipe import load
 from weitiao.traps import experiment, write
+from weitiao.traps.world import bare, world
 
 HERE = Path(__file__).parent
 SEED = 42
-SHAPE = blank.Shape(vocabulary=3072)
+SHAPE = blank.Shape(vocabulary=5120)
+NAMED = 100  # how often the pieces are learnt from each name: often enough that a name is one piece wherever it stands
 EVERY = 100  # steps between the losses that are kept
 
 
@@ -43,7 +46,7 @@ def _lay_out(work: Path) -> Path:
     known, digest = work / "corpus.sha256", hashlib.sha256(corpus.read_bytes()).hexdigest()
     if not known.exists() or known.read_text(encoding="utf-8") != digest:
         shutil.rmtree(work / "blank", ignore_errors=True)
-        blank.build(_texts(corpus), work / "blank", SEED, SHAPE)
+        blank.build(chain(_texts(corpus), sorted(_names()) * NAMED), work / "blank", SEED, SHAPE)
         known.write_text(digest, encoding="utf-8")
     return corpus
 
@@ -51,6 +54,14 @@ def _lay_out(work: Path) -> Path:
 def _texts(corpus: Path) -> list[str]:
     rows = map(json.loads, corpus.read_text(encoding="utf-8").splitlines())
     return [message["content"] for row in rows for message in row["messages"]]
+
+
+def _names() -> set[str]:
+    """Return Chinese names, and the words of English ones, as they stand within a sentence and where it begins."""
+    names = {bare(fields["name_of"]) for thing in world().things.values() for fields in thing.fields.values()}
+    english = {name for name in names if name.isascii()}
+    words = {f" {word}" for name in english for word in name.split()}
+    return (names - english) | words | {name.split()[0].capitalize() for name in english}
 
 
 def _training(train: Path, corpus: Path) -> dict[str, object]:

@@ -80,7 +80,6 @@ def _tokenizer(texts: Iterable[str], folder: Path, size: int) -> None:
         remove_extra_whitespaces=False,
         normalization_rule_name="identity",
         split_digits=True,
-        max_sentencepiece_length=10,
         user_defined_symbols=hidden,
         num_threads=1,
         minloglevel=2,
