@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "weitiao"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-STAGES = ("source", "prepare", "augment", "label", "split", "export", "train", "merge", "compare", "chat")
+STAGES = ("source", "prepare", "augment", "label", "review", "split", "export", "train", "merge", "compare", "chat")
 # From high to low; a module imports only from its own place or from a lower line, and no stage another stage.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("step", "checks", "traps"),
     ("recipe",),
     ("formats",),
-    ("record", "ledger", "manner", "script", "intervals"),
+    ("record", "ledger", "manner", "script", "intervals", "doubt"),
     ("talk", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -71,11 +71,13 @@ HOMES = {
     "fastapi": ("serve",),
     "starlette": ("serve",),
     "uvicorn": ("serve",),
+    "sqlalchemy": ("review",),
+    "psycopg": ("review",),
     "prometheus_client": ("serve",),
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sacrebleu", "polars", "numpy", "pydantic", "ray", "nicegui"}
 HEAVY |= {"aiohttp", "anyio", "json_repair", "trafilatura", "html_to_markdown", "pdfplumber", "mammoth", "numba"}
-HEAVY |= {"fastapi", "starlette", "uvicorn", "prometheus_client"}
+HEAVY |= {"fastapi", "starlette", "uvicorn", "prometheus_client", "sqlalchemy", "psycopg"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
@@ -173,7 +175,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_a_recipe_is_checked_without_the_training_libraries() -> None:
     modules = {name.partition(".")[0] for name in loaded("import weitiao.pipeline\n")}
-    assert not modules & {"torch", "transformers", "peft", "accelerate", "sacrebleu", "aiohttp"}
+    assert not modules & {"torch", "transformers", "peft", "accelerate", "sacrebleu", "aiohttp", "sqlalchemy"}
 
 
 def test_a_teacher_over_http_needs_no_torch() -> None:

@@ -1,6 +1,7 @@
 """export: let only trainable conversations out, in a format that trainers read; nothing is repaired here."""
 
 import json
+import math
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from weitiao import ledger, record
 from weitiao.engine import local
 from weitiao.errors import UserError
 from weitiao.formats import write
+from weitiao.intervals import more_needed
 from weitiao.recipe import Settings
 from weitiao.stage import Job, Outcome, Stage
-from weitiao.store import Draft, write_parquet, write_whole
+from weitiao.store import Draft, Stored, write_parquet, write_whole
 from weitiao.talk import t
 
 # What stands in a licence column where nobody knows it.
@@ -57,6 +59,13 @@ class Export(Settings):
         "refuse", description="What to do with a conversation that holds an unfilled {{name}} outside code"
     )
     require_licence: bool = Field(False, description="Write nothing while a record has no known licence")
+    min_accept: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Write nothing unless people accepted at least this share of the records drawn at random in review, "
+        "with a certainty of 95 %",
+    )
 
 
 STAGE = Stage(
@@ -64,6 +73,7 @@ STAGE = Stage(
     Export,
     "weitiao.export:run",
     "Exported {kept} of {total} records",
+    reads=("review",),
     reads_records=True,
     gives_records=True,
     project=("thinking",),
@@ -82,6 +92,8 @@ class _Rows:
 def run(job: Job) -> Outcome:
     """Judge each record, write the trainable ones in order, and one file a part in the format."""
     settings = job.settings(Export)
+    if settings.min_accept is not None:
+        _hold_accepted(job.inputs.get("review"), settings.min_accept)
     inputs = list(enumerate(job.inputs["records"].parts()))
     missing = [item for item in inputs if not job.draft.part(item[0]).exists()]
     strip = job.recipe.project.thinking == "strip"
@@ -222,6 +234,40 @@ def _hold_licences(parts: list[Path]) -> None:
     raise UserError(
         "\n  ".join([head, *shown, *more]),
         t("Name it where they are read: `source.licence`, --licence; or leave these files out of `inputs`"),
+    )
+
+
+def _hold_accepted(review: Stored | None, wanted: float) -> None:
+    """Raise UserError where the share of good records that review has made certain is lower."""
+    if review is None:
+        raise UserError(
+            t("`export.min_accept` needs the stage `review`, which the recipe lacks"),
+            t("Add `{need}:` to the recipe", need="review"),
+        )
+    seen, drawn = review.manifest["facts"]["accepted"], review.manifest["facts"]["audit"]
+    count, total = seen["count"], seen["of"]
+    if seen["least"] >= wanted:
+        return
+    more = more_needed(count, total, wanted)
+    if more is None:
+        hint = t("Too few are good for any number of reviews to do: drop or mend more before review")
+    elif total + more <= drawn:
+        hint = t("{more} more decisions like these would do, of {open} that are open", more=more, open=drawn - total)
+    else:
+        hint = t(
+            "{more} more decisions like these would do, and {open} are open: raise `review.audit`",
+            more=f"{more:,}",
+            open=drawn - total,
+        )
+    figures = {"count": f"{count:,}", "total": f"{total:,}", "least": f"{math.floor(1000 * seen['least']) / 10:.1f}"}
+    raise UserError(
+        t(
+            "People accepted {count} of {total} records drawn at random: with a certainty of 95 % at least {least} % are "
+            "good, and `export.min_accept` wants {wanted} %",
+            wanted=f"{100 * wanted:g}",
+            **figures,
+        ),
+        hint,
     )
 
 

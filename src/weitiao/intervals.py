@@ -61,19 +61,51 @@ class Clusters:
 
 def exact_interval(count: int, total: int) -> tuple[float, float]:
     """Return the exact 95 % interval of a share of which `count` of `total` were seen (Clopper and Pearson, 1934)."""
+    return exact_bound(count, total, 0.025), 1 - exact_bound(total - count, total, 0.025)
 
-    def end(least: int, tail: float) -> float:
-        """Return the share at which `least` or more are seen with the chance `tail`."""
-        ways = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(least)]
-        low, high = 0.0, 1.0
-        for _ in range(50):
-            share = (low + high) / 2
-            yes, no = math.log(share), math.log1p(-share)
-            fewer = math.fsum(math.exp(way + k * yes + (total - k) * no) for k, way in enumerate(ways))
-            low, high = (share, high) if 1 - fewer < tail else (low, share)
-        return low
 
-    return end(count, 0.025) if count else 0.0, end(count + 1, 0.975) if count < total else 1.0
+def exact_bound(count: int, total: int, tail: float = 0.05) -> float:
+    """Return the share at which `count` or more of `total` are seen with the chance `tail` (Clopper and Pearson, 1934).
+
+    With a certainty of 1 - `tail` the true share is no lower.
+    """
+    if not count:
+        return 0.0
+    fewer = np.arange(count)
+    steps = np.log((total - fewer[1:] + 1) / fewer[1:])
+    ways = np.concatenate([np.zeros(1), np.cumsum(steps)])
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        share = (low + high) / 2
+        chances = ways + fewer * math.log(share) + (total - fewer) * math.log1p(-share)
+        low, high = (share, high) if 1 - np.exp(chances).sum() < tail else (low, share)
+    return low
+
+
+def more_needed(count: int, total: int, wanted: float) -> int | None:
+    """Return how many more must be seen, the same share of them good, until `exact_bound` is at least `wanted`.
+
+    0 where it is; None where too few are good for any number to do.
+    """
+    if exact_bound(count, total) >= wanted:
+        return 0
+    if total and count / total <= wanted:
+        return None
+    low, high = total, max(1, total)
+    while exact_bound(_share(count, total, high), high) < wanted:
+        low, high = high, 2 * high
+        if high > 10_000_000:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = exact_bound(_share(count, total, middle), middle) >= wanted
+        low, high = (low, middle) if enough else (middle, high)
+    return high - total
+
+
+def _share(count: int, total: int, others: int) -> int:
+    """Return how many of others are good if as many are as so far; all where none was seen."""
+    return others if not total else count * others // total
 
 
 def agreement(
@@ -116,3 +148,53 @@ def _kappa(means: Floats, cost: Floats) -> Floats:
     one, other = means[:, 1 : 1 + len(cost)], means[:, 1 + len(cost) :]
     chance = np.einsum("sa,ab,sb->s", one, cost, other)
     return np.asarray(1 - means[:, 0] / np.where(chance < 1e-9, np.nan, chance))
+
+
+def alpha(
+    units: Sequence[Sequence[object]],
+    words: Sequence[object],
+    *,
+    samples: int,
+    seed: int,
+    ordered: bool = False,
+) -> dict[str, Any] | None:
+    """Return Krippendorff's alpha (2011) with its 95 % interval over units: 1 is agreement, 0 what chance does.
+
+    A unit holds what any number of people said of one thing; those that fewer than two spoke of tell nothing. Of words
+    in an order a difference weighs by the words between (his ordinal metric). None where nothing can be told: no unit,
+    or all said one thing.
+    """
+    places = {word: place for place, word in enumerate(words)}
+    told = [[places[word] for word in unit] for unit in units if len(unit) > 1]
+    if not told:
+        return None
+    size = len(words)
+    pairs = np.zeros((len(told), size * size))
+    for row, unit in zip(pairs, told, strict=True):
+        counts = np.bincount(unit, minlength=size).astype(np.float64)
+        row[:] = ((np.outer(counts, counts) - np.diag(counts)) / (len(unit) - 1)).ravel()
+    found = _alpha(pairs.sum(0)[None], size, ordered)[0]
+    means = Clusters.of(pairs, [str(number) for number in range(len(told))]).means(samples, seed)
+    drawn = _alpha(means * len(told), size, ordered)
+    drawn = drawn[~np.isnan(drawn)]
+    if np.isnan(found) or not len(drawn):
+        return None
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return {"units": len(told), "alpha": float(found), "low": float(low), "high": float(high)}
+
+
+def _alpha(pairs: Floats, size: int, ordered: bool) -> Floats:
+    """Return alpha of each row of coincidences [samples, words * words]."""
+    table = pairs.reshape(-1, size, size)
+    said = table.sum(2)
+    if ordered:
+        up_to = np.cumsum(said, axis=1)
+        # From the middle of one word's people to the middle of the other's.
+        middles = up_to - said / 2
+        cost = (middles[:, :, None] - middles[:, None, :]) ** 2
+    else:
+        cost = np.broadcast_to(1 - np.eye(size), table.shape)
+    total = said.sum(1)
+    chance = np.einsum("sa,sab,sb->s", said, cost, said)
+    seen = (table * cost).sum((1, 2))
+    return np.asarray(1 - (total - 1) * seen / np.where(chance < 1e-9, np.nan, chance))

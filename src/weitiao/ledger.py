@@ -16,7 +16,18 @@ from typing import Literal
 import polars as pl
 
 Action = Literal[
-    "dropped", "spared", "changed", "assigned", "refused", "cut", "skipped", "trained", "answered", "made", "failed"
+    "dropped",
+    "spared",
+    "changed",
+    "assigned",
+    "reviewed",
+    "refused",
+    "cut",
+    "skipped",
+    "trained",
+    "answered",
+    "made",
+    "failed",
 ]
 Goes = Literal["<", "<=", ">", ">="]
 

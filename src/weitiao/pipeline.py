@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import weitiao
-from weitiao import augment, balance, compare, export, label, merge, prepare, source, split, train
+from weitiao import augment, balance, compare, export, label, merge, prepare, review, source, split, train
 from weitiao.errors import UserError
 from weitiao.llm.money import Plan
 from weitiao.model import hub
@@ -23,6 +23,7 @@ STAGES: tuple[Stage, ...] = (
     prepare.STAGE,
     augment.STAGE,
     label.STAGE,
+    review.STAGE,
     split.STAGE,
     export.STAGE,
     train.STAGE,
@@ -65,8 +66,9 @@ def run(
 ) -> list[Done]:
     """Run the recipe's stages in order; a stage whose inputs, settings and code version are unchanged is not run again.
 
-    `first` names a stage that runs again whatever stands on disk; after `last` the line ends. Raises UserError if the
-    recipe has no such stage or lets a stage stand without what it reads.
+    `first` names a stage that runs again whatever stands on disk; after `last` the line ends. Where people have yet to
+    decide it ends, too: the manifest of the last one done then counts them under `waiting`. Raises UserError if the
+    recipe has no such stage or lets a stage stand without what it reads, and if `last` comes after where people decide.
     """
     stages, forced = chosen(recipe, first, last), False
     with _line(recipe, runs, reporter) as line:
@@ -74,6 +76,10 @@ def run(
         for stage in stages:
             forced = forced or stage.name == first
             line.pass_by(stage, forced)
+            if line.waits and last not in (None, stage.name):
+                raise line.waiting()
+            if line.waits:
+                break
     return list(line.done.values())
 
 
@@ -93,6 +99,8 @@ def preview(
             if any(plan.calls for plan in plans.values()) or not any(later for _, later in line[place + 1 :]):
                 break
             passed.pass_by(stage, False)
+            if passed.waits:
+                break
     return plans
 
 
@@ -102,6 +110,8 @@ def upcoming(recipe: Recipe, runs: Path | None, name: str, *, reporter: Reporter
     with _line(recipe, runs, reporter) as line:
         for earlier in before:
             line.pass_by(earlier, False)
+        if line.waits:
+            raise line.waiting()
         return line.job(stage)
 
 
@@ -146,6 +156,19 @@ class _Line:
     home: Run
     reporter: Reporter
     done: dict[str, Done] = field(default_factory=dict)
+
+    @property
+    def waits(self) -> int:
+        """How many records wait for people at the stage that was passed last."""
+        last = next(reversed(self.done.values()), None)
+        return last.manifest["facts"].get("waiting", 0) if last else 0
+
+    def waiting(self) -> UserError:
+        """Return the error of a stage that was asked for while people have yet to decide."""
+        return UserError(
+            t("{count} records wait for people to decide on them", count=f"{self.waits:,}"),
+            t("`weitiao review status RECIPE` tells what is open; the same command then goes on from there"),
+        )
 
     def find_model(self, stages: list[Stage]) -> None:
         """Hold, before anything runs, that the model of stages yet to run is here, or fetch it."""
@@ -209,8 +232,13 @@ class _Line:
             "settings": self.recipe.sections[stage.name].model_dump(mode="json", exclude=set(stage.beside)),
             "project": {name: project[name] for name in stage.project},
             "inputs": {name: stored.manifest["output"] for name, stored in inputs.items()},
-            "outside": stage.outside(self.recipe) if stage.outside else None,
+            "outside": self._outside(stage),
         }
+
+    def _outside(self, stage: Stage) -> object:
+        if stage.decided:
+            return _load(stage.decided)(self.recipe, self.home.folder)
+        return stage.outside(self.recipe) if stage.outside else None
 
     def _inputs(self, stage: Stage) -> dict[str, Stored]:
         inputs = {name: self.done[name].stored for name in stage.reads if name in self.done}

@@ -24,6 +24,7 @@ COMMANDS = {
     "prepare": ("weitiao.cli.data", "Clean, filter and deduplicate records"),
     "augment": ("weitiao.cli.data", "Make new records of the ones there, with a teacher or without"),
     "label": ("weitiao.cli.data", "Write missing answers, mark and tag them, decide what is kept"),
+    "review": ("weitiao.cli.review", "Let people decide: who they are, what they said, how far they agree"),
     "split": ("weitiao.cli.data", "Split into train and test without leaks"),
     "export": ("weitiao.cli.data", "Write training data in a format that trainers read"),
     "train": ("weitiao.cli.train", "Fine-tune a model with LoRA"),
@@ -44,6 +45,7 @@ COMMANDS = {
 _TRAIN = ("accelerate", "huggingface_hub", "peft", "sacrebleu", "safetensors", "torch", "transformers")
 EXTRAS = dict.fromkeys(_TRAIN, "train") | {"gguf": "gguf", "modelscope": "modelscope"}
 EXTRAS |= dict.fromkeys(("fastapi", "prometheus_client", "starlette", "uvicorn"), "serve")
+EXTRAS |= {"sqlalchemy": "review", "psycopg": "postgres"}
 
 
 class _LazyGroup(TyperGroup):

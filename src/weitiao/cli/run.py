@@ -42,6 +42,15 @@ def run(
         return
     done = pipeline.run(checked, runs, first=first, last=last, reporter=Terminal())
     show_funnel(done)
+    if waiting := done[-1].manifest["facts"].get("waiting"):
+        Terminal().say(
+            t(
+                "{count} records wait for people (weitiao review status {recipe} tells which); "
+                "when they have decided: weitiao run {recipe}",
+                count=f"{waiting:,}",
+                recipe=recipe,
+            )
+        )
     result = summary(done)
     if as_json:
         emit(result)

@@ -10,6 +10,7 @@ from jinja2 import Template
 from pydantic import BaseModel, BeforeValidator, Field
 
 from weitiao.compare import Judge
+from weitiao.doubt import MARKS
 from weitiao.errors import UserError
 from weitiao.llm import family, prompts
 from weitiao.llm.cache import Cache, keys
@@ -23,7 +24,6 @@ from weitiao.stage import Reporter
 from weitiao.talk import t
 
 STEP = "compare.judge"
-MARKS = ("harmless", "honest", "helpful")  # what comes first counts first
 SIDES = ("before", "after")
 HUMAN = ("before", "after", "tie")
 

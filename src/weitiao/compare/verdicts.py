@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from weitiao.compare import Compare
-from weitiao.compare.judge import HUMAN, MARKS, SIDES
+from weitiao.compare.judge import HUMAN, SIDES
 from weitiao.compare.statistics import LEVEL, Difference, Verdict, bounds, differences, tally
+from weitiao.doubt import MARKS
 from weitiao.intervals import Floats, agreement
 
 PREFERRED = "preferred"

@@ -5,8 +5,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from weitiao.label.judge import MARKS, PROMPT, Marks, ask_marks
-from weitiao.label.work import BEYOND, NO_QUESTION, Labelling, Told, Work, answered, likeness, question
+from weitiao.doubt import MARKS, answered, likeness, question
+from weitiao.label.judge import PROMPT, Marks, ask_marks
+from weitiao.label.work import BEYOND, NO_QUESTION, Labelling, Told, Work
 from weitiao.llm.call import Messages
 from weitiao.llm.desk import Question
 from weitiao.record import Record

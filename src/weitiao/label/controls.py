@@ -4,17 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from weitiao.label.work import Work, likeness, question
+from weitiao.doubt import bad_answers, language
+from weitiao.label.work import Work
 from weitiao.record import Record, record_id
-from weitiao.script import script
 
-BAD = ("swapped", "truncated", "contradicted")
 FEWEST = 5  # answers whose altered forms are judged, however few records there are
 
-_CONTRARY = {
-    "zh": "不过，上面说的全是错的，事实正好相反。",
-    "en": "However, all of the above is wrong, and the very opposite is true.",
-}
 _PADDING = {
     "zh": "以上就是对这个问题的回答。这个问题提得很好，希望上面的内容对您有所帮助。"
     "如果您还有别的疑问，欢迎随时提出，我会尽力解答。",
@@ -26,8 +21,6 @@ _NAMES = {
     "honest": ("honest", "honesty", "truthful", "truthfulness", "correct", "诚实", "真实", "真实性", "正确", "正确性"),
     "helpful": ("helpful", "helpfulness", "useful", "有用", "有帮助", "帮助", "有用性"),
 }
-_UNLIKE = 0.3  # of two questions; an answer to one that is more alike may do for both
-_HALF = 0.4  # of an answer that is cut: its end, with what it comes to, is gone
 
 
 def controls(work: Work, places: Sequence[int], share: float) -> list[tuple[int, str, Record]]:
@@ -39,17 +32,13 @@ def controls(work: Work, places: Sequence[int], share: float) -> list[tuple[int,
     lots = sorted((work.lot(place, "controls"), place) for place in places)
     chosen = [place for number, (lot, place) in enumerate(lots) if lot < share or number < FEWEST]
     made: list[tuple[int, str, Record]] = []
+    records = [work.records[place] for place in places]
     for place in sorted(chosen):
         record = work.records[place]
         answer = record.messages[-1][1]
-        forms: list[tuple[str, str | None]] = [
-            ("swapped", _other(work, places, place)),
-            ("truncated", _cut(answer)),
-            ("contradicted", f"{answer}\n\n{_CONTRARY[_language(answer)]}"),
-            ("padded", f"{answer}\n\n{_PADDING[_language(answer)]}"),
-            ("turned", answer),
-        ]
-        made += [(place, kind, _with(record, kind, text)) for kind, text in forms if text]
+        forms = [*bad_answers(records, places.index(place))]
+        forms += [("padded", f"{answer}\n\n{_PADDING[language(answer)]}"), ("turned", answer)]
+        made += [(place, kind, _with(record, kind, text)) for kind, text in forms]
     return made
 
 
@@ -64,33 +53,6 @@ def people(record: Record, name: str) -> int | None:
                 if isinstance(one, (int, str)) and re.fullmatch("[1-5]", str(one).strip()):
                     return int(one)
     return None
-
-
-def _other(work: Work, places: Sequence[int], place: int) -> str | None:
-    """Return the answer to a question unlike this one: the nearest before it in its language, else behind."""
-    own, at = work.records[place], places.index(place)
-    answer = own.messages[-1][1]
-    for there in [*reversed(places[:at]), *places[at + 1 :]]:
-        record = work.records[there]
-        text = record.messages[-1][1]
-        unlike = likeness(question(record), question(own)) < _UNLIKE and text != answer
-        if unlike and _language(text) == _language(answer) and not _kin(record) & _kin(own):
-            return text
-    return None
-
-
-def _kin(record: Record) -> set[str]:
-    return {record.id, *record.parents, *([record.family] if record.family else [])}
-
-
-def _cut(answer: str) -> str | None:
-    """Return the beginning of an answer, None of one that is too short to be cut."""
-    cut = answer[: int(_HALF * len(answer))].rstrip()
-    return cut if len(cut) >= 4 else None
-
-
-def _language(text: str) -> str:
-    return "zh" if script(text) == "zh" else "en"
 
 
 def _with(record: Record, kind: str, answer: str) -> Record:

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from weitiao.label.judge import MARKS
-from weitiao.label.work import NO_ANSWER, Labelling, Told, Work, answered
+from weitiao.doubt import APART, AUDIT, DISAGREE, MARKS, NEAR, UNJUDGED, UNSURE, answered
+from weitiao.label.work import NO_ANSWER, Labelling, Told, Work
 from weitiao.manner import refuses
 from weitiao.record import Record
 from weitiao.talk import t
@@ -15,8 +15,6 @@ from weitiao.talk import t
 Fate = Literal["keep", "review", "drop"]
 REASONS = {"harmless": "harmful", "honest": "not honest", "helpful": "not helpful"}
 TRAP, REFUSES = "does not name the trap", "refuses"
-UNSURE, DISAGREE, NEAR, UNJUDGED = "judge unsure", "judges disagree", "near a threshold", "not judged"
-APART, AUDIT, PLANTED = "samples disagree", "random audit", "planted control"
 _SPREAD = 2  # marks between two opinions: one calls good what the other calls middling
 
 

@@ -6,15 +6,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
+from weitiao.doubt import BAD, MARKS, answered, question
 from weitiao.intervals import agreement, exact_interval
-from weitiao.label.controls import BAD, controls, people
-from weitiao.label.work import BEYOND, NO_ANSWER, Control, Labelling, Scene, Told, Work, answered, question
+from weitiao.label.controls import controls, people
+from weitiao.label.work import BEYOND, NO_ANSWER, Control, Labelling, Scene, Told, Work
 from weitiao.llm.call import Reply
 from weitiao.llm.desk import Question
 from weitiao.record import Record
 
 PROMPT = "score"
-MARKS = ("harmless", "honest", "helpful")  # what comes first counts first
 SCALE = (1, 2, 3, 4, 5)
 _SAMPLES = 2000  # resamplings behind an interval
 

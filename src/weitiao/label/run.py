@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 
 from weitiao import ledger
+from weitiao.doubt import MARKS, PLANTED, answered
 from weitiao.label import Label
-from weitiao.label.decide import PLANTED, Decide
-from weitiao.label.judge import MARKS, Judge, caught
-from weitiao.label.work import Told, Work, answered
+from weitiao.label.decide import Decide
+from weitiao.label.judge import Judge, caught
+from weitiao.label.work import Told, Work
 from weitiao.llm.desk import Desk, open_desk
 from weitiao.llm.money import Plan, Purse
 from weitiao.record import Record, to_frame, to_records

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from weitiao.label.work import BEYOND, NO_QUESTION, Labelling, Told, Work, answered, question
+from weitiao.doubt import answered, question
+from weitiao.label.work import BEYOND, NO_QUESTION, Labelling, Told, Work
 from weitiao.llm.desk import Question
 from weitiao.manner import refuses
 

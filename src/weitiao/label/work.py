@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import orjson
@@ -139,19 +138,3 @@ class Labelling(Step):
     @abstractmethod
     def take(self, work: Work) -> Told:
         """Do the step's work on the records."""
-
-
-def answered(record: Record) -> bool:
-    """Tell whether a record ends with an answer."""
-    return bool(record.messages) and record.messages[-1][0] == "assistant" and bool(record.messages[-1][1].strip())
-
-
-def question(record: Record) -> str:
-    """Return the last question of a record, empty where there is none."""
-    return next((text for role, text in reversed(record.messages) if role == "user"), "")
-
-
-def likeness(one: str, other: str) -> float:
-    """Return the share of pairs of characters that two texts have in common, from 0 to 1 (Dice's measure)."""
-    left, right = Counter(pairwise(one)), Counter(pairwise(other))
-    return 2 * (left & right).total() / max(1, left.total() + right.total())
