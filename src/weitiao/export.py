@@ -63,8 +63,8 @@ class Export(Settings):
         None,
         gt=0,
         lt=1,
-        description="Write nothing unless people accepted at least this share of the records drawn at random in review, "
-        "with a certainty of 95 %",
+        description="Write nothing unless people accepted at least this share of the records drawn at random in "
+        "review, with a certainty of 95 %",
     )
 
 
@@ -262,8 +262,8 @@ def _hold_accepted(review: Stored | None, wanted: float) -> None:
     figures = {"count": f"{count:,}", "total": f"{total:,}", "least": f"{math.floor(1000 * seen['least']) / 10:.1f}"}
     raise UserError(
         t(
-            "People accepted {count} of {total} records drawn at random: with a certainty of 95 % at least {least} % are "
-            "good, and `export.min_accept` wants {wanted} %",
+            "People accepted {count} of {total} records drawn at random: with a certainty of 95 % at least {least} % "
+            "are good, and `export.min_accept` wants {wanted} %",
             wanted=f"{100 * wanted:g}",
             **figures,
         ),

@@ -83,8 +83,8 @@ def _said(event: Event, life: Life) -> Iterator[str]:
         yield t("trained on: {tokens} tokens, {supervised} of them with loss", **detail)
         if "loss" in detail:
             yield t("loss {loss_before:.3f} before, {loss:.3f} after", **detail)
-    elif event.action == "answered":
-        yield from _answered(detail)
+    elif event.action in _TOLD:
+        yield from _TOLD[event.action](detail)
     else:
         yield f"{t(event.action)}: {t(event.reason or '')}{_step(event)}"
         yield from (f"  {name}: {_plain(value)}" for name, value in detail.items())
@@ -100,6 +100,15 @@ def _family(life: Life) -> Iterator[str]:
         yield from (f"  {key}  {_short(text, 60)}" for key, text in life.members)
     else:
         yield t("alone in its family")
+
+
+def _reviewed(detail: dict[str, Any]) -> Iterator[str]:
+    head = t("{who} on {when}: {verdict}", who=detail["who"], when=detail["when"][:10], verdict=t(detail["verdict"]))
+    scores = [f"{t(mark)} {score}" for mark, score in detail.get("scores", {}).items()]
+    rest = ", ".join([*([t("ruling")] if detail.get("ruling") else []), *scores, *detail.get("tags", [])])
+    yield head + (f" ({rest})" if rest else "")
+    if comment := detail.get("comment"):
+        yield f"  {_short(comment)}"
 
 
 def _answered(detail: dict[str, Any]) -> Iterator[str]:
@@ -120,6 +129,9 @@ def _answered(detail: dict[str, Any]) -> Iterator[str]:
         said = detail[side]
         stopped = "" if said["stopped"] else t(" (did not end by itself)")
         yield f"{label}: {_short(said['text'])}{stopped}"
+
+
+_TOLD = {"answered": _answered, "reviewed": _reviewed}
 
 
 def _step(event: Event) -> str:

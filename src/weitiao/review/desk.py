@@ -13,24 +13,27 @@ after that it is given to others, and a decision that comes later still counts i
 
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Row, Select, and_, exists, func, insert, literal, select, union_all, update
+from sqlalchemy import Connection, Engine, Row, Select, and_, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from weitiao.errors import UserError
 from weitiao.review import figures
 from weitiao.review.decision import Decision, Item, Person, Said, settle
+from weitiao.review.rows import candidates, holding, item_of, said_of
 from weitiao.review.tables import CONFLICT, DONE, OPEN, SECOND, SKIPPED, decisions, draws, items, open_engine, people
 from weitiao.talk import t
 
 LEASE = 900
 _SPARE = 16  # candidates beyond those wanted: others take some of them at the same instant
 _BATCH = 500
+_TRIES = 20
 
 Row_ = Row[Any]
 
@@ -44,6 +47,8 @@ class Desk:
 
     def __init__(self, engine: Engine, project: str, lease: int = LEASE) -> None:
         self.engine, self.project, self.lease = engine, project, lease
+        # SQLite lets those who wait try again after ever longer whiles: within one process they stand in line instead.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @classmethod
     def open(cls, address: str, project: str, *, lease: int = LEASE) -> "Desk":
@@ -61,7 +66,7 @@ class Desk:
         if not name.strip():
             raise UserError(t("A person needs a name"))
         token = secrets.token_urlsafe(24)
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             person = self._named(connection, name.strip())
             change = update(people).where(people.c.id == person.id)
             connection.execute(change.values(token=_hash(token), adjudicates=adjudicates or person.adjudicates))
@@ -83,30 +88,43 @@ class Desk:
 
     def next(self, person: Person, ahead: int = 1) -> list[Item]:
         """Return the item that the person is to decide, and up to `ahead` that come after it, kept for them alone."""
-        now, wanted = time.time(), 1 + ahead
-        with self.engine.begin() as connection:
+        for _ in range(_TRIES):
+            found, left = self._next(person, 1 + ahead)
+            if found or not left:
+                break
+            time.sleep(0.01)  # all that is left is in others' hands at this very instant
+        return found
+
+    def _next(self, person: Person, wanted: int) -> tuple[list[Item], bool]:
+        """Return what the person is given, and whether there was something to give.
+
+        What another transaction has locked is passed over, not waited for: two that wait for each other would be ended.
+        """
+        now = time.time()
+        with self._writing() as connection:
             held = select(items.c.key).where(self._own(), items.c.holder == person.id, items.c.until > now)
-            held = held.where(items.c.pool != DONE)
-            keys = list(connection.scalars(held.order_by(items.c.rank).limit(wanted)))
+            held = held.where(items.c.pool != DONE).order_by(items.c.rank).limit(wanted)
+            keys = list(connection.scalars(held.with_for_update(skip_locked=True)))
+            left: list[str] = []
             if len(keys) < wanted:
-                for key in connection.scalars(self._candidates(connection, person, now, wanted)):
-                    # Whoever is first has it: the condition is looked at again under the row's lock.
-                    free = and_(self._own(), items.c.key == key, items.c.pool != DONE, items.c.until < now)
-                    taken = update(items).where(free).values(holder=person.id, until=now + self.lease)
-                    keys += [key] * (key not in keys and connection.execute(taken).rowcount == 1)
+                left = list(connection.scalars(*self._candidates(connection, person, now, wanted)))
+                for key in left:
+                    free = self._of(key).where(items.c.pool != DONE, items.c.until < now)
+                    if key not in keys and connection.execute(free.with_for_update(skip_locked=True)).one_or_none():
+                        keys.append(key)
                     if len(keys) == wanted:
                         break
             mine = and_(self._own(), items.c.key.in_(keys))
-            connection.execute(update(items).where(mine).values(until=now + self.lease))
+            connection.execute(update(items).where(mine).values(holder=person.id, until=now + self.lease))
             rows = {row.key: row for row in connection.execute(select(items).where(mine))}
-            return [self._shown(connection, rows[key]) for key in keys]
+            return [self._shown(connection, rows[key]) for key in keys], bool(left)
 
     def decide(self, person: Person, key: str, decision: Decision) -> int:
         """Note a decision on an item that the person was given, and return its number.
 
         Sent twice it counts once. Raises Taken where somebody else has the item by now.
         """
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             row = self._locked(connection, key)
             said = self._said(connection, [key])
             own = self._told(0, person, row, decision)
@@ -126,8 +144,8 @@ class Desk:
         at stays theirs: it comes back through `next` when its turn is.
         """
         now = time.time()
-        with self.engine.begin() as connection:
-            last = select(decisions).where(_holding(), decisions.c.project == self.project)
+        with self._writing() as connection:
+            last = select(decisions).where(holding(), decisions.c.project == self.project)
             last = last.where(decisions.c.person == person.id).order_by(decisions.c.id.desc()).limit(1)
             found = connection.execute(last).one_or_none()
             if found is None:
@@ -144,7 +162,7 @@ class Desk:
 
     def give_back(self, person: Person) -> None:
         """Let others have what the person was given and has not decided, as they go."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             mine = update(items).where(self._own(), items.c.holder == person.id)
             connection.execute(mine.values(holder=0, until=0.0))
 
@@ -157,11 +175,11 @@ class Desk:
         """
         names = {OPEN: "open", SECOND: "second", SKIPPED: "skipped", CONFLICT: "conflict", DONE: "decided"}
         with self._reading() as connection:
-            counted = select(items.c.pool, func.count()).where(self._own()).group_by(items.c.pool)
-            counts: dict[int, int] = dict(connection.execute(counted).tuples().all())
+            counted = select(items.c.pool, func.count().label("number")).where(self._own()).group_by(items.c.pool)
+            counts: dict[int, int] = {row.pool: row.number for row in connection.execute(counted)}
             found = {"queued": sum(counts.values()), **{name: counts.get(pool, 0) for pool, name in names.items()}}
             if person:
-                mine = select(func.count()).where(_holding(), decisions.c.project == self.project)
+                mine = select(func.count()).where(holding(), decisions.c.project == self.project)
                 found["mine"] = connection.execute(mine.where(decisions.c.person == person.id)).scalar_one()
         return found
 
@@ -177,7 +195,7 @@ class Desk:
         """Return, by item, the decision that holds and all that was said, of real records alone."""
         with self._reading() as connection:
             done = select(items.c.key, items.c.final).where(self._own(), items.c.pool == DONE, items.c.planted == "")
-            final = dict(connection.execute(done).tuples().all())
+            final = {row.key: row.final for row in connection.execute(done)}
             said = self._grouped(connection, list(final))
         return {key: (next(one for one in said[key] if one.id == final[key]), said[key]) for key in final}
 
@@ -192,8 +210,9 @@ class Desk:
     def draw(self, digest: str, rows: Iterable[dict[str, Any]]) -> None:
         """Make `rows` the queue, unless the one there was drawn the same way; what was decided stays decided."""
         now = time.time()
-        with self.engine.begin() as connection:
-            known = connection.scalar(select(draws.c.digest).where(draws.c.project == self.project))
+        with self._writing() as connection:
+            last = select(draws.c.digest).where(draws.c.project == self.project).with_for_update()
+            known = connection.scalar(last)
             if known == digest:
                 return
             held = select(items.c.key, items.c.holder, items.c.until).where(self._own(), items.c.until > now)
@@ -213,12 +232,16 @@ class Desk:
                 self._settle(connection, item, {})
             connection.execute(insert(draws).values(project=self.project, digest=digest))
 
-    def queue(self) -> Iterator[Item]:
-        """Yield the queued items in order, planted ones among them, as people would be shown them."""
+    def queue(self) -> Iterator[tuple[Item, bool]]:
+        """Yield the queued items in order, with all that was said of them, and whether they are decided.
+
+        Planted ones are among them, as people would be shown them.
+        """
         with self._reading() as connection:
+            said = self._grouped(connection, list(connection.scalars(select(items.c.key).where(self._own()))))
             found = select(items).where(self._own()).order_by(items.c.rank)
             for row in connection.execute(found.execution_options(yield_per=_BATCH)):
-                yield _item(row)
+                yield item_of(row, said[row.key]), row.pool == DONE
 
     def accept_import(self, told: Sequence[tuple[str, str, Decision]]) -> list[str | None]:
         """Note decisions that were made elsewhere, each by name, key of the item, and decision, all or none.
@@ -227,7 +250,9 @@ class Desk:
         is noted once.
         """
         found: list[str | None] = []
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
+            # Of two imports, or an import and a draw, one waits for the other.
+            connection.execute(select(draws).where(draws.c.project == self.project).with_for_update())
             for name, key, decision in told:
                 row, person = self._locked(connection, key), self._named(connection, name)
                 said = self._said(connection, [key])
@@ -246,6 +271,11 @@ class Desk:
 
     def _own(self) -> Any:
         return items.c.project == self.project
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._turn, self.engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -278,35 +308,26 @@ class Desk:
             row = connection.execute(wanted).one()
         return Person(row.id, row.name, row.adjudicates)
 
-    def _candidates(self, connection: Connection, person: Person, now: float, wanted: int) -> Select[Any]:
-        """Return the keys of the first items that the person may be given, in order, each pool asked by its index."""
-        others = [one.id for one in self._people(connection) if one.id != person.id]
-        touched = exists().where(decisions.c.project == self.project, decisions.c.item == items.c.key)
-        touched = touched.where(decisions.c.person == person.id, _holding())
-        pools = [(1, OPEN, 0), *((1, SECOND, one) for one in others), *((2, SKIPPED, one) for one in others)]
-        pools += [(0, CONFLICT, 0)] * person.adjudicates
-        found = []
-        for order, pool, whose in pools:
-            free = select(items.c.key, items.c.rank)
-            free = free.where(self._own(), items.c.pool == pool, items.c.whose == whose, items.c.until < now)
-            free = free if pool == OPEN else free.where(~touched)
-            part = free.order_by(items.c.rank).limit(wanted + _SPARE).subquery()
-            found.append(select(part.c.key, part.c.rank, literal(order).label("first")))
-        every = union_all(*found).subquery()
-        return select(every.c.key).order_by(every.c.first, every.c.rank).limit(wanted + _SPARE)
+    def _candidates(
+        self, connection: Connection, person: Person, now: float, wanted: int
+    ) -> tuple[Select[Any], dict[str, Any]]:
+        """Return the query for what the person may be given, and its values."""
+        others = tuple(one.id for one in self._people(connection) if one.id != person.id)
+        query = candidates(others, person.adjudicates, wanted + _SPARE)
+        return query, {"project": self.project, "person": person.id, "now": now}
 
     def _said(self, connection: Connection, keys: Sequence[str]) -> list[Said]:
         """Return the decisions that hold on some items, in order."""
-        found = select(decisions).where(decisions.c.project == self.project, decisions.c.item.in_(keys), _holding())
-        return [_of_row(row) for row in connection.execute(found.order_by(decisions.c.id))]
+        found = select(decisions).where(decisions.c.project == self.project, decisions.c.item.in_(keys), holding())
+        return [said_of(row) for row in connection.execute(found.order_by(decisions.c.id))]
 
     def _grouped(self, connection: Connection, keys: Sequence[str]) -> dict[str, list[Said]]:
         """Return the decisions that hold by item, of these items."""
         said: dict[str, list[Said]] = {key: [] for key in keys}
-        found = select(decisions).where(decisions.c.project == self.project, _holding()).order_by(decisions.c.id)
+        found = select(decisions).where(decisions.c.project == self.project, holding()).order_by(decisions.c.id)
         for row in connection.execute(found.execution_options(yield_per=_BATCH)):
             if row.item in said:
-                said[row.item].append(_of_row(row))
+                said[row.item].append(said_of(row))
         return said
 
     def _told(self, number: int, person: Person, row: Row_, decision: Decision) -> Said:
@@ -332,39 +353,11 @@ class Desk:
         connection.execute(same.values(pool=pool, whose=whose, final=final, **change))
 
     def _shown(self, connection: Connection, row: Row_) -> Item:
-        return _item(row, self._said(connection, [row.key]) if row.pool == CONFLICT else ())
+        return item_of(row, self._said(connection, [row.key]) if row.pool == CONFLICT else ())
 
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
-
-
-def _holding() -> Any:
-    """Return the condition that a row is a decision and was not taken back."""
-    other = decisions.alias()
-    return and_(decisions.c.verdict != "undo", ~exists().where(other.c.undoes == decisions.c.id))
-
-
-def _of_row(row: Row_) -> Said:
-    return Said(row.id, row.person, row.verdict, row.ruling, orjson.loads(row.said), row.seconds, row.at)
-
-
-def _item(row: Row_, opinions: Sequence[Said] = ()) -> Item:
-    body = orjson.loads(row.body)
-    facts = body["facts"]
-    return Item(
-        key=row.key,
-        record=row.record,
-        source=row.source,
-        reasons=tuple(orjson.loads(row.reasons)),
-        detail={name: value for name, value in (facts.get("review") or {}).items() if name != "why"},
-        judge=facts.get("judge"),
-        messages=tuple((turn["role"], turn["content"]) for turn in body["messages"]),
-        facts=facts,
-        origin=body["origin"],
-        until=row.until,
-        opinions=tuple(opinions),
-    )
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
