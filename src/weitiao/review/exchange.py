@@ -54,6 +54,8 @@ def read(desk: Desk, path: Path, by: str = "") -> tuple[int, list[str]]:
     for place, row in _rows(path, wrong):
         try:
             shape = "jsonl" if "decisions" in row else recognise_task(row)
+            if shape is None and {"text", "label"} <= set(row):
+                shape = "doccano"  # with the columns that `write` put beside the text
             if shape is None:
                 raise _Wrong("", t("neither a row of `weitiao review export` nor one of an annotation tool"))
             task = None if shape == "jsonl" else task_of(row, shape)
