@@ -16,6 +16,7 @@ STAGES = ("source", "prepare", "augment", "label", "split", "export", "train", "
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
+    ("studio",),
     ("serve",),
     ("pipeline", "trace", "why", "check", "collect", "xtuner"),
     STAGES,
@@ -49,7 +50,7 @@ HOMES = {
     "modelscope_hub": ("model", "source/hub.py"),
     "sacrebleu": ("compare",),
     "jinja2": ("compare", "llm", "model"),
-    "nicegui": ("serve",),
+    "nicegui": ("studio",),
     "numba": ("similar/signatures.py",),
     "opencc": ("prepare",),
     "emoji": ("prepare",),
@@ -68,8 +69,8 @@ HOMES = {
     "anyio": ("llm", "collect"),
     "protego": ("collect",),
     "json_repair": ("llm",),
-    "fastapi": ("serve",),
-    "starlette": ("serve",),
+    "fastapi": ("serve", "studio"),
+    "starlette": ("serve", "studio"),
     "uvicorn": ("serve",),
     "prometheus_client": ("serve",),
 }
