@@ -1,6 +1,8 @@
 """Puts the studio's pages beside the API, on the same application."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -89,6 +91,7 @@ def _put(app: FastAPI, studio: Studio, address: Address) -> App:
     logging.getLogger("nicegui").setLevel(logging.ERROR)  # a page that is not there is the visitor's affair
     pages_app.config.socket_io_js_transports[:] = ["websocket"]
     pages_app.colors(primary="#176574", dark="#1c1f23", dark_page="#15171a")
+    alone = app.router.lifespan_context
     ui.run_with(
         app,
         title="weitiao",
@@ -99,4 +102,12 @@ def _put(app: FastAPI, studio: Studio, address: Address) -> App:
         show_welcome_message=False,
         gzip_middleware_factory=None,
     )
+
+    @asynccontextmanager
+    async def together(app: FastAPI) -> AsyncIterator[None]:
+        async with pages_app.router.lifespan_context(pages_app), alone(app):
+            yield
+
+    # What `run_with` has put here looks for the server among all objects there are, and wakes up warnings of torch.
+    app.router.lifespan_context = together
     return GZipMiddleware(Gate(app, token=address.token, hosts={*LOOPBACK, address.host}))
