@@ -106,7 +106,7 @@ def look(browser: Browser) -> Iterator[Callable[..., Page]]:
         host = urlsplit(address).netloc
         context.on("request", lambda request: _hold(request.url, host, wrong))
         context.on("weberror", lambda error: wrong.append(f"error: {error.error}"))
-        context.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        context.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         context.set_default_timeout(60_000)
         page = context.new_page()
         page.goto(address)

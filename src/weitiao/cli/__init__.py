@@ -31,7 +31,7 @@ COMMANDS = {
     "gguf": ("weitiao.cli.gguf", "Write a model for llama.cpp and Ollama"),
     "compare": ("weitiao.cli.compare", "Compare a model before and after on unseen questions"),
     "chat": ("weitiao.cli.chat", "Chat with a model in the terminal"),
-    "serve": ("weitiao.cli.serve", "Open a recipe's studio in the browser; serve models at an OpenAI-compatible address"),
+    "serve": ("weitiao.cli.serve", "Open a recipe's studio; serve models at an OpenAI-compatible address"),
     "xtuner": ("weitiao.cli.xtuner", "XTuner's verbs and files: configs, checkpoints, names"),
     "traps": ("weitiao.cli.traps", "A world of trick questions: posts to tune on, questions to ask"),
     "prompts": ("weitiao.cli.prompts", "Show what teachers are asked, and copy it to be edited"),

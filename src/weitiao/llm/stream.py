@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import aiohttp
 import orjson
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, Field, ValidationError
 
 from weitiao.errors import UserError
@@ -66,7 +67,7 @@ async def stream(teacher: Teacher, messages: Messages, key: str = "") -> AsyncGe
                     raise _refused(teacher, said)
     except TimeoutError:
         raise _refused(teacher, f"{teacher.timeout:g} s") from None
-    except (aiohttp.ClientError, ValueError) as error:
+    except (aiohttp.ClientError, HttpProcessingError, ValueError) as error:
         raise _refused(teacher, str(error)) from None
 
 

@@ -1,6 +1,7 @@
 """What the run of a recipe has to be asked by now: its base, its adapter and checkpoints, and the merged model."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from weitiao.model import pair, tokens
@@ -28,19 +29,23 @@ def _groups(recipe: Recipe, run: Path) -> list[Group]:
     whole = {name: folder for name, folder in _trained(train).items() if (folder / "config.json").is_file()}
     if (merge / "model").is_dir():
         whole["merged"] = merge / "model"
-    trust = recipe.project.trust_remote_code
-    found += [
-        Group((name,), _stamp([folder]), lambda name=name, folder=folder: {name: Place(str(folder), trust=trust)})
-        for name, folder in whole.items()
-    ]
+    found += [Group((name,), _stamp([folder]), partial(_whole, recipe, name, folder)) for name, folder in whole.items()]
     return found
 
 
 def _trained(train: Path) -> dict[str, Path]:
     """Return what the train stage left, by name: the newest checkpoints last."""
-    checkpoints = sorted(train.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
-    named = {"adapter": train / "adapter", "trained": train / "model", **{place.name: place for place in checkpoints}}
+    steps = sorted(int(number) for place in train.glob("checkpoint-*") if (number := place.name[11:]).isdecimal())
+    named = {
+        "adapter": train / "adapter",
+        "trained": train / "model",
+        **{f"checkpoint-{step}": train / f"checkpoint-{step}" for step in steps},
+    }
     return {name: folder for name, folder in named.items() if folder.is_dir()}
+
+
+def _whole(recipe: Recipe, name: str, folder: Path) -> dict[str, Place]:
+    return {name: Place(str(folder), trust=recipe.project.trust_remote_code)}
 
 
 def _group(recipe: Recipe, train: Path, adapters: Mapping[str, Path], *, base: bool = False) -> Group:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from fastapi import FastAPI
 from nicegui import app as pages_app
@@ -60,7 +61,7 @@ class _Route(ui.page):
     def resolve_title(self) -> str:
         return f"{t(self._page.title)} · {self._studio.name}"
 
-    def resolve_language(self) -> str:
+    def resolve_language(self) -> Literal["en-US", "zh-CN"]:
         return "zh-CN" if visitor.get().language == "zh" else "en-US"
 
     def resolve_dark(self) -> bool | None:

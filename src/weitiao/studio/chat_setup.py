@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -28,7 +29,7 @@ class Setup:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.manner = Manner(system=_system(studio))
-        self._remote: dict[str, Speaker] = dict(_of_recipe(studio))
+        self._remote = _of_recipe(studio)
 
     def chosen(self) -> list[Speaker]:
         """Return the models that are asked."""
@@ -52,7 +53,8 @@ class Setup:
 
     def _known(self) -> Mapping[str, Speaker]:
         desk = self.studio.desk
-        return {**{name: Own(name, desk) for name in desk.models.names()}, **self._remote}
+        own: dict[str, Speaker] = {name: Own(name, desk) for name in desk.models.names()}
+        return {**own, **self._remote}
 
     def _look(self) -> None:
         """Offer what the run has by now."""
@@ -85,7 +87,8 @@ class Setup:
 
         def changed(event: ValueChangeEventArguments[float | None]) -> None:
             if event.value is not None and wrong(event.value) is None:
-                self.manner = replace(self.manner, **{name: int(event.value) if whole else float(event.value)})
+                value: Any = int(event.value) if whole else float(event.value)
+                self.manner = replace(self.manner, **{name: value})
 
         field = ui.number(label, value=now, min=low, max=high, step=step, validation=wrong, on_change=changed)
         field.props("outlined dense")

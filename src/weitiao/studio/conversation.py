@@ -47,7 +47,10 @@ class Turn:
 class Speaker(Protocol):
     """A model that can be asked."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
     def say(self, messages: Turns, manner: Manner) -> AsyncGenerator[tuple[str, str | None]]:
         """Yield what comes next, and with the last why it ends; raises UserError or Refusal."""

@@ -78,7 +78,7 @@ def _inside(address: str) -> str:
 
 
 async def _body(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     try:
         async with asyncio.timeout(ARRIVAL):
             while True:
@@ -87,7 +87,7 @@ async def _body(receive: Receive) -> bytes:
                 if len(body) > _BYTES:
                     raise Refusal(413, t("The request is larger than {most:,} bytes", most=_BYTES))
                 if not event.get("more_body"):
-                    return body
+                    return bytes(body)
     except TimeoutError:
         raise Refusal(408, t("The request took too long to arrive")) from None
 
