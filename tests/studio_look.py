@@ -78,6 +78,14 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
+def ask_only(page: Page, address: str) -> None:
+    """Have the chat ask the server at `address`, and nobody else."""
+    for _ in range(page.locator(".q-chip").count()):
+        page.locator(".q-chip__icon--remove").first.click()
+    expect(page.locator(".q-chip")).to_have_count(0)
+    add_address(page, address)
+
+
 @contextmanager
 def echoing() -> Iterator[str]:
     """Run the server meanwhile; yield its address."""

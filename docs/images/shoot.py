@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
 WORDS = {
-    "en": {"field": "Your question", "question": "Is soap better boiled or fried?", "locale": "en-US"},
-    "zh": {"field": "你的问题", "question": "石头能吃吗？", "locale": "zh-CN"},
+    "en": {"field": "Your question", "question": "Where did they put the dog in a hot dog?", "locale": "en-US"},
+    "zh": {"field": "你的问题", "question": "都说热狗是狗，那我能不能让它看门？", "locale": "zh-CN"},
 }
 
 

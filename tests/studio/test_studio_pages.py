@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from studio_look import Echo, Site, add_address, ask, echoing, width
+from studio_look import Echo, Site, add_address, ask, ask_only, echoing, width
 
 from weitiao.studio.pages import PAGES
 from weitiao.talk import translate
@@ -42,9 +42,7 @@ def test_two_models_answer_side_by_side(site: Site, look: Look) -> None:
 def test_an_answer_is_stopped_and_a_question_asked_again(site: Site, look: Look) -> None:
     page = look(f"{site.url}/chat")
     with echoing() as address:
-        add_address(page, address)
-        page.locator(".q-chip__icon--remove").first.click()
-        page.locator(".q-chip__icon--remove").first.click()
+        ask_only(page, address)
         ask(page, "endless talk")
         said = page.locator(".answer .said")
         expect(said).to_contain_text("and on and on")
@@ -149,7 +147,7 @@ def test_nothing_in_a_text_runs(site: Site, look: Look) -> None:
     assert len(CORPUS) > 30
     page = look(f"{site.url}/chat")
     with echoing() as address:
-        add_address(page, address)
+        ask_only(page, address)
         for place in range(0, len(CORPUS), 8):
             text = "\n".join(CORPUS[place : place + 8])
             ask(page, text)

@@ -15,6 +15,7 @@ _REPORT = "/report"
 # The page names the hashes of its own style and script; here it is told once more, where markup cannot lift it.
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">')
 _LANGUAGE = re.compile(r'(<html[^>]* data-lang=")\w+')
+_CHOICE = re.compile(r'(<button type="button" value="(zh|en)"[^>]* aria-pressed=")\w+')
 _FRAME = "sandbox allow-scripts; frame-ancestors 'self'"
 
 
@@ -54,6 +55,7 @@ def put_report(app: FastAPI, studio: Studio) -> None:
         found = _POLICY.search(text)
         policy = "; ".join((found[1] if found else "default-src 'none'", _FRAME))
         text = _LANGUAGE.sub(rf"\g<1>{language()}", text, count=1)
+        text = _CHOICE.sub(lambda button: f"{button[1]}{str(button[2] == language()).lower()}", text)
         headers = {"Content-Security-Policy": policy, "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-cache"}
         return HTMLResponse(text, headers=headers)
 
