@@ -154,3 +154,15 @@ def test_nothing_in_a_text_runs(site: Site, look: Look) -> None:
             expect(page.locator(".answer .said").last).to_have_text(text, use_inner_text=True)
             expect(page.locator(".question .said").last).to_have_text(text, use_inner_text=True)
     page.wait_for_timeout(500)
+
+
+def test_ctrl_c_in_mid_answer_ends_in_order(
+    open_studio: Callable[..., AbstractContextManager[Site]], look: Look, project: Path
+) -> None:
+    with echoing() as address:
+        with open_studio(project) as site:
+            page = look(f"{site.url}/chat")
+            ask_only(page, address)
+            ask(page, "endless talk")
+            expect(page.locator(".answer .said")).to_contain_text("and on and on")
+        assert Echo.left.wait(30)
