@@ -67,6 +67,7 @@ def main(recipe: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         with served(recipe) as open_to_all, served(recipe, "--token", "a-token-for-pictures") as closed:
+            take(browser, open_to_all, SHOTS[0])  # the models are loaded now, and waited for in no picture
             for shot in SHOTS:
                 take(browser, closed if shot.page == "login" else open_to_all, shot)
         browser.close()
