@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench bench-accuracy nano seeds clean
+.PHONY: demo test lint types bench bench-accuracy nano seeds screenshots clean
 
 demo: $(VENV)/.train  ## From ugly posts to a model that sees through trick questions, and the proof
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/weitiao run examples/traps/recipe.yaml
@@ -36,6 +36,9 @@ nano: $(VENV)/.train  ## Make the base model that ships anew (about 40 minutes)
 seeds: $(VENV)/.train  ## Repeat the demo with five seeds, and print the table
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python examples/traps/seeds.py
 
+screenshots: $(VENV)/.dev  ## Take the pictures of the docs anew, after `make demo`; needs Chromium
+	$(BIN)/python docs/images/shoot.py examples/traps/recipe.yaml
+
 $(VENV)/.train: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "weitiao needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -43,7 +46,7 @@ $(VENV)/.train: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' hypothesis mypy openai pytest pytest-xdist ruff types-PyYAML
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' axe-playwright-python hypothesis mypy openai pillow playwright pytest pytest-xdist ruff types-PyYAML
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -15,7 +15,7 @@ from weitiao.errors import UserError
 from weitiao.llm import Teacher
 from weitiao.llm.cache import Cache, keys
 from weitiao.llm.call import Failure, Reason, Reply, Request
-from weitiao.llm.client import _proxy, ask_all
+from weitiao.llm.client import ask_all, proxy
 from weitiao.llm.pace import Patience
 
 
@@ -177,8 +177,8 @@ def test_a_slow_reader_costs_no_call(server: Server, cache: Cache) -> None:
 def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
     monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
-    assert _proxy("http://models.example/v1/chat/completions") == "http://proxy:3128"
-    assert _proxy("http://127.0.0.1:8000/v1/chat/completions") is None
+    assert proxy("http://models.example/v1/chat/completions") == "http://proxy:3128"
+    assert proxy("http://127.0.0.1:8000/v1/chat/completions") is None
 
 
 def test_what_the_server_does_not_know_is_learnt(server: Server, cache: Cache) -> None:

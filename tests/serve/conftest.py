@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from weitiao.model.load import load_model, load_tokenizer
 from weitiao.model.pair import Place
 from weitiao.model.template import Template
 from weitiao.serve import Limits
+from weitiao.serve.models import Group
 from weitiao.serve.run import Address, Service
 
 torch.set_num_threads(1)
@@ -23,9 +24,14 @@ os.environ["NO_PROXY"] = "*"
 
 
 @contextmanager
-def opened(served: dict[str, Place] | None = None, token: str = "", **limits: Any) -> Iterator[Service]:
+def opened(
+    served: dict[str, Place] | None = None,
+    token: str = "",
+    found: Callable[[], Sequence[Group]] = lambda: (),
+    **limits: Any,
+) -> Iterator[Service]:
     """Serve meanwhile, in a thread; what goes wrong there is raised at the end."""
-    service = Service(served or {"nano": Place(NANO)}, Address(port=0, token=token), Limits(**limits))
+    service = Service(served or {"nano": Place(NANO)}, Address(port=0, token=token), Limits(**limits), found=found)
     wrong: list[BaseException] = []
 
     def run() -> None:

@@ -32,7 +32,7 @@ COMMANDS = {
     "gguf": ("weitiao.cli.gguf", "Write a model for llama.cpp and Ollama"),
     "compare": ("weitiao.cli.compare", "Compare a model before and after on unseen questions"),
     "chat": ("weitiao.cli.chat", "Chat with a model in the terminal"),
-    "serve": ("weitiao.cli.serve", "Serve models at an OpenAI-compatible address"),
+    "serve": ("weitiao.cli.serve", "Open a recipe's studio; serve models at an OpenAI-compatible address"),
     "xtuner": ("weitiao.cli.xtuner", "XTuner's verbs and files: configs, checkpoints, names"),
     "traps": ("weitiao.cli.traps", "A world of trick questions: posts to tune on, questions to ask"),
     "prompts": ("weitiao.cli.prompts", "Show what teachers are asked, and copy it to be edited"),
@@ -45,7 +45,7 @@ COMMANDS = {
 _TRAIN = ("accelerate", "huggingface_hub", "peft", "sacrebleu", "safetensors", "torch", "transformers")
 EXTRAS = dict.fromkeys(_TRAIN, "train") | {"gguf": "gguf", "modelscope": "modelscope"}
 EXTRAS |= dict.fromkeys(("fastapi", "prometheus_client", "starlette", "uvicorn"), "serve")
-EXTRAS |= {"sqlalchemy": "review", "psycopg": "postgres"}
+EXTRAS |= {"sqlalchemy": "review", "psycopg": "postgres", "nicegui": "studio"}
 
 
 class _LazyGroup(TyperGroup):

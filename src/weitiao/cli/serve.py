@@ -1,6 +1,7 @@
-"""`weitiao serve`: models behind an OpenAI-compatible address."""
+"""`weitiao serve`: models behind an OpenAI-compatible address, and a recipe's studio beside it."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,12 +9,14 @@ import typer
 
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, tell_of_code, with_flags
 from weitiao.errors import UserError
-from weitiao.recipe import bind
+from weitiao.pipeline import SETTINGS
+from weitiao.recipe import Recipe, bind, load
 from weitiao.serve import Limits
 from weitiao.talk import t
 
 if TYPE_CHECKING:
     from weitiao.model.pair import Place
+    from weitiao.serve.run import Address, Service
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -26,8 +29,13 @@ def _group() -> None:
 @app.command()
 @with_flags("limits", kind=Limits)
 def serve(
-    model: Annotated[str, typer.Option(help=t("A model's folder or hub name, an adapter or a run; NAME=… names it"))],
     limits: dict[str, Any],
+    recipe: Annotated[
+        Path | None, typer.Argument(help=t("A recipe: its studio in the browser, its models by address"))
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help=t("A model's folder or hub name, an adapter or a run; NAME=… names it"))
+    ] = "",
     adapter: Annotated[
         list[str] | None, typer.Option(help=t("An adapter to serve beside the model; NAME=… names it; any number"))
     ] = None,
@@ -38,20 +46,29 @@ def serve(
     token: Annotated[
         str, typer.Option(envvar="WEITIAO_TOKEN", help=t("Who knows it may ask; best kept in WEITIAO_TOKEN"))
     ] = "",
+    runs: Annotated[Path | None, typer.Option(help=t("Where the recipe's runs stand; else beside it"))] = None,
     trust_remote_code: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve models."""
-    from weitiao.serve.run import Address, Service
+    from weitiao.serve.run import Address
 
+    if not recipe and not model:
+        raise UserError(t("Nothing to serve"), t("Name a recipe, or a model with --model"))
     checked = bind({"serve": limits}, {"serve": Limits}, Path.cwd(), where=t("command line"))
     address = Address(host, port, token)
     address.check()
-    places = _places(model, adapter or [], trust_remote_code)
-    service = Service(places, address, checked.section("serve", Limits))
-    Terminal().say(t("Serving {names} at {url}; Ctrl-C ends it", names=", ".join(places), url=service.url))
+    places = _places(model, adapter or [], trust_remote_code) if model else {}
+    project = load(recipe, SETTINGS) if recipe else None
+    service = _service(places, address, checked.section("serve", Limits), project, runs)
+    if project:
+        Terminal().say(
+            t("The studio of {name} is at {url}; Ctrl-C ends it", name=project.project.name, url=service.site)
+        )
+    if places:
+        Terminal().say(t("Serving {names} at {url}; Ctrl-C ends it", names=", ".join(places), url=service.url))
     if as_json:
-        emit({"url": service.url, "models": list(places)})
+        emit({"url": service.url, "models": list(places), **({"studio": service.site} if project else {})})
     began, done = time.monotonic(), service.metrics
     service.run()
     seconds = time.monotonic() - began
@@ -59,6 +76,21 @@ def serve(
         t("Gave {count:,} answers in {seconds:.1f} s (broken off {gone:,})",
           count=done.answers, seconds=seconds, gone=done.gone)
     )  # fmt: skip
+
+
+def _service(
+    places: "dict[str, Place]", address: "Address", limits: Limits, recipe: Recipe | None, runs: Path | None
+) -> "Service":
+    from weitiao.serve.run import Service
+
+    if recipe is None:
+        return Service(places, address, limits)
+    from weitiao.serve.trained import groups
+    from weitiao.studio.app import pages
+
+    run = (runs or recipe.folder / "runs") / recipe.project.name
+    found = partial(groups, recipe, run, taken=frozenset(places))
+    return Service(places, address, limits, found=found, pages=pages(recipe, run, address))
 
 
 def _places(model: str, adapters: list[str], trust: bool) -> "dict[str, Place]":

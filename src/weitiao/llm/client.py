@@ -131,7 +131,7 @@ class _Asking:
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT),
                 connector=aiohttp.TCPConnector(limit=0),
-                proxy=_proxy(self.url),
+                proxy=proxy(self.url),
             ) as self.http,
             anyio.create_task_group() as tasks,
         ):
@@ -252,7 +252,7 @@ class _Asking:
         return content.replace(self.secret.encode(), b"***") if len(self.secret) >= _SECRET else content
 
 
-def _proxy(url: str) -> str | None:
+def proxy(url: str) -> str | None:
     """Return the proxy that the environment names; aiohttp's own look would also take passwords from .netrc."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)

@@ -39,14 +39,18 @@ class Door:
     ) -> None:
         """`count` is told the path and the status of each request."""
         self.app, self.token, self.hosts, self.most, self.count = app, token, hosts, int(megabytes * 1e6), count
+        self.pages: App | None = None  # where all that is not the API is asked for; it looks itself who comes
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Pass a request on, or say why not."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
-        if scope["type"] != "http":
-            return
+        elif self.pages and not is_api(scope["path"]):
+            await self.pages(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._let_in(scope, receive, send)
 
+    async def _let_in(self, scope: Event, receive: Receive, send: Send) -> None:
         async def counted(event: Event) -> None:
             if event["type"] == "http.response.start":
                 self.count(scope["path"] if scope["path"] in _PATHS else "other", event["status"])
@@ -61,12 +65,7 @@ class Door:
         await self.app(scope, _replayed(body, receive), counted)
 
     def _admit(self, path: str, headers: Headers) -> None:
-        host = headers.get("host", "")
-        if not self.token and urlsplit(f"//{host}").hostname not in self.hosts:
-            raise Refusal(403, t("This server does not answer to the name {host}", host=host), code="wrong_host")
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            raise Refusal(403, t("Pages of other sites may not ask this server"), code="wrong_origin")
+        hold_caller(headers, () if self.token else self.hosts)
         given = headers.get("authorization", "").removeprefix("Bearer ")
         if self.token and path != _OPEN and not hmac.compare_digest(given.encode(), self.token.encode()):
             message = t("The token is missing or wrong: send it as `Authorization: Bearer …`")
@@ -91,6 +90,21 @@ class Door:
                         return bytes(body)
         except TimeoutError:
             raise Refusal(408, t("The request took too long to arrive"), headers=_CLOSE) from None
+
+
+def is_api(path: str) -> bool:
+    """Tell whether a path belongs to the API."""
+    return path.startswith("/v1/") or path in _PATHS
+
+
+def hold_caller(headers: Headers, hosts: Collection[str]) -> None:
+    """Raise Refusal for who calls the server by none of its `hosts`, where some are named, and for pages of others."""
+    host = headers.get("host", "")
+    if hosts and urlsplit(f"//{host}").hostname not in hosts:
+        raise Refusal(403, t("This server does not answer to the name {host}", host=host), code="wrong_host")
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != host:
+        raise Refusal(403, t("Pages of other sites may not ask this server"), code="wrong_origin")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -3,26 +3,28 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+import h11
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from weitiao.errors import UserError
 from weitiao.model.pair import Place
-from weitiao.model.shelf import Shelf
 from weitiao.serve import Limits
 from weitiao.serve.api import build
-from weitiao.serve.door import ARRIVAL, LOOPBACK, Door
+from weitiao.serve.desk import Desk
+from weitiao.serve.door import ARRIVAL, LOOPBACK, App, Door
 from weitiao.serve.metrics import Metrics
-from weitiao.serve.worker import Worker
+from weitiao.serve.models import Group, Models
 from weitiao.talk import t
 
+# Puts pages on the application beside the API, and returns who receives their callers.
+Pages = Callable[[FastAPI, Desk], App]
 # Shorter tokens can be guessed.
 _TOKEN = 16
 
@@ -59,45 +61,58 @@ class Address:
 
 
 class Service:
-    """Models that are loaded behind an address where somebody listens already; `run` answers."""
+    """Models behind an address where somebody listens already, and pages beside them; `run` answers."""
 
-    def __init__(self, places: Mapping[str, Place], address: Address, limits: Limits) -> None:
-        """Listen at `address` and load what stands at `places`; raises UserError where that cannot be."""
+    def __init__(
+        self,
+        places: Mapping[str, Place],
+        address: Address,
+        limits: Limits,
+        *,
+        found: Callable[[], Sequence[Group]] = lambda: (),
+        pages: Pages | None = None,
+    ) -> None:
+        """Listen at `address` and load what stands at `places`; raises UserError where that cannot be.
+
+        What is `found` is loaded at the first question.
+        """
         address.check()
         self._socket = address.listen()
         host, port = self._socket.getsockname()[:2]
-        self.url = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+        self.site = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.url = f"{self.site}/v1"
         self.metrics = Metrics()
-        self._worker = Worker(Shelf(places), limits, self.metrics)
+        self._models = Models(places, found, limits, self.metrics)
+        desk = Desk(self._models)
         door = Door(
-            build(self._worker, self.metrics),
+            app := build(desk),
             token=address.token,
             hosts={*LOOPBACK, address.host},
             megabytes=limits.megabytes,
             count=self.metrics.request,
         )
+        if pages:
+            door.pages = pages(app, desk)
         config = uvicorn.Config(
             door,
             http=_Patient,
-            ws="none",
+            ws="websockets-sansio" if pages else "none",
+            ws_max_size=int(limits.megabytes * 1e6),
             log_level="warning",
             access_log=False,
             server_header=False,
             timeout_keep_alive=int(ARRIVAL),
         )
-        self._server = _Server(config, self._worker)
+        self._server = _Server(config, self._models)
 
     def run(self) -> None:
         """Answer until Ctrl-C or `stop`."""
-        with self._socket, ThreadPoolExecutor(1, "worker") as thread:
-            working = thread.submit(copy_context().run, self._worker.run)
-            working.add_done_callback(lambda _: self.stop())
+        with self._socket:
+            self._models.begin(self.stop)
             try:
                 self._server.run(sockets=[self._socket])
             finally:
-                self._worker.close()
-                self._worker.break_off()
-            working.result()  # raises what it died of
+                self._models.end()
 
     def stop(self) -> None:
         """End in order, from any thread."""
@@ -107,9 +122,9 @@ class Service:
 class _Server(uvicorn.Server):
     """uvicorn, with an end in order: nobody new, answers under way get some time, then those left are told."""
 
-    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+    def __init__(self, config: uvicorn.Config, models: Models) -> None:
         super().__init__(config)
-        self.worker = worker
+        self.models = models
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End in order on the first signal, at once on the second."""
@@ -118,8 +133,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End."""
-        self.worker.close()
-        ending = asyncio.get_running_loop().call_later(self.worker.limits.grace, self.worker.break_off)
+        self.models.close()
+        ending = asyncio.get_running_loop().call_later(self.models.limits.grace, self.models.break_off)
         await super().shutdown(sockets=sockets)
         ending.cancel()
 
@@ -137,6 +152,11 @@ class _Patient(H11Protocol):
         """Stop watching."""
         self._watch.cancel()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Stop watching: what comes now is no request any more."""
+        self._watch.cancel()
+        super().handle_websocket_upgrade(event)
 
     def _look(self) -> None:
         idle = self.cycle is None or self.cycle.response_complete

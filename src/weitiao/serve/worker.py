@@ -20,16 +20,25 @@ Heard = list[tuple[Order, Piece]]
 class Worker:
     """Answers orders in the order in which they came; `run` is for a thread, all else may be called from any."""
 
-    def __init__(self, shelf: Shelf, limits: Limits, metrics: Metrics) -> None:
-        self.shelf, self.limits, self.metrics = shelf, limits, metrics
-        self.carry: Callable[[Heard], None] = lambda heard: None  # brings pieces to those who ordered
+    def __init__(self, shelf: Shelf, limits: Limits, metrics: Metrics, carry: Callable[[Heard], None]) -> None:
+        """`carry` brings pieces to those who ordered."""
+        self.shelf, self.limits, self.metrics, self.carry = shelf, limits, metrics, carry
         self.closing = False  # nobody new is taken
         self._waiting: deque[Order] = deque()
         self._gone: list[Order] = []
         self._rows: dict[Row, Order] = {}
         self._changed = threading.Condition()
         self._usual = 1.0  # seconds that an answer takes, of late
-        metrics.watch(lambda: len(self._rows), lambda: len(self._waiting))
+
+    @property
+    def running(self) -> int:
+        """How many answers are under way."""
+        return len(self._rows)
+
+    @property
+    def waiting(self) -> int:
+        """How many answers wait for a place."""
+        return len(self._waiting)
 
     def take(self, orders: Sequence[Order]) -> None:
         """Take orders that belong together; raises Refusal where there is no room for all of them to wait."""

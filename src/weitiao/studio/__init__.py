@@ -1,0 +1,1 @@
+"""The studio: a recipe's pages in the browser, beside the API; the only home of NiceGUI."""

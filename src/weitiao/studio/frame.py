@@ -1,0 +1,120 @@
+"""What stands around each page: the menu, the language, the colours, the keys, and the way past all that."""
+
+import inspect
+from collections.abc import Sequence
+
+from nicegui import ui
+from nicegui.events import KeyEventArguments
+
+from weitiao.errors import UserError
+from weitiao.serve.refusal import Refusal
+from weitiao.studio.login import LOGOUT
+from weitiao.studio.page import Page, Studio
+from weitiao.studio.parts import icon_button, named, words, wrong
+from weitiao.studio.visitor import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, visitor
+from weitiao.talk import language, t
+
+_YEAR = 365 * 86400
+_ICONS = {"auto": "brightness_auto", "light": "light_mode", "dark": "dark_mode"}
+
+
+async def draw(studio: Studio, page: Page, pages: Sequence[Page]) -> None:
+    """Draw a page in its frame."""
+    content = ui.context.client.content
+    content.classes("wide" if page.wide else "narrow")
+    named(content, t(page.title))
+    with ui.left_drawer(value=False).props("behavior=mobile overlay width=240").classes("drawer") as drawer:
+        _menu(page, pages, t("Pages"))
+    with ui.header(add_scroll_padding=True).classes("top"):
+        icon_button("menu", t("Menu"), drawer.toggle).classes("narrow-only")
+        words("strong", studio.name, "project")
+        with ui.element("div").classes("wide-only menu"):
+            _menu(page, pages, t("Pages"))
+        ui.space()
+        help_ = _help(page)
+        icon_button("keyboard", t("Keys (?)"), help_.open).classes("wide-only")
+        _theme()
+        _language()
+        if studio.needs_token:
+            _logout()
+    ui.skip_link(t("Skip to the content"), target=content)
+    words("h1", t(page.title), "unseen")
+    ui.on_exception(_tell)
+    try:
+        drawn = page.draw(studio)
+        if inspect.isawaitable(drawn):
+            await drawn
+    except UserError as error:
+        wrong(error)
+
+
+def _menu(here: Page, pages: Sequence[Page], name: str) -> None:
+    with named(ui.element("nav"), name):
+        for page in pages:
+            link = ui.link(target=page.path)
+            with link:
+                ui.icon(page.icon).props("aria-hidden=true")
+                words("span", t(page.title))
+            if page is here:
+                link.props["aria-current"] = "page"
+
+
+def _language() -> None:
+    """Offer the other language; the page is then drawn anew."""
+    other, name, tag = ("en", "EN", "en") if language() == "zh" else ("zh", "中文", "zh-CN")
+    switch = ui.button(name, color=None).props(f"flat dense no-caps lang={tag}").classes("icon")
+    switch.props["title"] = {"en": "English", "zh": "中文"}[other]
+    cookie = f"{LANGUAGE_COOKIE}={other}; path=/; max-age={_YEAR}; samesite=strict"
+    switch.on("click", js_handler=f"() => {{ document.cookie = '{cookie}'; location.reload() }}")
+
+
+def _theme() -> None:
+    """Offer the next of the three ways to colour the page."""
+    dark = ui.dark_mode(visitor.get().dark)
+    names = {"auto": t("Colours as the system has them"), "light": t("Light colours"), "dark": t("Dark colours")}
+    now = visitor.get().theme
+
+    def turn() -> None:
+        nonlocal now
+        now = THEMES[(THEMES.index(now) + 1) % len(THEMES)]
+        dark.value = {"light": False, "dark": True}.get(now)
+        show()
+        ui.run_javascript(f"document.cookie = '{THEME_COOKIE}={now}; path=/; max-age={_YEAR}; samesite=strict'")
+
+    def show() -> None:
+        button.icon = _ICONS[now]
+        named(button, names[now]).props["title"] = names[now]
+
+    button = icon_button(_ICONS[now], names[now], turn)
+
+
+def _logout() -> None:
+    with ui.element("form").props(f"method=post action={LOGOUT}"):
+        icon_button("logout", t("Log out")).props("type=submit")
+
+
+def _help(page: Page) -> ui.dialog:
+    """Return the list of keys, which `?` opens too."""
+    with ui.dialog() as dialog, ui.card().classes("keys"):
+        words("h2", t("Keys"))
+        with ui.element("dl"):
+            for key, what in (("?", "Show these keys"), ("Esc", "Close what is open"), *page.keys):
+                with ui.element("dt"):
+                    for part in key.split("+"):
+                        words("kbd", part)
+                words("dd", t(what))
+        ui.button(t("Close"), on_click=dialog.close, color=None).props("flat no-caps autofocus").classes("quiet")
+    named(dialog, t("Keys"))
+
+    def pressed(event: KeyEventArguments) -> None:
+        if event.key == "?" and event.action.keydown and not event.modifiers.ctrl:
+            dialog.open()
+
+    ui.keyboard(pressed, repeating=False, ignore=["input", "select", "textarea"])
+    return dialog
+
+
+def _tell(error: Exception) -> None:
+    """Say that something that was pressed did not work; what is no mistake of the user stands in the terminal too."""
+    known = isinstance(error, (UserError, Refusal))
+    ui.notify(str(error) if known else t("That did not work: the server has a bug"), type="negative", close_button=True)

@@ -1,0 +1,125 @@
+"""The gate before the pages: who may come in, how, and what the browser may do with what it gets."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
+
+from weitiao.serve.door import App, Event, Receive, Send, hold_caller
+from weitiao.serve.refusal import Refusal
+from weitiao.studio.login import LOGIN, LOGOUT, Login
+from weitiao.studio.visitor import read, visitor
+from weitiao.talk import set_language, t
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",  # with less, browsers send no Origin with a form
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+# Vue makes functions of templates and sets styles on elements. Scripts inside the page are its own, word for word.
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval' {scripts}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_SOCKET = "/_nicegui_ws/"
+
+
+class Gate:
+    """Lets callers through to the pages of `app`.
+
+    What pages change, they change over their websocket, which only a page of ours may open: beside it nothing but the
+    login is ever posted.
+    """
+
+    def __init__(self, app: App, *, token: str, hosts: Collection[str]) -> None:
+        """With an empty `token`, all who call the server by one of `hosts` may come in."""
+        self.app, self.token, self.hosts = app, token, hosts
+        self._login = Login(token)
+
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        """Pass a request on, ask who comes, or say why not."""
+        headers = Headers(scope=scope)
+        came = read(headers)
+        visitor.set(came)
+        set_language(came.language)
+        if scope["type"] == "http":
+            send = _Guarded(send)
+        answer: Response | None = None
+        try:
+            hold_caller(headers, () if self.token else self.hosts)
+            if scope["type"] == "websocket":
+                self._hold_socket(headers)
+            elif self.token and scope["path"] in (LOGIN, LOGOUT):
+                answer = await self._login.answer(scope, receive)
+            else:
+                answer = self._answer(scope, headers)
+        except Refusal as refusal:
+            answer = Response(refusal.message, refusal.status, media_type="text/plain; charset=utf-8")
+        if answer is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await answer(scope, receive, send)
+
+    def _hold_socket(self, headers: Headers) -> None:
+        if "origin" not in headers or not self._known(headers):
+            raise Refusal(403, t("Pages of other sites may not ask this server"))
+
+    def _answer(self, scope: Event, headers: Headers) -> Response | None:
+        """Return what is said instead of the page."""
+        if scope["path"] in (LOGIN, LOGOUT):
+            return RedirectResponse("/", 303)
+        if scope["method"] not in ("GET", "HEAD") or scope["path"].startswith(_SOCKET):
+            raise Refusal(405, t("Pages are only read here"))
+        if self._known(headers):
+            return None
+        if "text/html" in headers.get("accept", ""):
+            return RedirectResponse(self._login.address(scope), 303)
+        raise Refusal(401, t("Log in first"))
+
+    def _known(self, headers: Headers) -> bool:
+        return not self.token or self._login.knows(headers)
+
+
+class _Guarded:
+    """A `send` that adds the headers; a whole page waits until its scripts can be named."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self._page = send, b""
+        self._start: Event | None = None
+
+    async def __call__(self, event: Event) -> None:
+        if event["type"] == "http.response.start":
+            headers = MutableHeaders(scope=event)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            if "text/html" in headers.get("content-type", "") and "content-security-policy" not in headers:
+                self._start = event
+                return
+        if self._start is None:
+            await self._send(event)
+            return
+        self._page += event.get("body", b"")
+        if event.get("more_body"):
+            return
+        MutableHeaders(scope=self._start)["Content-Security-Policy"] = _policy(self._page)
+        await self._send(self._start)
+        await self._send({"type": "http.response.body", "body": self._page})
+
+
+def _policy(page: bytes) -> str:
+    hashes = {
+        base64.b64encode(hashlib.sha256(script).digest()).decode()
+        for script in _SCRIPT.findall(page.replace(b"\r\n", b"\n"))
+    }
+    return _POLICY.format(scripts=" ".join(f"'sha256-{digest}'" for digest in sorted(hashes)))

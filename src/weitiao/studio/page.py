@@ -1,0 +1,39 @@
+"""What a page of the studio is, and what it is given."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from weitiao.recipe import Recipe
+from weitiao.serve.desk import Desk
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What all pages share: the recipe, its run's folder, and where models are asked."""
+
+    recipe: Recipe
+    run: Path
+    desk: Desk
+    needs_token: bool = False
+
+    @property
+    def name(self) -> str:
+        """The project's name, which is its folder's where the recipe has none of its own."""
+        name = self.recipe.project.name
+        return self.recipe.folder.name if name == "recipe" else name
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: where it is, its name and icon in the menu, and what draws it inside the frame.
+
+    `title` and the second of each of `keys`, a key and what it does, are English texts that have their Chinese.
+    """
+
+    path: str
+    title: str
+    icon: str
+    draw: Callable[[Studio], Awaitable[None] | None]
+    keys: tuple[tuple[str, str], ...] = ()
+    wide: bool = False  # as wide as the window, where others keep to a readable width
