@@ -58,19 +58,21 @@ class Life:
     part: str | None = None
 
 
-def find_runs(run: Path | None, runs: Path | None) -> list[Path]:
-    """Return the folders of the runs to look in: `run`, those in `runs`, or those that the current folder has."""
-    if run is not None:
-        places = [run]
-    elif runs is not None:
-        places = sorted(runs.iterdir()) if runs.is_dir() else []
-    else:
-        here = Path.cwd()
-        places = [here, *sorted(here.glob("runs/*")), *sorted(here.glob("*/runs/*"))]
-    found = [place for place in places if stages(place)]
+def find_runs(run: Path | None, runs: Path | None, example: str = "--run runs/NAME") -> list[Path]:
+    """Return the folders of the runs to look in: that folder where it is a run, else those in it.
+
+    Those of the current folder are looked for in the `runs` of recipes too. Raises UserError where there is none, with
+    an `example` of how one is named.
+    """
+    place = run or runs or Path.cwd()
+    if stages(place):
+        return [place]
+    patterns = ("*",) if run or runs else ("*", "runs/*", "*/runs/*")
+    found = [one for pattern in patterns for one in sorted(place.glob(pattern)) if stages(one)]
     if not found:
         raise UserError(
-            t("No run in {place}", place=run or runs or Path.cwd()), t("Name one with --run runs/NAME, or --runs DIR")
+            t("No run in {place}", place=place),
+            t("Name the folder of a run, {example}, or that of all runs with --runs DIR", example=example),
         )
     return found
 

@@ -42,3 +42,70 @@ def test_a_step_of_label_stands_once(weitiao: Weitiao) -> None:
     ended = weitiao("label", "qa.jsonl", "-o", "o.jsonl", "--steps", "decide, decide: {audit: 0}", "--lang", "zh")
     assert ended.status == 2
     assert ended.err.endswith("`decide` 在步骤里只能写一次\n")
+
+
+@pytest.mark.parametrize("place", [["wd"], [], ["--runs", "."]])
+def test_the_run_of_a_work_dir_is_found(weitiao: Weitiao, place: list[str]) -> None:
+    assert weitiao("prepare", "qa.jsonl", "-o", "o.jsonl", "--work-dir", "wd").status == 0
+    ended = weitiao("ledger", "funnel", *place, "--json")
+    assert Path(orjson.loads(ended.out)["run"]).name == "wd"
+    ended = weitiao("trace", "第3个问题", *(["--run", *place] if place == ["wd"] else place))
+    assert "read from qa.jsonl, row 3" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("command", "example"), [(["ledger", "funnel"], "runs/NAME"), (["trace", "鱼"], "--run runs/NAME")]
+)
+def test_where_there_is_no_run_it_is_said_how_one_is_named(weitiao: Weitiao, command: list[str], example: str) -> None:
+    assert weitiao(*command, "--runs", "no").err == (
+        f"error: No run in no\nhint: Name the folder of a run, {example}, or that of all runs with --runs DIR\n"
+    )
+
+
+TEACHER = "{model: m, endpoint: 'http://127.0.0.1:9/v1'}"
+
+
+def test_a_dry_run_leaves_nothing_and_finds_what_is_finished(weitiao: Weitiao, tmp_path: Path) -> None:
+    recipe = f"source: {{inputs: [qa.jsonl]}}\nlabel: {{teacher: {TEACHER}, steps: [judge]}}\n"
+    Path("recipe.yaml").write_text(recipe, "utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    ended = weitiao("run", "recipe.yaml", "--dry-run")
+    assert "label/judge: 12 calls, 0 known" in ended.out
+    flags = ["--teacher", "m", "--endpoint", "http://127.0.0.1:9/v1", "--dry-run"]
+    assert weitiao("label", "qa.jsonl", "-o", "o.jsonl", "--steps", "judge", *flags).out == ended.out
+    assert sorted(tmp_path.rglob("*")) == before
+    assert weitiao("run", "recipe.yaml", "--to", "source").status == 0
+    there = sorted(tmp_path.rglob("*"))
+    again = weitiao("run", "recipe.yaml", "--dry-run")
+    assert (again.out, again.err) == (ended.out, "Read 12 of 12 rows, found finished\n")
+    assert sorted(tmp_path.rglob("*")) == there
+
+
+def test_a_stage_that_no_teacher_had_a_part_in_tells_of_none(weitiao: Weitiao) -> None:
+    ended = weitiao("augment", "qa.jsonl", "-o", "o.jsonl", "--steps", "merge_turns: {turns: 4}")
+    assert ended.err.splitlines()[-1].startswith("Augmented 12 records by 2 of 2 made in ")
+    ended = weitiao("label", "qa.jsonl", "-o", "o.jsonl", "--steps", "decide")
+    assert ended.err.splitlines()[-1].startswith("Labelled 12 of 12 records: 0 answers written, 12 to review in ")
+    ended = weitiao("label", "qa.jsonl", "-o", "o.jsonl", "--steps", "decide", "--dry-run")
+    assert ended.out == "No step here asks a teacher: nothing to ask, and nothing to pay\n"
+
+
+def test_a_dry_run_needs_no_teacher_but_the_price_of_what_has_a_budget(weitiao: Weitiao) -> None:
+    label = ["label", "qa.jsonl", "-o", "o.jsonl", "--steps", "judge"]
+    ended = weitiao(*label, "--dry-run")
+    assert ended.err.endswith("No teacher is given: calls and tokens are counted as for any\n")
+    assert "In all: 32 calls; cost unknown: no price is given\n" in ended.out
+    assert weitiao(*label).status == 2
+    flags = ["--teacher", "m", "--endpoint", "http://127.0.0.1:9/v1", "--budget", "2", "--dry-run"]
+    assert weitiao(*label, *flags).err.endswith(
+        "error: The budget cannot be kept: no price is known for m\n"
+        "hint: Give it: --price IN,OUT, or `prices` in the recipe, with `input` and `output` for a million tokens\n"
+    )
+    assert "at most\n" in weitiao(*label, *flags, "--price", "2,8").out
+
+
+@pytest.mark.parametrize("steps", ["decide", "judge"])
+def test_a_folder_of_prompts_that_is_not_there_is_named(weitiao: Weitiao, tmp_path: Path, steps: str) -> None:
+    for flags in ([], ["--dry-run"]):
+        ended = weitiao("label", "qa.jsonl", "-o", "o.jsonl", "--steps", steps, "--prompts", "nodir", *flags)
+        assert (ended.status, f"error: There is no folder of prompts {tmp_path / 'nodir'}\n" in ended.err) == (2, True)

@@ -77,7 +77,7 @@ def prepare(
     chosen = {"steps": listed(steps)} if steps is not None else {}
     data = {"source": {"inputs": inputs, **source}, "prepare": chosen}
     if dry_run:
-        dry.try_prepare(plain_recipe(data, "plain"), sample, examples, as_json)
+        dry.try_prepare(plain_recipe(data), sample, examples, as_json)
         return
     if out is None:
         raise UserError(t("Where shall the records go?"), t("Name a file with -o, or look first with --dry-run"))
@@ -150,7 +150,7 @@ def write_records(done: Done, out: Path) -> None:
 
 def checked_recipe(data: Mapping[str, Any], out: Path, endings: tuple[str, ...]) -> Recipe:
     """Return the recipe of a command whose result can be written to `out`."""
-    recipe = plain_recipe(data, "plain")
+    recipe = plain_recipe(data)
     _check_out(recipe, out, endings)
     return recipe
 

@@ -87,8 +87,11 @@ def summary(done: Iterable[Done]) -> dict[str, Any]:
     }
 
 
-def plain_recipe(data: Mapping[str, Any], name: str) -> Recipe:
-    """Return the recipe of a command that works on plain files: `data` as a recipe would write it."""
+def plain_recipe(data: Mapping[str, Any], name: str = "") -> Recipe:
+    """Return the recipe of a command that works on plain files: `data` as a recipe would write it.
+
+    Without a name the folder that is given for its run is the run's folder.
+    """
     return bind({"name": name, **data}, SETTINGS, Path.cwd(), where=t("command line"))
 
 

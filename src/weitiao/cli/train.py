@@ -77,7 +77,7 @@ def _plain(data: Mapping[str, Any], work_dir: Path | None, resume: bool) -> Reci
             t("Nothing to train: neither a recipe nor a model, data and a work dir"),
             "weitiao train RECIPE | weitiao train --model M --data train.jsonl --work-dir W",
         )
-    recipe = plain_recipe(data, "")
+    recipe = plain_recipe(data)
     note = work_dir / _COMMAND
     lasting = {key: value for key, value in data["train"].items() if key not in TRAIN.beside}
     mine = orjson.dumps({**data, "train": lasting}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)

@@ -57,6 +57,7 @@ STAGE = Stage(
     "weitiao.label.run:run",
     "Labelled {kept} of {total} records: {written} answers written, {review} to review; the judge caught {caught} of "
     "{planted} planted bad answers",
+    "Labelled {kept} of {total} records: {written} answers written, {review} to review",
     reads_records=True,
     gives_records=True,
     project=("seed",),
