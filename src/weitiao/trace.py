@@ -67,7 +67,7 @@ def find_runs(run: Path | None, runs: Path | None, example: str = "--run runs/NA
     place = run or runs or Path.cwd()
     if stages(place):
         return [place]
-    patterns = ("*",) if run or runs else ("*", "runs/*", "*/runs/*")
+    patterns = ("*", "runs/*") if run or runs else ("*", "runs/*", "*/runs/*")
     found = [one for pattern in patterns for one in sorted(place.glob(pattern)) if stages(one)]
     if not found:
         raise UserError(

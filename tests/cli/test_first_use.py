@@ -109,3 +109,29 @@ def test_a_folder_of_prompts_that_is_not_there_is_named(weitiao: Weitiao, tmp_pa
     for flags in ([], ["--dry-run"]):
         ended = weitiao("label", "qa.jsonl", "-o", "o.jsonl", "--steps", steps, "--prompts", "nodir", *flags)
         assert (ended.status, f"error: There is no folder of prompts {tmp_path / 'nodir'}\n" in ended.err) == (2, True)
+
+
+def test_the_folder_of_a_recipe_stands_for_it(weitiao: Weitiao) -> None:
+    Path("project").mkdir()
+    Path("project/recipe.yaml").write_text("source: {inputs: [../qa.jsonl]}\n", "utf-8")
+    assert weitiao("run", "project").err.startswith("Read 12 of 12 rows in ")
+    assert orjson.loads(weitiao("ledger", "funnel", "project", "--json").out)["run"] == "project/runs/recipe"
+    assert weitiao("check", "project/recipe.yaml").err == (
+        "error: project/recipe.yaml is a recipe, no data\n"
+        "hint: weitiao run project/recipe.yaml --dry-run checks it and shows what it would do\n"
+    )
+    assert weitiao("run", ".").err.startswith("error: No recipe at recipe.yaml\n")
+
+
+@pytest.mark.parametrize("name", ["GB18030", "Big5", "UTF-16"])
+def test_the_encoding_of_a_recipe_is_named_with_the_mend(weitiao: Weitiao, name: str) -> None:
+    text = "name: x  # 讀入的資料\n" if name == "Big5" else "name: x  # 读入的数据\n"
+    Path("r.yaml").write_bytes((text + "source: {inputs: [qa.jsonl]}\n").encode(name))
+    ended = weitiao("run", "r.yaml")
+    assert (ended.status, ended.err) == (
+        2,
+        f"error: r.yaml is not in UTF-8; it looks like {name}\n"
+        f"hint: Save it as UTF-8: iconv -f {name} -t UTF-8 r.yaml > new.yaml\n",
+    )
+    Path("r.yaml").write_bytes(bytes(range(256)))
+    assert weitiao("run", "r.yaml").err.startswith("error: r.yaml is not a recipe")
