@@ -266,7 +266,7 @@ def _read_columns(row: Row, shape: str, kind: Columns) -> Reading:
 
 
 def _reply(row: Row, name: str, fields: Row) -> str:
-    """Return the first reply, where there is one: the list that it stands in stays a field, and so does a mere count."""
+    """Return the first reply, "" for none: the list in which it stands stays a field, and so does a mere count."""
     items = _items(row.get(name))
     first = row.get(name) if items is None else next(iter(items), "")
     if isinstance(first, dict):
