@@ -7,6 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
+from weitiao.cli.usage import TEXTS, told
+from weitiao.talk import translate
+
 Weitiao = Callable[..., Any]
 
 ROWS = [{"question": f"第{n}个问题问的是什么事情？", "answer": "一二三四五六七八九十" * n} for n in range(1, 13)]
@@ -135,3 +138,37 @@ def test_the_encoding_of_a_recipe_is_named_with_the_mend(weitiao: Weitiao, name:
     )
     Path("r.yaml").write_bytes(bytes(range(256)))
     assert weitiao("run", "r.yaml").err.startswith("error: r.yaml is not a recipe")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "help_of"),
+    [
+        (["run"], "缺少参数 recipe", "run "),
+        (["prepare", "x", "--zzzz"], "没有选项 --zzzz", "prepare "),
+        (["run", "--too"], "没有选项 --too（可能是：--to）", "run "),
+        (["runn"], "没有命令 runn", ""),
+        (["augment", "x", "-o", "y"], "缺少选项 --steps", "augment "),
+        (["prepare", "x", "-o"], "选项 -o 后面要有一个值", ""),
+        (["prepare", "x", "--json=1"], "选项 --json 后面不能有值", ""),
+        (["chat", "m", "x", "y"], "多余的参数：x y", "chat "),
+        (["serve", "--model", "m", "--port", "many"], "'--port' 的值不对：必须是整数", "serve "),
+        (["chat", "m", "--temperature", "hot"], "'--temperature' 的值不对：必须是数字", "chat "),
+        (["chat", "m", "--top-p", "3"], "'--top-p' 的值不对：最大为 1", "chat "),
+        (["chat", "m", "--top-k", "-3"], "'--top-k' 的值不对：最小为 0", "chat "),
+        (
+            ["new", "d", "--scene", "x"],
+            "'--scene' 的值不对：“x”不在这些值里：'ruozhiba', 'assistant', 'roleplay'",
+            "new ",
+        ),
+    ],
+)
+def test_what_the_parser_says_is_chinese_too(weitiao: Weitiao, arguments: list[str], said: str, help_of: str) -> None:
+    ended = weitiao(*arguments, "--lang", "zh")
+    assert (ended.status, ended.err) == (2, f"错误：{said}\n提示：weitiao {help_of}--help\n")
+
+
+def test_each_text_of_the_parser_has_its_chinese() -> None:
+    for text in TEXTS:
+        assert translate("zh", text) != text
+        assert told(text) == text, "known, and in English as it is"
+    assert told("something new") == "something new"

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from weitiao.cli import usage
 from weitiao.errors import UserError
 from weitiao.talk import LANGUAGES, set_language, t
 
@@ -121,7 +122,10 @@ def main() -> None:
         if hasattr(error, "format_message"):  # the parser's own: a flag that is not there, a missing argument
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "weitiao"
-            _say(t("error: {message}", message=error.format_message()), t("hint: {hint}", hint=f"{command} --help"))
+            _say(
+                t("error: {message}", message=usage.told(error.format_message())),
+                t("hint: {hint}", hint=f"{command} --help"),
+            )
             sys.exit(2)
         traceback.print_exc()
         sys.exit(1)
