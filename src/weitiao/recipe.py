@@ -79,8 +79,8 @@ def load(path: Path, sections: Mapping[str, type[Settings]], overrides: Iterable
     except UnicodeDecodeError as error:
         raise _not_utf8(path, error.object) from None
     data, lines = _parse(text, str(path))
-    for override in overrides:
-        _override(data, lines, override)
+    for change in overrides:
+        override(data, lines, change)
     recipe = bind(data, sections, path.absolute().parent, lines, str(path))
     if recipe.project.name:
         return recipe
@@ -297,10 +297,11 @@ def _note_lines(node: yaml.Node, location: Location, where: str, lines: dict[Loc
             _note_lines(item, (*location, index), where, lines)
 
 
-def _override(data: dict[str, Any], lines: dict[Location, str], override: str) -> None:
-    key, equals, value = override.partition("=")
+def override(data: dict[str, Any], lines: dict[Location, str], text: str) -> None:
+    """Set one key of a recipe's plain data as `key.key=value` says, and note where that was written."""
+    key, equals, value = text.partition("=")
     if not equals or not key:
-        raise UserError(t("--set {text}: write it as key=value, for example train.epochs=3", text=override))
+        raise UserError(t("--set {text}: write it as key=value, for example train.epochs=3", text=text))
     path = tuple(key.split("."))
     here = data
     for name in path[:-1]:
@@ -309,5 +310,5 @@ def _override(data: dict[str, Any], lines: dict[Location, str], override: str) -
         here = cast(dict[str, Any], here[name])
     here[path[-1]] = plain_value(value)
     for length in range(1, len(path) + 1):
-        lines.setdefault(path[:length], f"--set {override}")
-    lines[path] = f"--set {override}"
+        lines.setdefault(path[:length], f"--set {text}")
+    lines[path] = f"--set {text}"

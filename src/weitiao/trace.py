@@ -89,7 +89,7 @@ def find(runs: Sequence[Path], wanted: str) -> list[Match]:
         names = ", ".join(run.name for run in runs)
         raise UserError(
             t("Nothing in {runs} has the id or the text `{wanted}`", runs=names, wanted=wanted),
-            t("Give a shorter piece of its text, word for word, the beginning of its id, or FILE:ROW"),
+            t("Give a shorter piece of its text, word for word, the beginning of its id, or FILE:ROW (no header)"),
         )
     return found
 
@@ -168,7 +168,9 @@ def _by_id(wanted: str) -> tuple[pl.Expr, pl.Expr]:
 def _by_place(file: str, row: int) -> tuple[pl.Expr, pl.Expr]:
     """Return what stands at a row of a file, or what the ledger says of it: `posts_2024.jsonl:22`."""
     uri, number = (pl.col("origin").struct.field(name) for name in ("uri", "row"))
-    record = (number == row) & ((uri == file) | uri.str.ends_with(f"/{file}"))
+    file = Path(file).as_posix()  # without `./`
+    under = pl.concat_str(pl.lit("/"), uri)  # the path may be seen from another folder
+    record = (number == row) & (under.str.ends_with(f"/{file}") | pl.lit(f"/{file}").str.ends_with(under))
     place = pl.col("detail").str.json_path_match("$.place").fill_null("")
     event = (pl.col("step") == "source") & place.str.contains(rf"(?:^|/){re.escape(file)}:{row}(?::|$)")
     return record, event

@@ -94,7 +94,10 @@ def test_export_of_several_parts_needs_a_folder(weitiao: Weitiao, tmp_path: Path
     [
         (["source", "a.jsonl", "-o", "a.jsonl"], "a.jsonl is one of the inputs"),
         (["source", "a.jsonl", "-o", "./x/../a.jsonl"], "is one of the inputs"),
-        (["source", "a.jsonl", "-o", "a.txt"], "Cannot write a.txt: its ending says no format"),
+        (
+            ["source", "a.jsonl", "-o", "a.txt"],
+            "Cannot write a.txt: no records are written as `.txt`\nhint: It can be a.jsonl | a.parquet",
+        ),
         (["source", "b.jsonl", "-o", "c.jsonl"], "No file at"),
         (["source", "a.jsonl", "-o", "c.jsonl", "--shape", "alpacca"], "command line: source.shape is `alpacca`"),
         (["split", "a.jsonl", "-o", "d", "--ratios", "train"], "--ratios train: write it as train=0.7,test=0.3"),

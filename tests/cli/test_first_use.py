@@ -145,7 +145,7 @@ def test_the_encoding_of_a_recipe_is_named_with_the_mend(weitiao: Weitiao, name:
     [
         (["run"], "缺少参数 recipe", "run "),
         (["prepare", "x", "--zzzz"], "没有选项 --zzzz", "prepare "),
-        (["run", "--too"], "没有选项 --too（可能是：--to）", "run "),
+        (["run", "--too"], "没有选项 --too（可能是：--set, --to）", "run "),
         (["runn"], "没有命令 runn", ""),
         (["augment", "x", "-o", "y"], "缺少选项 --steps", "augment "),
         (["prepare", "x", "-o"], "选项 -o 后面要有一个值", ""),
@@ -172,3 +172,50 @@ def test_each_text_of_the_parser_has_its_chinese() -> None:
         assert translate("zh", text) != text
         assert told(text) == text, "known, and in English as it is"
     assert told("something new") == "something new"
+
+
+def test_an_empty_question_is_refused(weitiao: Weitiao) -> None:
+    for text in ("", " \n"):
+        assert weitiao("chat", "nano", "--ask", text).err == (
+            'error: --ask holds no question\nhint: Write it behind, in quotes: --ask "…"\n'
+        )
+
+
+def test_a_gguf_file_is_called_so(weitiao: Weitiao, tmp_path: Path) -> None:
+    Path("m.gguf").touch()
+    for command in (["serve", "--model", "m.gguf", "--port", "0"], ["chat", "m.gguf", "--ask", "?"]):
+        assert weitiao(*command).err == (
+            f"error: {tmp_path / 'm.gguf'} is a GGUF file, which llama.cpp and Ollama answer from\n"
+            "hint: Give the folder of the model that it was made of; only `weitiao compare` reads GGUF files\n"
+        )
+
+
+def test_an_output_of_another_ending_is_refused(weitiao: Weitiao) -> None:
+    assert weitiao("export", "qa.jsonl", "-o", "o.csv").err == (
+        "error: Cannot write o.csv: no records are written as `.csv`\nhint: It can be o.jsonl | a folder\n"
+    )
+
+
+@pytest.mark.parametrize("place", ["qa.jsonl:3", "./qa.jsonl:3", "there/qa.jsonl:3", "{here}/qa.jsonl:3"])
+def test_a_record_is_found_by_its_row_from_anywhere(weitiao: Weitiao, tmp_path: Path, place: str) -> None:
+    assert weitiao("prepare", "qa.jsonl", "-o", "o.jsonl", "--work-dir", "wd").status == 0
+    ended = weitiao("trace", place.format(here=tmp_path), "--run", "wd")
+    assert "read from qa.jsonl, row 3" in ended.out
+    assert weitiao("trace", "qa.jsonl:13", "--run", "wd").status == 2
+    assert weitiao("trace", "a.jsonl:3", "--run", "wd").status == 2
+
+
+def test_one_is_singular_in_english_alone() -> None:
+    assert translate("en", "Prepared {kept} of {total} records", kept="0", total="1") == "Prepared 0 of 1 record"
+    assert translate("en", "Read {kept} of {total} rows", kept="1", total="21") == "Read 1 of 21 rows"
+    assert translate("en", "{count} families, {total} records", count=1, total=2) == "1 family, 2 records"
+    assert translate("en", "{count} posts have no answer", count=1) == "1 posts have no answer"
+    assert translate("zh", "Prepared {kept} of {total} records", kept="1", total="1") == "已清洗，保留 1 条中的 1 条"
+
+
+def test_train_without_a_recipe_takes_set(weitiao: Weitiao) -> None:
+    flags = ["train", "--model", "nano", "--data", "qa.jsonl", "--work-dir", "w"]
+    ended = weitiao(*flags, "--set", "train.epoch=3")
+    assert (ended.status, ended.err.splitlines()[0]) == (2, "error: command line: train.epoch: no such key")
+    ended = weitiao(*flags, "--set", "source.skip_bad=true", "--set", "train.max_steps=many")
+    assert ended.err.splitlines()[0] == "error: command line: train.max_steps is `many`: it must be a whole number"

@@ -158,9 +158,10 @@ def checked_recipe(data: Mapping[str, Any], out: Path, endings: tuple[str, ...])
 def _check_out(recipe: Recipe, out: Path, endings: tuple[str, ...]) -> None:
     """Hold, before any work, that the output has a known form and is no input."""
     if out.suffix not in endings:
-        wanted = " | ".join(ending or t("a folder") for ending in endings)
+        wanted = " | ".join(str(out.with_suffix(ending)) if ending else t("a folder") for ending in endings)
         raise UserError(
-            t("Cannot write {path}: its ending says no format", path=out), t("It can be {wanted}", wanted=wanted)
+            t("Cannot write {path}: no records are written as `{ending}`", path=out, ending=out.suffix),
+            t("It can be {wanted}", wanted=wanted),
         )
     if "" in endings and not out.suffix and out.is_file():
         raise UserError(t("{path} is a file, a folder is needed", path=out))
