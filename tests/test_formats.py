@@ -209,3 +209,36 @@ def test_a_part_that_is_no_text_stays_beside_its_turn() -> None:
 
 def test_every_format_is_tested() -> None:
     assert set(FORMATS) == {"openai", "sharegpt", "xtuner", "alpaca", "cqia", "llamafactory", "hf"}
+
+
+@pytest.mark.parametrize(
+    ("row", "question", "answer", "kept"),
+    [
+        ({"title": "题", "content": "文", "reply": "答"}, "题\n文", "答", {"content": "文"}),
+        ({"标题": "题", "内容": "文", "回复": "答", "楼主": "张三"}, "题\n文", "答", {"内容": "文", "楼主": "张三"}),
+        ({"subject": "题", "replies": ["一", "二"]}, "题", "一", {"replies": ["一", "二"]}),
+        (
+            {"title": "题", "answers": [{"body": "一", "by": "我"}]},
+            "题",
+            "一",
+            {"answers": [{"body": "一", "by": "我"}]},
+        ),
+        ({"标题": "题", "正文": "文", "回复": "12"}, "题\n文", None, {"正文": "文", "回复": "12"}),
+        ({"标题": "题", "正文": "文", "回复": 12}, "题\n文", None, {"正文": "文", "回复": 12}),
+        ({"title": "题", "body": "", "reply": None, "replies": []}, "题", None, {"replies": []}),
+    ],
+)
+def test_a_row_of_a_forum_is_a_question_with_its_first_reply(
+    row: dict[str, object], question: str, answer: str | None, kept: dict[str, object]
+) -> None:
+    assert recognise(row) == "forum"
+    found = read(row, "forum")
+    assert found.messages == [("user", question), *([("assistant", answer)] if answer else [])]
+    assert found.fields == kept
+
+
+def test_an_article_is_no_row_of_a_forum() -> None:
+    assert recognise({"title": "题", "content": "文", "comments": "评"}) == "posts"
+    assert recognise({"title": "题", "question": "问", "answer": "答"}) == "qa"
+    with pytest.raises(BadRow, match="a text"):
+        read({"title": "题", "reply": {"x": 1.5}, "content": "文"} | {"reply": 1.5}, "forum")

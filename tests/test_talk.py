@@ -33,7 +33,7 @@ def said() -> dict[str, str]:
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     texts[first.value] = f"{path.name}:{node.lineno}"
     for stage in STAGES:
-        texts[stage.done] = f"stage {stage.name}"
+        texts |= dict.fromkeys(filter(None, (stage.done, stage.brief)), f"stage {stage.name}")
         for name, field in stage.settings.model_fields.items():
             texts[field.description or ""] = f"{stage.name}.{name}"
     return texts

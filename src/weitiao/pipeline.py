@@ -1,6 +1,8 @@
 """The line: which stages there are, in which order, and which of them a recipe has to run again."""
 
 import importlib
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +13,12 @@ from typing import Any
 import weitiao
 from weitiao import augment, balance, compare, export, label, merge, prepare, review, source, split, train
 from weitiao.errors import UserError
+from weitiao.llm.desk import TEACHERS
 from weitiao.llm.money import Plan
 from weitiao.model import hub
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Job, Outcome, Reporter, Silent, Stage
-from weitiao.store import Run, Stored, digest, file_digest
+from weitiao.store import Run, Stored, Trial, digest, file_digest
 from weitiao.talk import t
 
 STAGES: tuple[Stage, ...] = (
@@ -47,7 +50,8 @@ class Done:
     def line(self) -> str:
         """Return what happened as verb, count, time and the reasons of what is gone."""
         m = self.manifest
-        text = t(self.stage.done, kept=f"{m['kept']:,}", total=f"{m['total']:,}", **m["facts"].get("said", {}))
+        told = self.stage.brief if m["facts"].get("brief") else self.stage.done
+        text = t(told, kept=f"{m['kept']:,}", total=f"{m['total']:,}", **m["facts"].get("said", {}))
         reasons = ", ".join(f"{t(reason)} {count:,}" for reason, count in m["refused"].items())
         if self.fresh:
             text = t("{line} in {seconds:.1f} s", line=text, seconds=m["seconds"])
@@ -88,12 +92,12 @@ def preview(
 ) -> dict[str, Plan]:
     """Return what a teacher would be asked up to the stage `last`, by step, and ask nothing.
 
-    Stages before it run. Of several stages that ask, the first whose answers are not all known is told: what the next
-    one asks depends on them.
+    Stages before it run, in a place that is gone afterwards. Of several stages that ask, the first whose answers are
+    not all known is told: what the next one asks depends on them.
     """
     line = [(stage, stage.name in TEACHING) for stage in chosen(recipe, None, last)]
     plans: dict[str, Plan] = {}
-    with _line(recipe, runs, reporter) as passed:
+    with _trial(recipe, runs, reporter) as passed:
         for place, (stage, asks) in enumerate(line):
             plans = passed.plan(stage) if asks else {}
             if any(plan.calls for plan in plans.values()) or not any(later for _, later in line[place + 1 :]):
@@ -260,9 +264,23 @@ class _Line:
 @contextmanager
 def _line(recipe: Recipe, runs: Path | None, reporter: Reporter | None) -> Iterator[_Line]:
     """Give the line of a recipe while no other process works on its run."""
-    home = Run((runs or recipe.folder / "runs") / recipe.project.name)
+    home = _home(recipe, runs)
     with home.locked():
         yield _Line(recipe, home, reporter or Silent())
+
+
+@contextmanager
+def _trial(recipe: Recipe, runs: Path | None, reporter: Reporter | None) -> Iterator[_Line]:
+    """Give a line that finds what is finished and what teachers said, and whose own work is gone afterwards."""
+    home = _home(recipe, runs)
+    with tempfile.TemporaryDirectory(prefix="weitiao-") as folder, Trial(Path(folder), home).locked() as trial:
+        for file in home.folder.glob(f"{TEACHERS}*"):
+            shutil.copy(file, folder)
+        yield _Line(recipe, trial, reporter or Silent())
+
+
+def _home(recipe: Recipe, runs: Path | None) -> Run:
+    return Run((runs or recipe.folder / "runs") / recipe.project.name)
 
 
 def _load(entry: str) -> Any:

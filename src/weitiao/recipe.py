@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -66,6 +67,7 @@ def load(path: Path, sections: Mapping[str, type[Settings]], overrides: Iterable
 
     Raises UserError with `file:line: key` for unknown keys, wrong types and impossible values.
     """
+    path = path / "recipe.yaml" if path.is_dir() else path
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -74,15 +76,27 @@ def load(path: Path, sections: Mapping[str, type[Settings]], overrides: Iterable
         ) from None
     except OSError as error:
         raise UserError(t("Cannot read the recipe {path}: {error}", path=path, error=error.strerror)) from None
-    except UnicodeDecodeError:
-        raise UserError(t("{path} is not a recipe: it must be a mapping of keys to values", path=path)) from None
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, error.object) from None
     data, lines = _parse(text, str(path))
-    for override in overrides:
-        _override(data, lines, override)
+    for change in overrides:
+        override(data, lines, change)
     recipe = bind(data, sections, path.absolute().parent, lines, str(path))
     if recipe.project.name:
         return recipe
     return Recipe(recipe.project.model_copy(update={"name": path.stem}), recipe.sections, recipe.folder)
+
+
+def _not_utf8(path: Path, content: bytes) -> UserError:
+    """Return the error for a recipe in another encoding, or for what is no text."""
+    for name in ("UTF-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("GB18030", "Big5"):
+        with suppress(UnicodeDecodeError):
+            if content.decode(name).replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+                return UserError(
+                    t("{path} is not in UTF-8; it looks like {name}", path=path, name=name),
+                    t("Save it as UTF-8: iconv -f {name} -t UTF-8 {path} > new.yaml", path=path, name=name),
+                )
+    return UserError(t("{path} is not a recipe: it must be a mapping of keys to values", path=path))
 
 
 def bind(
@@ -283,10 +297,11 @@ def _note_lines(node: yaml.Node, location: Location, where: str, lines: dict[Loc
             _note_lines(item, (*location, index), where, lines)
 
 
-def _override(data: dict[str, Any], lines: dict[Location, str], override: str) -> None:
-    key, equals, value = override.partition("=")
+def override(data: dict[str, Any], lines: dict[Location, str], text: str) -> None:
+    """Set one key of a recipe's plain data as `key.key=value` says, and note where that was written."""
+    key, equals, value = text.partition("=")
     if not equals or not key:
-        raise UserError(t("--set {text}: write it as key=value, for example train.epochs=3", text=override))
+        raise UserError(t("--set {text}: write it as key=value, for example train.epochs=3", text=text))
     path = tuple(key.split("."))
     here = data
     for name in path[:-1]:
@@ -295,5 +310,5 @@ def _override(data: dict[str, Any], lines: dict[Location, str], override: str) -
         here = cast(dict[str, Any], here[name])
     here[path[-1]] = plain_value(value)
     for length in range(1, len(path) + 1):
-        lines.setdefault(path[:length], f"--set {override}")
-    lines[path] = f"--set {override}"
+        lines.setdefault(path[:length], f"--set {text}")
+    lines[path] = f"--set {text}"

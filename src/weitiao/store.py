@@ -5,10 +5,10 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import polars as pl
@@ -141,7 +141,7 @@ class Run:
         return Stored(self.folder / stage)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[Self]:
         """Keep other processes from writing this run meanwhile."""
         make_folder(self.folder)
         with (self.folder / ".lock").open("w") as file:
@@ -152,7 +152,7 @@ class Run:
                     t("Another weitiao is writing {folder}", folder=self.folder),
                     t("Wait for it, or give this run another place with --runs DIR"),
                 ) from None
-            yield
+            yield self
 
     def _aside(self, stage: str) -> Path:
         return self.folder / f".{stage}.part"
@@ -175,3 +175,21 @@ class Run:
             (folder / ".key").unlink(missing_ok=True)
         if old.exists():
             shutil.rmtree(old)
+
+
+class Trial(Run):
+    """A run in a place of its own that finds what another has finished; the other stays as it is."""
+
+    def __init__(self, folder: Path, other: Run) -> None:
+        super().__init__(folder)
+        self.other = other
+
+    def stored(self, stage: str) -> Stored | None:
+        """Return the finished stage, or None."""
+        return super().stored(stage) or self.other.stored(stage)
+
+    @contextmanager
+    def locked(self) -> Iterator[Self]:
+        """Keep other processes from writing the other run meanwhile."""
+        with self.other.locked() if self.other.folder.is_dir() else nullcontext():
+            yield self

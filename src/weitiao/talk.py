@@ -3,11 +3,17 @@
 import json
 import locale
 import os
+import re
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
+
+# A count and what is counted, in an English text, where no verb follows that would have to change too.
+_COUNTED = re.compile(
+    r"\{(\w+)\} (record|row|answer|call|token|step|question|post|pack|famil)(ies|s)\b(?! (?:have|hold|are|were|do)\b)"
+)
 
 _language: ContextVar[str] = ContextVar("language", default="en")
 
@@ -23,7 +29,14 @@ def t(message: str, /, **values: object) -> str:
 def translate(language: str, message: str, /, **values: object) -> str:
     """Give `message` in `language`, whatever language is in force: a report speaks both."""
     text = _catalogue(language).get(message, message)
+    if text is message:
+        text = _COUNTED.sub(lambda found: _one(found) if str(values.get(found[1])) == "1" else found[0], text)
     return text.format(**values) if values else text
+
+
+def _one(found: re.Match[str]) -> str:
+    """Return a counted noun as there is one of it."""
+    return found[0].removesuffix(found[3]) + ("y" if found[3] == "ies" else "")
 
 
 def language() -> str:

@@ -58,19 +58,21 @@ class Life:
     part: str | None = None
 
 
-def find_runs(run: Path | None, runs: Path | None) -> list[Path]:
-    """Return the folders of the runs to look in: `run`, those in `runs`, or those that the current folder has."""
-    if run is not None:
-        places = [run]
-    elif runs is not None:
-        places = sorted(runs.iterdir()) if runs.is_dir() else []
-    else:
-        here = Path.cwd()
-        places = [here, *sorted(here.glob("runs/*")), *sorted(here.glob("*/runs/*"))]
-    found = [place for place in places if stages(place)]
+def find_runs(run: Path | None, runs: Path | None, example: str = "--run runs/NAME") -> list[Path]:
+    """Return the folders of the runs to look in: that folder where it is a run, else those in it.
+
+    Those of the current folder are looked for in the `runs` of recipes too. Raises UserError where there is none, with
+    an `example` of how one is named.
+    """
+    place = run or runs or Path.cwd()
+    if stages(place):
+        return [place]
+    patterns = ("*", "runs/*") if run or runs else ("*", "runs/*", "*/runs/*")
+    found = [one for pattern in patterns for one in sorted(place.glob(pattern)) if stages(one)]
     if not found:
         raise UserError(
-            t("No run in {place}", place=run or runs or Path.cwd()), t("Name one with --run runs/NAME, or --runs DIR")
+            t("No run in {place}", place=place),
+            t("Name the folder of a run, {example}, or that of all runs with --runs DIR", example=example),
         )
     return found
 
@@ -87,7 +89,7 @@ def find(runs: Sequence[Path], wanted: str) -> list[Match]:
         names = ", ".join(run.name for run in runs)
         raise UserError(
             t("Nothing in {runs} has the id or the text `{wanted}`", runs=names, wanted=wanted),
-            t("Give a shorter piece of its text, word for word, the beginning of its id, or FILE:ROW"),
+            t("Give a shorter piece of its text, word for word, the beginning of its id, or FILE:ROW (no header)"),
         )
     return found
 
@@ -166,7 +168,9 @@ def _by_id(wanted: str) -> tuple[pl.Expr, pl.Expr]:
 def _by_place(file: str, row: int) -> tuple[pl.Expr, pl.Expr]:
     """Return what stands at a row of a file, or what the ledger says of it: `posts_2024.jsonl:22`."""
     uri, number = (pl.col("origin").struct.field(name) for name in ("uri", "row"))
-    record = (number == row) & ((uri == file) | uri.str.ends_with(f"/{file}"))
+    file = Path(file).as_posix()  # without `./`
+    under = pl.concat_str(pl.lit("/"), uri)  # the path may be seen from another folder
+    record = (number == row) & (under.str.ends_with(f"/{file}") | pl.lit(f"/{file}").str.ends_with(under))
     place = pl.col("detail").str.json_path_match("$.place").fill_null("")
     event = (pl.col("step") == "source") & place.str.contains(rf"(?:^|/){re.escape(file)}:{row}(?::|$)")
     return record, event

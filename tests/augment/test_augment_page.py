@@ -59,7 +59,6 @@ def test_the_commands_print_what_the_pages_show(folder: Path, server: Server) ->
     plan, made = blocks(PAGES["zh"], "text")
     assert weitiao(dry, folder, server, "zh")[0].startswith(plan)
     asked = sum(server.asked.values())
-    shutil.rmtree(folder / ".more.jsonl.run")
     (folder / "away").rename(folder / ".more.jsonl.run")
     assert made in weitiao(real, folder, server, "zh")[1]
     assert sum(server.asked.values()) == asked

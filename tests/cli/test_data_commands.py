@@ -1,55 +1,17 @@
 """The data commands on plain files: the tutorial's steps byte for byte, nothing overwritten, both languages."""
 
-import io
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import orjson
 import polars as pl
 import pytest
 
-from weitiao.cli import main
-from weitiao.talk import set_language
-
 RUOZHIBA = Path(__file__).parents[3] / "shared" / "data" / "ruozhiba"
 ROW = '{"instruction": "鱼会不会淹死？", "input": "", "output": "会窒息。", "score": 3}\n'
 
-
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Weitiao = Callable[..., Ended]
-
-
-@pytest.fixture
-def weitiao(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Weitiao]:
-    """Run the command line in this process and in `tmp_path`."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
-    monkeypatch.setenv("WEITIAO_WORKERS", "1")
-
-    def run(*arguments: str) -> Ended:
-        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
-        monkeypatch.setattr(sys, "argv", ["weitiao", *arguments])
-        monkeypatch.setattr(sys, "stdout", out)
-        monkeypatch.setattr(sys, "stderr", err)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        monkeypatch.undo()
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
-        for stream in (out, err):
-            stream.flush()
-        texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
-        return Ended(int(ended.value.code or 0), *texts)
-
-    yield run
-    set_language("en")
+Weitiao = Callable[..., Any]
 
 
 @pytest.mark.skipif(not RUOZHIBA.exists(), reason=f"no {RUOZHIBA}")
@@ -132,7 +94,10 @@ def test_export_of_several_parts_needs_a_folder(weitiao: Weitiao, tmp_path: Path
     [
         (["source", "a.jsonl", "-o", "a.jsonl"], "a.jsonl is one of the inputs"),
         (["source", "a.jsonl", "-o", "./x/../a.jsonl"], "is one of the inputs"),
-        (["source", "a.jsonl", "-o", "a.txt"], "Cannot write a.txt: its ending says no format"),
+        (
+            ["source", "a.jsonl", "-o", "a.txt"],
+            "Cannot write a.txt: no records are written as `.txt`\nhint: It can be a.jsonl | a.parquet",
+        ),
         (["source", "b.jsonl", "-o", "c.jsonl"], "No file at"),
         (["source", "a.jsonl", "-o", "c.jsonl", "--shape", "alpacca"], "command line: source.shape is `alpacca`"),
         (["split", "a.jsonl", "-o", "d", "--ratios", "train"], "--ratios train: write it as train=0.7,test=0.3"),
@@ -164,7 +129,7 @@ def test_an_output_that_was_there_stays_when_the_command_fails(weitiao: Weitiao,
 def test_check_prints_its_verdict_and_the_mend_in_both_languages(weitiao: Weitiao, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(ROW + "{'text': 1}\n" + '{"text": 5}\n')
     ended = weitiao("check", "a.jsonl")
-    assert ended == Ended(
+    assert ended == (
         2,
         "a.jsonl: JSON Lines, UTF-8, alpaca\n"
         "  rows: 3; 1 good, 2 bad, 0 empty\n"

@@ -59,7 +59,7 @@ def test_the_result_is_on_stdout_as_json_and_the_talk_on_stderr(project: Path) -
     assert done.returncode == 0, done.stderr
     result = orjson.loads(done.stdout)
     assert result["stages"]["export"]["kept"] == 1
-    assert done.stderr.splitlines()[0].startswith("Read 1 of 1 rows in ")
+    assert done.stderr.splitlines()[0].startswith("Read 1 of 1 row in ")
     again = command("run", "recipe.yaml", "--lang", "zh", folder=project)
     assert again.stdout == ""
     assert "已经完成" in again.stderr

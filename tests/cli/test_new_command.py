@@ -1,6 +1,7 @@
 """`weitiao new`: each scene is a project that runs to the comparison, with a teacher on a real socket."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 from llm_server import Fault, Server, serving
 
 import labelling
-from weitiao.cli.new import PROMPTS, SHIPPED
+from weitiao.cli.new import PROMPTS, SHIPPED, shipped
 from weitiao.pipeline import SETTINGS
 from weitiao.recipe import load
+from weitiao.script import HAN
+from weitiao.talk import LANGUAGES
 
 SCENES = sorted(path.name for path in SHIPPED.iterdir())
 
@@ -36,13 +39,30 @@ def weitiao(*words: str, folder: Path, status: int = 0) -> Any:
 def test_there_are_three_and_each_is_a_right_recipe() -> None:
     assert SCENES == ["assistant", "roleplay", "ruozhiba"]
     for scene in SCENES:
-        assert list(load(SHIPPED / scene / "recipe.yaml", SETTINGS).sections) == list(SETTINGS)
+        for language in LANGUAGES:
+            files = shipped(scene, language)
+            assert list(files) == ["answered.jsonl", "questions.jsonl", "recipe.yaml"]
+            recipe = load(files["recipe.yaml"], SETTINGS)
+            assert list(recipe.sections) == list(SETTINGS)
+            rows = [len(files[name].read_bytes().splitlines()) for name in ("answered.jsonl", "questions.jsonl")]
+            assert rows == [len(path.read_bytes().splitlines()) for path in list(shipped(scene, "zh").values())[:2]]
+
+
+def test_what_is_english_speaks_english() -> None:
+    for scene in SCENES:
+        for name, path in shipped(scene, "en").items():
+            text = path.read_text(encoding="utf-8")
+            if scene != "ruozhiba":
+                assert not re.search(f"[{HAN}]", text), path
+            elif name == "recipe.yaml":
+                assert "# The posts are in Chinese" in text
+                assert re.findall(f"[{HAN}？]+", text) == ["鱼会不会淹死？"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scene", SCENES)
-def test_a_scene_runs_to_the_end(scene: str, tmp_path: Path) -> None:
-    made = weitiao("new", "project", "--scene", scene, "--json", folder=tmp_path)
+@pytest.mark.parametrize(("scene", "language"), [("assistant", "en"), ("roleplay", "zh"), ("ruozhiba", "en")])
+def test_a_scene_runs_to_the_end(scene: str, language: str, tmp_path: Path) -> None:
+    made = weitiao("new", "project", "--scene", scene, "--json", "--lang", language, folder=tmp_path)
     prompts = [f"prompts/{language}/{name}.j2" for language in ("en", "zh") for name in PROMPTS]
     assert made["files"] == sorted(["answered.jsonl", "questions.jsonl", "recipe.yaml", *prompts])
     recipe = tmp_path / "project" / "recipe.yaml"

@@ -114,7 +114,7 @@ def test_what_a_format_cannot_hold_is_counted_and_said(tmp_path: Path) -> None:
         {"format": "cqia", "what": "a system message"},
     ]
     assert "cqia has no place for: id 1; the records keep them" in said
-    assert "cqia cannot hold several turns: 1 records refused" in said
+    assert "cqia cannot hold several turns: 1 record refused" in said
     assert json.loads((done.stored.folder / "all.jsonl").read_text()) == {
         "instruction": "问",
         "input": "",

@@ -53,6 +53,7 @@ STAGE = Stage(
     Augment,
     "weitiao.augment.run:run",
     "Augmented {records} records by {added} of {made} made: {calls} calls, {failed} of them failed",
+    "Augmented {records} records by {added} of {made} made",
     reads_records=True,
     gives_records=True,
     project=("seed",),

@@ -48,7 +48,7 @@ def run(job: Job) -> Outcome:
         "calls": f"{sum(row['asked'] + row['checked'] for row in told):,}",
         "failed": f"{failures:,}",
     }
-    facts |= {"steps": told, "said": said, "again": failures > 0}
+    facts |= {"steps": told, "said": said, "again": failures > 0, "brief": not settings.wanted}
     return Outcome(total + added + gone.total(), total + added, dict(gone.most_common()), facts)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from weitiao.cli import usage
 from weitiao.errors import UserError
 from weitiao.talk import LANGUAGES, set_language, t
 
@@ -22,8 +23,8 @@ COMMANDS = {
     "collect": ("weitiao.cli.collect", "Get pages of the web, politely, into a folder that source reads"),
     "source": ("weitiao.cli.data", "Read files of any format into records"),
     "prepare": ("weitiao.cli.data", "Clean, filter and deduplicate records"),
-    "augment": ("weitiao.cli.data", "Make new records of the ones there, with a teacher or without"),
-    "label": ("weitiao.cli.data", "Write missing answers, mark and tag them, decide what is kept"),
+    "augment": ("weitiao.cli.teaching", "Make new records of the ones there, with a teacher or without"),
+    "label": ("weitiao.cli.teaching", "Write missing answers, mark and tag them, decide what is kept"),
     "review": ("weitiao.cli.review", "Let people decide: who they are, what they said, how far they agree"),
     "split": ("weitiao.cli.data", "Split into train and test without leaks"),
     "export": ("weitiao.cli.data", "Write training data in a format that trainers read"),
@@ -123,7 +124,10 @@ def main() -> None:
         if hasattr(error, "format_message"):  # the parser's own: a flag that is not there, a missing argument
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "weitiao"
-            _say(t("error: {message}", message=error.format_message()), t("hint: {hint}", hint=f"{command} --help"))
+            _say(
+                t("error: {message}", message=usage.told(error.format_message())),
+                t("hint: {hint}", hint=f"{command} --help"),
+            )
             sys.exit(2)
         traceback.print_exc()
         sys.exit(1)

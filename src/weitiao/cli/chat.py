@@ -89,6 +89,8 @@ def chat(
 
     if as_json and ask is None:
         raise UserError(t("--json needs a question"), t("Give it with --ask"))
+    if ask is not None and not ask.strip():
+        raise UserError(t("--ask holds no question"), t('Write it behind, in quotes: --ask "…"'))
     run = _run(model)
     place = _place(model, adapter, run, trust_remote_code)
     tell_of_code(place.model, place.trust)

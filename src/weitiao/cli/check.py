@@ -43,7 +43,13 @@ def check_files(
     """Say what files hold; every bad row as file:line:field with the mend. Status 2 if there is one."""
     if model is None and template != "auto":
         raise UserError(t("--template shows nothing without --model"), t("Add the model: --model FOLDER"))
-    recipe = plain_recipe({"source": {"inputs": inputs, **source}}, "check")
+    for name in inputs:
+        if name.endswith((".yaml", ".yml")):
+            raise UserError(
+                t("{path} is a recipe, no data", path=name),
+                t("weitiao run {path} --dry-run checks it and shows what it would do", path=name),
+            )
+    recipe = plain_recipe({"source": {"inputs": inputs, **source}})
     measuring = Measuring(model, template, trust_remote_code) if model else None
     out = Console(highlight=False, soft_wrap=True)
     results, fine = [], True

@@ -1,4 +1,4 @@
-"""`weitiao source | prepare | augment | label | split | export`: the data stages on plain files, each by a recipe."""
+"""`weitiao source | prepare | split | export`: the data stages on plain files, each by a recipe."""
 
 import shutil
 import tempfile
@@ -15,20 +15,10 @@ from weitiao import pipeline, record
 from weitiao.cli import COMMANDS, dry
 from weitiao.cli.dry import EXAMPLES, SAMPLE, DryRun, Examples, SampleSize
 from weitiao.cli.ledger import show_funnel
-from weitiao.cli.teacher import (
-    Budget,
-    Endpoint,
-    KeyEnv,
-    Price,
-    TeacherName,
-    paid_folder,
-    teacher_settings,
-    tell_plan,
-)
-from weitiao.cli.terminal import AsJson, Terminal, emit, plain_recipe, summary, with_flags
+from weitiao.cli.terminal import AsJson, Steps, Terminal, emit, listed, plain_recipe, summary, with_flags
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
-from weitiao.recipe import Recipe, plain_value
+from weitiao.recipe import Recipe
 from weitiao.source import Source
 from weitiao.source.again import lines
 from weitiao.source.files import find
@@ -63,10 +53,10 @@ def source(
     as_json: AsJson = False,
 ) -> None:
     """Read files of any format into records."""
-    recipe = _recipe({"source": {"inputs": inputs, **source}}, out, (".jsonl", ".parquet"))
-    with _run(recipe, work_dir, ledger, out) as done:
+    recipe = checked_recipe({"source": {"inputs": inputs, **source}}, out, (".jsonl", ".parquet"))
+    with running(recipe, work_dir, ledger, out) as done:
         write_records(done[-1], out)
-        _tell(done, out, as_json)
+        tell(done, out, as_json)
 
 
 @app.command(help=t(COMMANDS["prepare"][1]))
@@ -75,9 +65,7 @@ def prepare(
     inputs: Inputs,
     source: dict[str, Any],
     out: Annotated[Path | None, typer.Option("-o", "--out", help=OUT)] = None,
-    steps: Annotated[
-        str | None, typer.Option(help=t("Steps in order: `a, b`, or as in a recipe `[a, b: {setting: 1}]`"))
-    ] = None,
+    steps: Steps | None = None,
     dry_run: DryRun = False,
     sample: SampleSize = SAMPLE,
     examples: Examples = EXAMPLES,
@@ -86,69 +74,17 @@ def prepare(
     as_json: AsJson = False,
 ) -> None:
     """Clean, filter and deduplicate records."""
-    chosen = {"steps": _steps(steps)} if steps is not None else {}
+    chosen = {"steps": listed(steps)} if steps is not None else {}
     data = {"source": {"inputs": inputs, **source}, "prepare": chosen}
     if dry_run:
-        dry.try_prepare(plain_recipe(data, "plain"), sample, examples, as_json)
+        dry.try_prepare(plain_recipe(data), sample, examples, as_json)
         return
     if out is None:
         raise UserError(t("Where shall the records go?"), t("Name a file with -o, or look first with --dry-run"))
-    recipe = _recipe(data, out, (".jsonl", ".parquet"))
-    with _run(recipe, work_dir, ledger, out) as done:
+    recipe = checked_recipe(data, out, (".jsonl", ".parquet"))
+    with running(recipe, work_dir, ledger, out) as done:
         write_records(done[-1], out)
-        _tell(done, out, as_json)
-
-
-@app.command(help=t(COMMANDS["augment"][1]))
-@with_flags("source", without=("inputs",))
-@with_flags("augment", without=("steps", "teacher"))
-def augment(
-    inputs: Inputs,
-    out: Out,
-    steps: Annotated[str, typer.Option(help=t("Steps with commas between, each `name` or `name: {setting: value}`"))],
-    source: dict[str, Any],
-    augment: dict[str, Any],
-    endpoint: Endpoint = None,
-    teacher: TeacherName = None,
-    key_env: KeyEnv = None,
-    price: Price = None,
-    budget: Budget = None,
-    dry_run: DryRun = False,
-    seed: Seed = None,
-    ledger: Ledger = None,
-    work_dir: WorkDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make new records of the ones there, with a teacher or without; those there stay as they are."""
-    asked = teacher_settings(endpoint, teacher, key_env, price, budget)
-    data = _taught("augment", {"inputs": inputs, **source}, steps, augment, asked, seed)
-    _teach(data, out, dry_run, ledger, work_dir, as_json)
-
-
-@app.command(help=t(COMMANDS["label"][1]))
-@with_flags("source", without=("inputs",))
-@with_flags("label", without=("steps", "teacher"))
-def label(
-    inputs: Inputs,
-    out: Out,
-    steps: Annotated[str, typer.Option(help=t("Steps with commas between, each `name` or `name: {setting: value}`"))],
-    source: dict[str, Any],
-    label: dict[str, Any],
-    endpoint: Endpoint = None,
-    teacher: TeacherName = None,
-    key_env: KeyEnv = None,
-    price: Price = None,
-    budget: Budget = None,
-    dry_run: DryRun = False,
-    seed: Seed = None,
-    ledger: Ledger = None,
-    work_dir: WorkDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write missing answers, mark and tag them, decide what is kept; no question is changed."""
-    asked = teacher_settings(endpoint, teacher, key_env, price, budget)
-    data = _taught("label", {"inputs": inputs, **source}, steps, label, asked, seed)
-    _teach(data, out, dry_run, ledger, work_dir, as_json)
+        tell(done, out, as_json)
 
 
 @app.command(help=t(COMMANDS["split"][1]))
@@ -171,10 +107,10 @@ def split(
         data["split"] = {**split, "ratios": _shares(ratios)}
     if seed is not None:
         data["seed"] = seed
-    recipe = _recipe(data, out, ("",))
-    with _run(recipe, work_dir, ledger, out) as done:
+    recipe = checked_recipe(data, out, ("",))
+    with running(recipe, work_dir, ledger, out) as done:
         counts = _write_parts(recipe, done[-1], out)
-        _tell(done, out, as_json, {"files": counts})
+        tell(done, out, as_json, {"files": counts})
 
 
 @app.command(help=t(COMMANDS["export"][1]))
@@ -193,52 +129,10 @@ def export(
     """Write the trainable conversations in a format that trainers read."""
     folder = format in _FOLDERS
     data = {"source": {"inputs": inputs, **source}, "export": {**export, "format": format}}
-    recipe = _recipe(data, out, ("",) if folder else (".jsonl", ""))
-    with _run(recipe, work_dir, ledger, out) as done:
+    recipe = checked_recipe(data, out, ("",) if folder else (".jsonl", ""))
+    with running(recipe, work_dir, ledger, out) as done:
         files = _copy_files(done[-1], out, folder or not out.suffix)
-        _tell(done, out, as_json, {"files": files})
-
-
-def _taught(
-    stage: str,
-    source: Mapping[str, Any],
-    steps: str,
-    settings: Mapping[str, Any],
-    asked: Mapping[str, Any],
-    seed: int | None,
-) -> dict[str, Any]:
-    """Return the recipe of a stage that may ask a teacher."""
-    own = {**settings, "steps": plain_value(f"[{steps}]"), **({"teacher": asked} if asked else {})}
-    return {"source": source, stage: own, **({} if seed is None else {"seed": seed})}
-
-
-def _teach(
-    data: Mapping[str, Any],
-    out: Path,
-    dry_run: bool,
-    ledger: Path | None,
-    work_dir: Path | None,
-    as_json: bool,
-) -> None:
-    """Run such a recipe, or tell what it would ask; what was paid for stays."""
-    recipe = _recipe(data, out, (".jsonl", ".parquet"))
-    pays = any("teacher" in settings for settings in data.values() if isinstance(settings, dict))
-    paid = work_dir or (paid_folder(out) if pays else None)
-    if dry_run:
-        with tempfile.TemporaryDirectory(prefix="weitiao-") as folder:
-            tell_plan(pipeline.preview(recipe, paid or Path(folder), reporter=Terminal()), as_json)
-        return
-    with _run(recipe, paid, ledger, out) as done:
-        write_records(done[-1], out)
-        _tell(done, out, as_json)
-        if paid and paid != work_dir:
-            for item in done:
-                shutil.rmtree(item.stored.folder)
-            kept = t(
-                "Answers that were paid for are kept in {folder}; the same command asks for none again",
-                folder=paid,
-            )
-            Terminal().say(kept)
+        tell(done, out, as_json, {"files": files})
 
 
 def write_records(done: Done, out: Path) -> None:
@@ -254,8 +148,9 @@ def write_records(done: Done, out: Path) -> None:
                     file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
 
-def _recipe(data: Mapping[str, Any], out: Path, endings: tuple[str, ...]) -> Recipe:
-    recipe = plain_recipe(data, "plain")
+def checked_recipe(data: Mapping[str, Any], out: Path, endings: tuple[str, ...]) -> Recipe:
+    """Return the recipe of a command whose result can be written to `out`."""
+    recipe = plain_recipe(data)
     _check_out(recipe, out, endings)
     return recipe
 
@@ -263,9 +158,10 @@ def _recipe(data: Mapping[str, Any], out: Path, endings: tuple[str, ...]) -> Rec
 def _check_out(recipe: Recipe, out: Path, endings: tuple[str, ...]) -> None:
     """Hold, before any work, that the output has a known form and is no input."""
     if out.suffix not in endings:
-        wanted = " | ".join(ending or t("a folder") for ending in endings)
+        wanted = " | ".join(str(out.with_suffix(ending)) if ending else t("a folder") for ending in endings)
         raise UserError(
-            t("Cannot write {path}: its ending says no format", path=out), t("It can be {wanted}", wanted=wanted)
+            t("Cannot write {path}: no records are written as `{ending}`", path=out, ending=out.suffix),
+            t("It can be {wanted}", wanted=wanted),
         )
     if "" in endings and not out.suffix and out.is_file():
         raise UserError(t("{path} is a file, a folder is needed", path=out))
@@ -277,7 +173,7 @@ def _check_out(recipe: Recipe, out: Path, endings: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _run(recipe: Recipe, work_dir: Path | None, ledger: Path | None, out: Path) -> Iterator[list[Done]]:
+def running(recipe: Recipe, work_dir: Path | None, ledger: Path | None, out: Path) -> Iterator[list[Done]]:
     """Run the recipe in `work_dir`, or in a place that is gone afterwards; write what happened to `ledger`."""
     if ledger:
         _check_out(recipe, ledger, (".jsonl", ".parquet"))
@@ -290,20 +186,14 @@ def _run(recipe: Recipe, work_dir: Path | None, ledger: Path | None, out: Path) 
         yield done
 
 
-def _tell(done: list[Done], out: Path, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
+def tell(done: list[Done], out: Path, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
+    """Tell what was done: the funnel to who looks, all of it as JSON on demand."""
     show_funnel(done)
     if as_json:
         stages = summary(done)["stages"]
         for stage in stages.values():
             del stage["folder"]  # gone when the command ends
         emit({"out": str(out), **(more or {}), "stages": stages})
-
-
-def _steps(text: str) -> object:
-    """Return the names of steps that stand between commas, or a list that is written as in a recipe."""
-    if text.lstrip().startswith("["):
-        return plain_value(text)
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _shares(text: str) -> dict[str, float]:

@@ -119,7 +119,7 @@ def _run(place: Path | None, runs: Path | None) -> Path:
     if place is not None and place.is_file():
         recipe = load(place, pipeline.SETTINGS)
         place = (runs or recipe.folder / "runs") / recipe.project.name
-    found = trace.find_runs(place, runs)
+    found = trace.find_runs(place, runs, "runs/NAME")
     if len(found) > 1:
         names = ", ".join(str(run) for run in found)
         raise UserError(t("Which run? There are {names}", names=names), t("Name one: runs/NAME, or its recipe"))

@@ -11,7 +11,7 @@ from weitiao.cli.terminal import AsJson, emit
 from weitiao.errors import UserError
 from weitiao.llm import prompts
 from weitiao.store import make_folder
-from weitiao.talk import t
+from weitiao.talk import LANGUAGES, language, t
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -37,8 +37,8 @@ def new(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(t("{path} is there already", path=folder), t("Take a folder that is new or empty"))
     make_folder(folder)
-    for path in sorted((SHIPPED / scene).iterdir()):
-        shutil.copyfile(path, folder / path.name)
+    for name, path in shipped(scene, language()).items():
+        shutil.copyfile(path, folder / name)
     for name in PROMPTS:
         prompts.copy(name, folder / "prompts")
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -47,3 +47,10 @@ def new(
         return
     print(t("Made {folder}: {files}", folder=folder, files=", ".join(files)))
     print(t("Name your teacher in {recipe}, then: weitiao run {recipe}", recipe=folder / "recipe.yaml"))
+
+
+def shipped(scene: str, language: str) -> dict[str, Path]:
+    """Return the files of a scene by the name they get: `recipe.zh.yaml` is the Chinese one's `recipe.yaml`."""
+    found = sorted((SHIPPED / scene).iterdir())
+    others = tuple(f".{other}" for other in LANGUAGES if other != language)
+    return {path.name.replace(f".{language}.", "."): path for path in found if not path.stem.endswith(others)}

@@ -17,7 +17,11 @@ Endpoint = Annotated[
     str | None, typer.Option(help=t("Address of the teacher, an OpenAI-compatible server, up to `/v1`"))
 ]
 TeacherName = Annotated[
-    str | None, typer.Option("--teacher", help=t("The teacher's name on the server; without --endpoint a model folder"))
+    str | None,
+    typer.Option(
+        "--teacher",
+        help=t("The teacher's name on the server; without --endpoint a model's folder, or `nano`, which ships"),
+    ),
 ]
 KeyEnv = Annotated[str | None, typer.Option(help=t("Name of the environment variable that holds the teacher's key"))]
 Price = Annotated[
@@ -70,6 +74,9 @@ def tell_plan(plans: Mapping[str, Plan], as_json: bool) -> None:
             )
         )
         print(f"  {_money(plan.likely_cost, plan.most_cost)}")
+    if not plans:
+        print(t("No step here asks a teacher: nothing to ask, and nothing to pay"))
+        return
     total = _summed(plans)
     print(
         t("In all: {calls} calls; {money}", calls=f"{total['calls']:,}", money=_money(total["likely"], total["most"]))

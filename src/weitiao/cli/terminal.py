@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from weitiao.errors import UserError
 from weitiao.model import hub
 from weitiao.pipeline import SETTINGS, Done
 from weitiao.recipe import Recipe, Settings, bind, plain_value
@@ -25,6 +26,8 @@ Trust = Annotated[
         "--trust-remote-code", help=t("Run code that the model brings along, where transformers has no class for it")
     ),
 ]
+STEPS = t("Steps in order with commas between, each `name` or `name: {setting: value}`")
+Steps = Annotated[str, typer.Option(metavar="STEP,...", help=STEPS)]
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -84,18 +87,30 @@ def summary(done: Iterable[Done]) -> dict[str, Any]:
     }
 
 
-def plain_recipe(data: Mapping[str, Any], name: str) -> Recipe:
-    """Return the recipe of a command that works on plain files: `data` as a recipe would write it."""
+def plain_recipe(data: Mapping[str, Any], name: str = "") -> Recipe:
+    """Return the recipe of a command that works on plain files: `data` as a recipe would write it.
+
+    Without a name the folder that is given for its run is the run's folder.
+    """
     return bind({"name": name, **data}, SETTINGS, Path.cwd(), where=t("command line"))
 
 
+def listed(steps: str) -> object:
+    """Return the value of `--steps` as a recipe would have it: a list, with or without its brackets."""
+    found = plain_value(steps if steps.lstrip().startswith("[") else f"[{steps}]")
+    if not isinstance(found, list):
+        told = t("--steps {steps}: this is no list of steps", steps=steps)
+        raise UserError(told, t("Write it as `name, name: {setting: value}`, with a blank after each colon"))
+    return found
+
+
 def with_flags(
-    section: str, *, without: tuple[str, ...] = (), kind: type[Settings] | None = None
+    section: str, *, without: tuple[str, ...] = (), kind: type[Settings] | None = None, into: str = ""
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command a flag for each field of the settings of `section`; `kind` are those of what is no stage.
 
-    The command takes them as one parameter named `section`: a dict of those that were given, as a recipe would write
-    them. They are checked where recipes are, so a value is wrong in one way only.
+    The command takes them as one parameter named `section`, or `into`: a dict of those that were given, as a recipe
+    would write them. They are checked where recipes are, so a value is wrong in one way only.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,9 +124,9 @@ def with_flags(
                 for name, value in given.items()
                 if value is not None
             }
-            return function(**arguments, **{section: values})
+            return function(**arguments, **{into or section: values})
 
-        own = [p for p in inspect.signature(function).parameters.values() if p.name != section]
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != (into or section)]
         made = [
             inspect.Parameter(f"{section}_{name}", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flag)
             for name, flag in flags.items()

@@ -26,7 +26,9 @@ def _group() -> None:
 
 @app.command()
 def trace(
-    wanted: Annotated[str, typer.Argument(metavar="ID|TEXT", help=t("An id, its beginning, or a piece of the text"))],
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID|TEXT", help=t("An id, its beginning, a piece of the text, or FILE:ROW"))
+    ],
     run: Annotated[Path | None, typer.Option(help=t("The folder of one run"))] = None,
     runs: Annotated[Path | None, typer.Option(help=t("The folder of all runs [default: runs/]"))] = None,
     as_json: AsJson = False,

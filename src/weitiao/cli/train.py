@@ -10,7 +10,7 @@ import typer
 from weitiao import pipeline
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, summary, with_flags
 from weitiao.errors import UserError
-from weitiao.recipe import Recipe, load
+from weitiao.recipe import Recipe, load, override
 from weitiao.store import write_whole
 from weitiao.talk import t
 from weitiao.train import STAGE as TRAIN
@@ -61,6 +61,8 @@ def train(
         plain: dict[str, Any] = {"model": model, **given, "source": files, "export": {}, "train": train}
         if validation:
             plain["train"] = {**train, "validation": validation}
+        for text in overrides or ():
+            override(plain, {}, text)
         checked, home = _plain(plain, work_dir, resume), work_dir
     done = pipeline.run(checked, home, last="train", reporter=Terminal())
     if as_json:
@@ -77,7 +79,7 @@ def _plain(data: Mapping[str, Any], work_dir: Path | None, resume: bool) -> Reci
             t("Nothing to train: neither a recipe nor a model, data and a work dir"),
             "weitiao train RECIPE | weitiao train --model M --data train.jsonl --work-dir W",
         )
-    recipe = plain_recipe(data, "")
+    recipe = plain_recipe(data)
     note = work_dir / _COMMAND
     lasting = {key: value for key, value in data["train"].items() if key not in TRAIN.beside}
     mine = orjson.dumps({**data, "train": lasting}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)

@@ -1,7 +1,8 @@
 """Formats of training data: rows of other tools to messages (source) and back (export), declared as data."""
 
 from weitiao.formats.problem import EMPTY, NO_FAULT, BadRow, Problem
-from weitiao.formats.read import POST_COLUMNS, SHAPES, Reading, read, recognise
+from weitiao.formats.read import Reading, read, recognise
+from weitiao.formats.shapes import POST_COLUMNS, SHAPES
 from weitiao.formats.tools import TOOLS, recognise_task
 from weitiao.formats.write import FORMATS, Written, write
 

@@ -1,4 +1,4 @@
-"""From a row of any known shape to messages: which shapes there are, how they are recognised, how they are read."""
+"""From a row of any known shape to messages: how shapes are recognised, and how they are read."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import orjson
 from weitiao.formats import annotated, tools
 from weitiao.formats.marked import read_marked
 from weitiao.formats.problem import EMPTY, BadRow, Problem, absent, wrong_type
+from weitiao.formats.shapes import ANSWERS, CONTAINERS, CQIA_FIELDS, POST_COLUMNS, SHAPES, Columns, Pairs, Turns
 
 Row = dict[str, Any]
 Message = tuple[str, str]
@@ -23,58 +24,6 @@ class Reading:
     messages: list[Message]
     fields: Row
 
-
-@dataclass(frozen=True)
-class Turns:
-    """A list of turns, each an object with a role and a text."""
-
-    role: str
-    content: str
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """A list of question-answer pairs; the first may carry a system text."""
-
-    question: str
-    answer: str
-    system: str = ""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Question and answer in columns of their own; the first of the names that a row has counts."""
-
-    question: tuple[str, ...]
-    answer: tuple[str, ...]
-    context: tuple[str, ...] = ()
-    alone: tuple[str, ...] = ()  # names that mean a question even where there is no answer
-
-
-QUESTIONS = ("instruction", "query", "question", "prompt", "input", "q", "问题", "提问", "问", "指令", "输入")
-ANSWERS = ("output", "response", "answer", "completion", "target", "a", "回答", "答案", "回复", "答", "输出")
-POST_COLUMNS = ("text", "content", "post", "body", "passage", "raw_content", "正文", "内容", "文本", "帖子", "语料")
-CONTAINERS = ("messages", "conversations", "conversation", "dialogue", "dialog")
-# The fields of COIG-CQIA beyond Alpaca's; one of them tells the two apart.
-CQIA_FIELDS = ("task_type", "domain", "metadata", "answer_from", "human_verified", "copyright")
-
-SHAPES: dict[str, Turns | Pairs | Columns | None] = {
-    "records": None,  # our own; `source` reads their columns itself
-    "openai": Turns("role", "content"),
-    "sharegpt": Turns("from", "value"),
-    "xtuner": Pairs("input", "output", "system"),
-    "pairs": Pairs("human", "assistant"),
-    "cqia": Columns(("instruction",), ("output",), ("input",), ("instruction",)),
-    "alpaca": Columns(("instruction",), ("output",), ("input",), ("instruction",)),
-    "alpaca_zh": Columns(("instruction_zh",), ("output_zh",), ("input_zh",), ("instruction_zh",)),
-    "qa": Columns(
-        QUESTIONS, ANSWERS, ("context", "input"), ("query", "question", "prompt", "问题", "提问", "instruction")
-    ),
-    "guanaco": None,
-    "posts": None,
-    # Exports of annotation tools; what people were shown is again of one of the shapes above.
-    **dict.fromkeys(tools.TOOLS),
-}
 
 # What others call the roles.
 ROLE_WORDS = {
@@ -161,6 +110,9 @@ def _shape_of(keys: tuple[str, ...]) -> str | None:
     names = _columns(keys, "qa")
     if names["question"] and (names["answer"] or names["question"].lower() in qa.alone):
         return "qa"
+    names = _columns(keys, "forum")
+    if names["question"] and names["answer"]:
+        return "forum"
     return "posts" if _post_column(keys) or (len(keys) == 1 and keys[0].lower() in ANSWERS[:4]) else None
 
 
@@ -303,13 +255,28 @@ def _read_columns(row: Row, shape: str, kind: Columns) -> Reading:
         fields[names["context"]] = context
         question = f"{question}\n{context}" if question else context
     messages.append(("user", question))
-    if names["answer"] and (answer := _text(row, names["answer"])):
+    said = _reply(row, names["answer"], fields) if shape == "forum" else _text(row, names["answer"])
+    if names["answer"] and (answer := said):
         messages.append(("assistant", answer))
     if names["system"]:
         _system(row[names["system"]], names["system"], messages, fields)
     if not any(content for _, content in messages):
         messages = []
     return Reading(messages, fields)
+
+
+def _reply(row: Row, name: str, fields: Row) -> str:
+    """Return the first reply, "" for none: the list in which it stands stays a field, and so does a mere count."""
+    items = _items(row.get(name))
+    first = row.get(name) if items is None else next(iter(items), "")
+    if isinstance(first, dict):
+        first = first.get(_post_column(tuple(first)) or "", "")
+    count = isinstance(first, int) or (isinstance(first, str) and first.strip().isdecimal())
+    if count or items is not None:
+        fields[name] = row[name]
+    if first is None or count:
+        return ""
+    return _text({name: first}, name)
 
 
 def _read_post(row: Row, text: str | None) -> Reading:

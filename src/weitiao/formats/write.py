@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from weitiao.formats.read import CQIA_FIELDS, Message, Row
+from weitiao.formats.read import Message, Row
+from weitiao.formats.shapes import CQIA_FIELDS
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """label: write missing answers, mark and tag what is there, and decide what is kept, dropped or sent to review."""
 
-from pydantic import Field
+from collections import Counter
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from weitiao.label.answer import Answer
 from weitiao.label.decide import Decide
@@ -11,6 +14,7 @@ from weitiao.llm.desk import state
 from weitiao.recipe import Recipe
 from weitiao.stage import Stage
 from weitiao.step import one_of
+from weitiao.talk import t
 
 STEPS: tuple[type[Labelling], ...] = (Answer, Judge, Tag, Decide)
 
@@ -21,6 +25,13 @@ class Label(Scene):
     steps: tuple[one_of(*STEPS), ...] = Field(  # type: ignore[valid-type]
         min_length=1, description="Steps in order, each `name` or `name: {setting: value}`"
     )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        counts = Counter(step.step_name() for step in self.steps if isinstance(step, Labelling))
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise ValueError(t("`{name}` may stand only once among the steps", name=twice[0]))
+        return self
 
     @property
     def wanted(self) -> list[str]:
@@ -46,6 +57,7 @@ STAGE = Stage(
     "weitiao.label.run:run",
     "Labelled {kept} of {total} records: {written} answers written, {review} to review; the judge caught {caught} of "
     "{planted} planted bad answers",
+    "Labelled {kept} of {total} records: {written} answers written, {review} to review",
     reads_records=True,
     gives_records=True,
     project=("seed",),

@@ -53,7 +53,12 @@ def run(job: Job) -> Outcome:
         "caught": f"{checked.get('caught', 0):,}",
         "planted": f"{checked.get('planted', 0):,}",
     }
-    facts |= {"steps": [one.plain() for one in told], "controls": checked, "said": said}
+    facts |= {
+        "steps": [one.plain() for one in told],
+        "controls": checked,
+        "said": said,
+        "brief": not checked.get("planted"),
+    }
     facts["again"] = any(one.failed for one in told)
     total = len(work.records)
     return Outcome(total, total - gone.total(), dict(gone.most_common()), facts)
@@ -112,16 +117,17 @@ def _line(told: Told) -> str:
 
 def _tell(job: Job, checked: dict[str, Any], judge: Told) -> None:
     """Say how far the judge can be trusted."""
-    job.reporter.say(
-        t(
-            "The judge: caught {caught} of {planted} planted bad answers ({low} to {high} %): {kinds}",
-            caught=checked["caught"],
-            planted=checked["planted"],
-            low=f"{100 * checked['low']:.0f}",
-            high=f"{100 * checked['high']:.0f}",
-            kinds=", ".join(f"{t(kind)} {found}/{count}" for kind, (found, count) in checked["kinds"].items()),
+    if checked["planted"]:
+        job.reporter.say(
+            t(
+                "The judge: caught {caught} of {planted} planted bad answers ({low} to {high} %): {kinds}",
+                caught=checked["caught"],
+                planted=checked["planted"],
+                low=f"{100 * checked['low']:.0f}",
+                high=f"{100 * checked['high']:.0f}",
+                kinds=", ".join(f"{t(kind)} {found}/{count}" for kind, (found, count) in checked["kinds"].items()),
+            )
         )
-    )
     for what, text in (
         ("order", "The rubric in the other order: higher {higher}, lower {lower} of {count}, by {mean} in the mean"),
         (

@@ -30,9 +30,11 @@ class Teacher(Settings):
 
     endpoint: str | None = Field(
         None,
-        description="Address of an OpenAI-compatible server, up to `/v1`; null: `model` is a local folder",
+        description="Address of an OpenAI-compatible server, up to `/v1`; null: `model` is on this machine",
     )
-    model: str = Field(min_length=1, description="The model's name on the server, or its folder")
+    model: str = Field(
+        min_length=1, description="The model's name on the server, or its folder, or `nano`, which ships"
+    )
     key_env: str | None = Field(
         None,
         description="Name of the environment variable that holds the key, which is never written anywhere",

@@ -86,7 +86,7 @@ def identity(teacher: Teacher) -> tuple[str, str]:
     if not (folder / "config.json").is_file():
         raise UserError(
             t("{path} is not a model: it has no config.json", path=folder),
-            t("A teacher has an `endpoint`, or its `model` is the folder of a model"),
+            t("Give the address where it answers (--endpoint, `endpoint:`), or the folder of a model, or `nano`"),
         )
     files = [path for path in sorted(folder.iterdir()) if path.is_file()]
     state = digest([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])

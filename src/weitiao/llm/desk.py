@@ -15,6 +15,7 @@ from weitiao.llm.cache import Cache, Spent, identity, keys
 from weitiao.llm.call import Failure, Messages, Reason, Reply, Request
 from weitiao.llm.money import Plan, Purse, plan
 from weitiao.llm.prompts import Prompts
+from weitiao.model import hub
 from weitiao.script import script
 from weitiao.stage import Job, Reporter
 from weitiao.talk import t
@@ -22,6 +23,7 @@ from weitiao.talk import t
 T = TypeVar("T", bound=Teacher)
 
 TEACHERS = "teachers.sqlite"  # in the run's folder; all its stages share it
+_ANY = Teacher(endpoint="http://localhost/v1", model="…")  # stands in a plan for who is yet to be named
 OURS = "batch-*.jsonl"  # what is uploaded; other files of the folder are what came back
 
 
@@ -150,16 +152,18 @@ def open_desk(job: Job, settings: Taught, wanted: Sequence[str], *, planning: bo
     prompts = Prompts(_folder(settings.prompts, job), wanted)
     teacher = settings.teacher and local(settings.teacher, job.recipe.folder)
     if wanted and teacher is None:
-        raise UserError(
-            t("{where} asks a teacher, and none is given", where=f"`{job.stage}`"),
-            t("Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe"),
-        )
+        if not planning:
+            raise UserError(
+                t("{where} asks a teacher, and none is given", where=f"`{job.stage}`"),
+                t("Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe"),
+            )
+        job.reporter.say(t("No teacher is given: calls and tokens are counted as for any"))
+        teacher = _ANY
     batch = _folder(settings.batch, job)
     with Cache(job.folder.parent / TEACHERS) as cache:
         if teacher:
             keys(teacher, [])
-            if not planning:
-                Purse(teacher, cache, job.stage)
+            Purse(teacher, cache, job.stage)
         desk = Desk(job.stage, settings, teacher, prompts, cache, job.reporter, batch, planning)
         yield desk
     if desk.files:
@@ -171,10 +175,10 @@ def open_desk(job: Job, settings: Taught, wanted: Sequence[str], *, planning: bo
 
 
 def local(teacher: T, folder: Path) -> T:
-    """Return the teacher with the folder of a local model seen from the recipe's."""
+    """Return the teacher with the folder of a local model: `nano`, which ships, or one seen from the recipe's."""
     if teacher.endpoint is not None:
         return teacher
-    return teacher.model_copy(update={"model": str(folder / Path(teacher.model).expanduser())})
+    return teacher.model_copy(update={"model": str(hub.place(teacher.model, folder))})
 
 
 def state(settings: Taught, folder: Path, wanted: Sequence[str]) -> object:

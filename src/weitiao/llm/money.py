@@ -48,7 +48,7 @@ class Purse:
         if teacher.budget is not None and teacher.price is None and teacher.endpoint is not None:
             raise UserError(
                 t("The budget cannot be kept: no price is known for {model}", model=teacher.model),
-                t("Write it into `prices`, with `input` and `output` for a million tokens"),
+                t("Give it: --price IN,OUT, or `prices` in the recipe, with `input` and `output` for a million tokens"),
             )
         self.teacher, self.cache, self.step = teacher, cache, step
         self.spent = cache.spent(stage_of(step)).cost

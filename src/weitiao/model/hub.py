@@ -41,6 +41,11 @@ def resolve(name: str, folder: Path, *, weights: bool = True, code: bool = False
                 t("Copy or download it again; `hf download NAME --local-dir DIR` goes on where it ended"),
             )
         return str(local)
+    if local.suffix == ".gguf" and local.is_file():
+        raise UserError(
+            t("{path} is a GGUF file, which llama.cpp and Ollama answer from", path=local),
+            t("Give the folder of the model that it was made of; only `weitiao compare` reads GGUF files"),
+        )
     if local.exists():
         raise UserError(
             t("{path} is not a model: it has no config.json", path=local),

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,12 @@ class Address:
             return socket.create_server((self.host, self.port), family=family, backlog=1024)
         except OSError as error:
             raise UserError(
-                t("Cannot listen on {host}:{port}: {error}", host=self.host, port=self.port, error=error.strerror),
+                t(
+                    "Cannot listen on {host}:{port}: {error}",
+                    host=self.host,
+                    port=self.port,
+                    error=os.strerror(error.errno or 0),
+                ),
                 t("Name another port with --port, or 0 for any that is free"),
             ) from None
 

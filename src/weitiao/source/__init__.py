@@ -8,8 +8,8 @@ from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 
 Shape = Literal[
-    "auto", "records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca", "alpaca_zh", "qa", "guanaco", "posts",
-    "label_studio", "doccano", "doccano_seq2seq", "argilla", "lines", "thread", "article", "page",
+    "auto", "records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca", "alpaca_zh", "qa", "forum", "guanaco",
+    "posts", "label_studio", "doccano", "doccano_seq2seq", "argilla", "lines", "thread", "article", "page",
 ]  # fmt: skip
 # What a text or page is cut into; rows of other files are then recognised as they are.
 CUTS = ("auto", "lines", "thread", "article", "page")
