@@ -18,9 +18,6 @@ LINES = [
     [cell.replace("\\n", "\n") for cell in line.split("\t")]
     for line in (Path(__file__).parent / "lures.tsv").read_text(encoding="utf-8").splitlines()
 ]
-PITCHES = [
-    line.split("\t") for line in (Path(__file__).parent / "pitches.tsv").read_text(encoding="utf-8").splitlines()
-]
 CLEAN = [text for kind, text, *_ in LINES if kind == "ok"]
 
 
@@ -47,20 +44,6 @@ def test_labelled_lines() -> None:
 @pytest.mark.parametrize(("text", "left"), [row[1:] for row in LINES if len(row) > 2])
 def test_what_is_said_besides_is_left(text: str, left: str) -> None:
     assert stripped(text) == left
-
-
-def test_the_praise_beside_a_lure_goes_with_it() -> None:
-    for kind, text, *_ in PITCHES:
-        left = stripped(text.replace("\\n", "\n"))
-        assert (left == "") == (kind == "gone"), text
-        assert stripped(left) == left
-    counts = Counter(kind for kind, *_ in PITCHES)
-    assert counts == {"gone": 25, "left": 19, "said": 14}
-
-
-@pytest.mark.parametrize(("text", "left"), [row[1:] for row in PITCHES if row[0] == "said"])
-def test_what_no_ad_says_stays_beside_a_lure(text: str, left: str) -> None:
-    assert stripped(text.replace("\\n", "\n")) == left.replace("\\n", "\n")
 
 
 def test_a_record_that_is_little_else_goes() -> None:

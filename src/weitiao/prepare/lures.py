@@ -79,19 +79,6 @@ _QUESTION = re.compile(r"[?？]|吗|怎么|如何|为什么|什么|哪[个里些
 _STOP = r"(?:[。！？!?；;]+|\.\s+(?=[A-Z])|\.?$)"
 _SENTENCE = re.compile(rf"[^。！？!?；;\n]*?{_STOP}")
 _CLAUSE = re.compile(r"[^，,、]*(?:[，,、]+\s*|$)")
-# What praises goods, pay or a service: no sign of an ad by itself, two of them beside a lure are its other half.
-_N = r"[\d一二两三四五六七八九十百千几]"
-_PITCH = re.compile(
-    # goods and their price
-    rf"本店|主营|厂家|货源|到货|原厂|专柜|名牌|一比一|复刻|清仓|甩卖|低价|{_N}折起|{_N}[毛斤]起|全网最低|优惠券|假一赔|量大从优"
-    r"|先到先得|[七7]天(?:包退|无理由)|包退|不满意|全额退|支持\S{0,4}验|当面验|手续齐全|秒[出到发]|接手就能|客源"
-    # work and its pay, money
-    rf"|宝妈|招聘|招募|直招|日[薪结入]|月入|{_N}天{_N}+[百千]|每[天月]{_N}+[百千]|{_N}单{_N}+[元块]|当[日天]结|时间自由|多劳多得|不限学历|手机就能|零门槛|包料"
-    r"|无抵押|无担保|当天到账|黑户|停息挂账|下款|放款|信用贷|[房车]抵|利息低|强势股|吃肉|跟上的|带单|回本|稳赢|计划群|天天有"
-    # services, lessons and cures
-    r"|正规公司|专业团队|老团队|成功率|有保障|绝对保密|一对一|一站式|代[办写发练记]|下证|拿证|包过|包检测|承接|上分|全国可查|先办后付|随叫随到|亲自操刀|已经整理好|带答案"
-    r"|亲测有效|月瘦|不节食|不反弹|祖传|秘方|专治|一步到位"
-)
 # Fewer letters than these say nothing without the lure: `亲`, `支持验货`.
 _REST = 5
 
@@ -107,15 +94,6 @@ def without_lures(line: str) -> str:
         pieces.append(_rest(match[0], folded[start:end]))
     left = "".join(pieces)
     return left if left == line else left.rstrip()
-
-
-def without_pitch(text: str) -> str:
-    """Return what a lure stood beside without the sentences that praise what it is for."""
-    if len(_PITCH.findall(text)) < 2 or _WARNING.search(text):
-        return text
-    lines = [(line, _SENTENCE.finditer(line)) for line in text.split("\n")]
-    kept = [(line, "".join(one[0] for one in found if not _PITCH.search(one[0]))) for line, found in lines]
-    return "\n".join(left if left == line else left.rstrip() for line, left in kept if left.strip() or not line.strip())
 
 
 def _rest(sentence: str, folded: str) -> str:

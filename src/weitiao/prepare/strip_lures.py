@@ -5,7 +5,7 @@ from pydantic import Field
 
 from weitiao import ledger
 from weitiao.prepare.code import outside_code
-from weitiao.prepare.lures import LOOK_ALIKES, without_lures, without_pitch
+from weitiao.prepare.lures import LOOK_ALIKES, without_lures
 from weitiao.step import Batch, RewriteSelected
 
 _FANCY = "".join(map(chr, (code for code, plain in LOOK_ALIKES.items() if code > 0xFF and plain in "vwqtl")))
@@ -59,9 +59,9 @@ class StripLures(RewriteSelected):
 
 
 def _without(text: str) -> str:
-    before, came = None, text
+    before = None
     while before != text:
         before = text
         lines = [(line, without_lures(line)) for line in text.split("\n")]
         text = "\n".join(new for line, new in lines if new.strip() or not line.strip())
-    return text if text == came else without_pitch(text)
+    return text
