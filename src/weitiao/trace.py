@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -92,14 +92,14 @@ def find(runs: Sequence[Path], wanted: str) -> list[Match]:
     return found
 
 
-def tell(match: Match) -> Life:
-    """Put the life of one record together."""
+def tell(match: Match, files: Mapping[str, Collection[str]] | None = None) -> Life:
+    """Put the life of one record together; `files` names by stage those that tell of it, where that is known."""
     finished = stages(match.run)
     rows: dict[str, dict[str, Any]] = {}
     events: list[Event] = []
     for name, stored in finished.items():
-        row = _row(stored, match.id)
-        noted = list(_events(name, stored, match.id))
+        row = _row(_among(stored.parts(), name, files), match.id)
+        noted = list(_events(name, _among(ledger_files(stored), name, files), match.id))
         if row:
             rows[name] = row
             noted = _with_after(noted, row["messages"]) or [Event(name, name, "kept")]
@@ -116,7 +116,7 @@ def tell(match: Match) -> Life:
         messages=last["messages"] if last else [],
         events=events,
         family=family,
-        members=_members(finished["split"], family, match.id) if family and "split" in finished else [],
+        members=_members(finished["split"], family, match.id) if family and "split" in finished and not files else [],
         part=orjson.loads(last["facts"]).get("split", {}).get("part") if last else None,
     )
 
@@ -150,12 +150,24 @@ def _visible(text: str) -> str:
 def stages(run: Path) -> dict[str, Stored]:
     """Return the finished stages by name: first those of questions that were read from a file of their own."""
     found = {
-        f"{part}{stage.name}": Run(run / part).stored(stage.name)
-        for part in ("questions/", "")
-        for stage in STAGES
-        if (run / part / stage.name).is_dir()
+        f"{part}{stage.name}": Run(run / part).seen(stage.name) for part in ("questions/", "") for stage in STAGES
     }
     return {name: stored for name, stored in found.items() if stored}
+
+
+def funnel(run: Path) -> list[dict[str, Any]]:
+    """Return the funnel of a run: how many records came to each stage and step, and where the others went."""
+    return funnel_rows({name: stored.manifest for name, stored in stages(run).items()})
+
+
+def funnel_rows(manifests: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row for each stage that hands records on, and for each step of prepare."""
+    rows: list[dict[str, Any]] = []
+    for stage, manifest in manifests.items():
+        steps = manifest["facts"].get("funnel", [])
+        whole = {"in": manifest["total"], "changed": 0, "dropped": manifest["refused"], "out": manifest["kept"]}
+        rows += [{"stage": stage, **row} for row in steps or [{"step": stage, **whole}]]
+    return rows
 
 
 def _by_id(wanted: str) -> tuple[pl.Expr, pl.Expr]:
@@ -191,7 +203,7 @@ def _matches(run: Path, holds: tuple[pl.Expr, pl.Expr]) -> list[Match]:
             rows = pl.scan_parquet(path).filter(holds[0]).select("id", "messages").collect()
             for key, messages in rows.iter_rows():
                 found.setdefault(key, _question(messages))
-        if ledgers := sorted(stored.folder.glob("ledger-*.parquet")):
+        if ledgers := ledger_files(stored):
             rows = pl.scan_parquet(ledgers).filter(holds[1]).select("id", "before").collect()
             for key, before in rows.iter_rows():
                 found.setdefault(key, before or "")
@@ -209,16 +221,24 @@ def _question(messages: list[dict[str, str]]) -> str:
     return next((m["content"] for m in messages if m["role"] != "system"), "")
 
 
-def _row(stored: Stored, key: str) -> dict[str, Any] | None:
-    for path in stored.parts():
+def ledger_files(stored: Stored) -> list[Path]:
+    """Return the files of a stage's events, in order."""
+    return sorted(stored.folder.glob("ledger-*.parquet"))
+
+
+def _among(paths: list[Path], stage: str, files: Mapping[str, Collection[str]] | None) -> list[Path]:
+    return paths if files is None else [path for path in paths if path.name in files.get(stage, ())]
+
+
+def _row(parts: list[Path], key: str) -> dict[str, Any] | None:
+    for path in parts:
         rows = pl.scan_parquet(path).filter(pl.col("id") == key).collect()
         if not rows.is_empty():
             return rows.row(0, named=True)
     return None
 
 
-def _events(stage: str, stored: Stored, key: str) -> Iterator[Event]:
-    ledgers = sorted(stored.folder.glob("ledger-*.parquet"))
+def _events(stage: str, ledgers: list[Path], key: str) -> Iterator[Event]:
     rows = pl.scan_parquet(ledgers).filter(pl.col("id") == key).collect() if ledgers else pl.DataFrame()
     for row in rows.iter_rows(named=True):
         detail = orjson.loads(row["detail"]) if row["detail"] else None
