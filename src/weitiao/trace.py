@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,15 @@ class Life:
     part: str | None = None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a stage tells of a record: which row of which part it is, if of any, and the files of its events."""
+
+    part: Path | None
+    row: int
+    ledgers: Sequence[Path]
+
+
 def find_runs(run: Path | None, runs: Path | None) -> list[Path]:
     """Return the folders of the runs to look in: `run`, those in `runs`, or those that the current folder has."""
     if run is not None:
@@ -92,32 +101,37 @@ def find(runs: Sequence[Path], wanted: str) -> list[Match]:
     return found
 
 
-def tell(match: Match, files: Mapping[str, Collection[str]] | None = None) -> Life:
-    """Put the life of one record together; `files` names by stage those that tell of it, where that is known."""
-    finished = stages(match.run)
-    rows: dict[str, dict[str, Any]] = {}
+def tell(match: Match, places: Mapping[str, Place] | None = None) -> Life:
+    """Put the life of one record together; `places` says for each stage where it tells of it, if that is known:
+
+    then the members of its family, which only a look at all records tells, are left out.
+    """
+    finished = stages(match.run) if places is None else {}
+    places = {name: _place(stored, match.id) for name, stored in finished.items()} if places is None else places
+    held = {name: place for name, place in places.items() if place.part}
     events: list[Event] = []
-    for name, stored in finished.items():
-        row = _row(_among(stored.parts(), name, files), match.id)
-        noted = list(_events(name, _among(ledger_files(stored), name, files), match.id))
-        if row:
-            rows[name] = row
-            noted = _with_after(noted, row["messages"]) or [Event(name, name, "kept")]
+    for name, place in places.items():
+        noted = list(_events(name, place.ledgers, match.id))
+        if name in held:
+            changed = any(event.action == "changed" for event in noted)
+            noted = _with_after(noted, _read(place, "messages")["messages"]) if changed else noted
+            noted = noted or [Event(name, name, "kept")]
         elif (gone := noted[-1] if noted else None) and (said := dropped_messages(gone.before or "")):
             text = "\n".join(message["content"] for message in said)
             noted = [*_with_after(noted[:-1], said), replace(gone, before=text)]
         events += noted
-    first, last = next(iter(rows.values()), None), next(reversed(rows.values()), None)
-    family = last["family"] if last else None
+    *_, last = (None, *held.values())
+    row = _read(last, "messages", "family", "facts") if last else None
+    family = row["family"] if row else None
     return Life(
         run=match.run,
         id=match.id,
-        origin=first["origin"] if first else {},
-        messages=last["messages"] if last else [],
+        origin=_read(next(iter(held.values())), "origin")["origin"] if held else {},
+        messages=row["messages"] if row else [],
         events=events,
         family=family,
-        members=_members(finished["split"], family, match.id) if family and "split" in finished and not files else [],
-        part=orjson.loads(last["facts"]).get("split", {}).get("part") if last else None,
+        members=_members(finished["split"], family, match.id) if family and "split" in finished else [],
+        part=orjson.loads(row["facts"]).get("split", {}).get("part") if row else None,
     )
 
 
@@ -226,20 +240,21 @@ def ledger_files(stored: Stored) -> list[Path]:
     return sorted(stored.folder.glob("ledger-*.parquet"))
 
 
-def _among(paths: list[Path], stage: str, files: Mapping[str, Collection[str]] | None) -> list[Path]:
-    return paths if files is None else [path for path in paths if path.name in files.get(stage, ())]
+def _place(stored: Stored, key: str) -> Place:
+    for part in stored.parts():
+        rows = pl.read_parquet(part, columns=["id"]).select((pl.col("id") == key).arg_true()).to_series()
+        if len(rows):
+            return Place(part, rows[0], ledger_files(stored))
+    return Place(None, 0, ledger_files(stored))
 
 
-def _row(parts: list[Path], key: str) -> dict[str, Any] | None:
-    for path in parts:
-        rows = pl.scan_parquet(path).filter(pl.col("id") == key).collect()
-        if not rows.is_empty():
-            return rows.row(0, named=True)
-    return None
+def _read(place: Place, *columns: str) -> dict[str, Any]:
+    assert place.part
+    return pl.scan_parquet(place.part).slice(place.row, 1).select(columns).collect().row(0, named=True)
 
 
-def _events(stage: str, ledgers: list[Path], key: str) -> Iterator[Event]:
-    rows = pl.scan_parquet(ledgers).filter(pl.col("id") == key).collect() if ledgers else pl.DataFrame()
+def _events(stage: str, ledgers: Sequence[Path], key: str) -> Iterator[Event]:
+    rows = pl.scan_parquet(list(ledgers)).filter(pl.col("id") == key).collect() if ledgers else pl.DataFrame()
     for row in rows.iter_rows(named=True):
         detail = orjson.loads(row["detail"]) if row["detail"] else None
         yield Event(stage, row["step"], row["action"], row["reason"], row["turn"], row["before"], detail=detail)

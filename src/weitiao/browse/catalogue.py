@@ -224,11 +224,11 @@ class Catalogue:
         needle, bounds = term.encode("utf-8"), self.facts["segments"]
         for segment, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
             index = self._index(segment)
-            rows = np.arange(end - start) if index is None else index.candidates(term, end - start)
+            rows, sure = index.candidates(term, end - start) if index else (np.arange(end - start), False)
             rows = rows + start
             if among is not None:
                 rows = rows[among[rows]]
-            if index is None or len(term) > 2:
+            if not sure:
                 rows = self._verified(needle, rows)
             held[rows] = True
         return held

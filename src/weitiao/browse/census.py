@@ -117,7 +117,7 @@ class _Stage:
         """Return what a visit must know to find a record in the stage's files."""
         parts = [path.name for path in self.stored.parts()]
         ledgers = [path.name for path in ledger_files(self.stored)]
-        return {"name": self.name, "bounds": self.bounds, "parts": parts, "ledgers": ledgers}
+        return {"name": self.name, "folder": str(self.stored.folder), "bounds": self.bounds, "parts": parts, "ledgers": ledgers}
 
 
 @dataclass

@@ -15,7 +15,7 @@ import orjson
 
 from weitiao.browse.catalogue import Catalogue, Found
 from weitiao.browse.census import CACHE, PROGRESS, key, take
-from weitiao.trace import Event, Life, Match, funnel, tell
+from weitiao.trace import Event, Life, Match, Place, funnel, tell
 
 R = TypeVar("R")
 _MOST_TRIES = 5  # a stage may be replaced while it is read
@@ -104,21 +104,17 @@ class Browser:
     def life(self, wanted: str) -> Told:
         """Return the life of the record with this id."""
         catalogue = self.catalogue()
-        life = again(lambda: tell(Match(self.run, wanted, ""), self._files(catalogue, wanted)))
-        changes = {
-            place: difference(event.before, event.after)
-            for place, event in enumerate(life.events)
-            if event.before is not None and event.after is not None
-        }
         number = catalogue.number(wanted) if catalogue else None
+        match = Match(self.run, wanted, "")
         if catalogue is None or number is None:
-            return Told(life, changes)
+            return _told(again(lambda: tell(match)))
+        life = again(lambda: tell(match, self._places(catalogue, number)))
         parents, family = catalogue.columns["parents"], catalogue.columns["family"]
         own = family[family[:, 1] == number, 0][:1].tolist()
         kin = [n for one in own for n in catalogue.paired("family", one) if n != number]
         children = parents[parents[:, 1] == number, 0].tolist()
         kinds = (catalogue.paired("parents", number), children, kin)
-        return Told(life, changes, *(catalogue.found(numbers[:_MOST_RELATIVES]) for numbers in kinds))
+        return _told(life, *(catalogue.found(numbers[:_MOST_RELATIVES]) for numbers in kinds))
 
     def _watch(self, now: str) -> None:
         """Start a census unless one runs or nothing is to do."""
@@ -135,18 +131,27 @@ class Browser:
         done, total = self._open.indexed
         return done == total
 
-    def _files(self, catalogue: Catalogue | None, wanted: str) -> dict[str, set[str]] | None:
-        """Return by stage the files that tell of a record, if the catalogue knows the run as it is now."""
-        number = catalogue.number(wanted) if catalogue else None
-        if catalogue is None or number is None or catalogue.folder.name != key(self.run):
+    def _places(self, catalogue: Catalogue, number: int) -> dict[str, Place] | None:
+        """Return where each stage tells of a record, if the catalogue knows the run as it is now."""
+        if catalogue.folder.name != key(self.run):
             return None
-        files: dict[str, set[str]] = {}
-        for place, stage in enumerate(catalogue.facts["stages"]):
-            at = int(catalogue.columns["at"][number, place])
-            files[stage["name"]] = {stage["ledgers"][n] for n in catalogue.paired(f"events{place}", number)}
-            if at >= 0:
-                files[stage["name"]].add(stage["parts"][bisect_right(stage["bounds"], at) - 1])
-        return files
+        places = {}
+        for n, stage in enumerate(catalogue.facts["stages"]):
+            folder, at = Path(stage["folder"]), int(catalogue.columns["at"][number, n])
+            part = bisect_right(stage["bounds"], at) - 1
+            ledgers = [folder / stage["ledgers"][file] for file in catalogue.paired(f"events{n}", number)]
+            where = (folder / stage["parts"][part], at - stage["bounds"][part]) if at >= 0 else (None, 0)
+            places[stage["name"]] = Place(*where, ledgers)
+        return places
+
+
+def _told(life: Life, *relatives: list[Found]) -> Told:
+    changes = {
+        place: difference(event.before, event.after)
+        for place, event in enumerate(life.events)
+        if event.before is not None and event.after is not None
+    }
+    return Told(life, changes, *relatives)
 
 
 def again(look: Callable[[], R]) -> R:
