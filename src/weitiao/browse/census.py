@@ -1,7 +1,6 @@
 """The census of a run: reads its stages once, part by part, and writes the catalogue and the index of its texts."""
 
 import fcntl
-import os
 import shutil
 from array import array
 from collections import defaultdict
@@ -44,7 +43,6 @@ def take(run: Path) -> None:
     """Write the catalogue of a run and its index, where they are not there yet; others wait meanwhile."""
     home = run / CACHE
     make_folder(home)
-    os.nice(10)
     with _locked(home):
         for last in range(_MOST_TRIES):
             try:
@@ -147,9 +145,10 @@ class _Census:
             frame = pl.concat(parts) if parts else _NOTHING
             new = frame.join(self.known, on="id", how="anti", maintain_order="left")
             seen += [self._number(new)]
-            ledger = _ledger(stored, "id", "action")
-            lost = ledger.filter(pl.col("action").is_in(_GONE)).select("id").unique(maintain_order=True)
-            lost = lost.join(self.known, on="id", how="anti", maintain_order="left")
+            ledger = _ledger(stored, "id", "action", "detail").filter(pl.col("action").is_in(_GONE))
+            lost = ledger.unique("id", maintain_order=True).join(self.known, on="id", how="anti", maintain_order="left")
+            uri, row = (pl.col("detail").str.extract(r'"place":"(.*?):(\d+)[:"]', group) for group in (1, 2))
+            lost = lost.select("id", uri=uri, row=row.cast(pl.Int64))
             seen += [self._number(pl.concat([_NOTHING, lost], how="diagonal"))]
             numbers = frame.select("id").join(self.known, on="id", how="left", maintain_order="left")["n"].to_numpy()
             self.stages.append(_Stage(name, stored, numbers, [0, *accumulate(len(part) for part in parts)]))
@@ -242,7 +241,7 @@ class _Census:
     def read(self) -> None:
         """Read what each record says, and its facts, at the last stage that has it."""
         at = self.columns["at"]
-        last = at.shape[1] - 1 - np.argmax(at[:, ::-1] >= 0, axis=1)
+        last = np.where(at >= 0, np.arange(at.shape[1]), 0).max(axis=1, initial=0)
         total, done = sum(len(stage.bounds) - 1 for stage in self.stages), 0
         for place in reversed(range(len(self.stages))):
             stage = self.stages[place]

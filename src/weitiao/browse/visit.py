@@ -2,6 +2,7 @@
 
 import difflib
 import multiprocessing
+import os
 import re
 import threading
 from bisect import bisect_right
@@ -15,7 +16,7 @@ import orjson
 
 from weitiao.browse.catalogue import Catalogue, Found
 from weitiao.browse.census import CACHE, PROGRESS, key, take
-from weitiao.trace import Event, Life, Match, Place, funnel, tell
+from weitiao.trace import Life, Match, Place, funnel, tell
 
 R = TypeVar("R")
 _MOST_TRIES = 5  # a stage may be replaced while it is read
@@ -122,7 +123,7 @@ class Browser:
             self.failed = self._census.exitcode != 0
             self._census = None
         if self._census is None and not self.failed and not self._is_current(now):
-            self._census = multiprocessing.get_context("spawn").Process(target=take, args=(self.run,), daemon=True)
+            self._census = multiprocessing.get_context("spawn").Process(target=_read, args=(self.run,), daemon=True)
             self._census.start()
 
     def _is_current(self, now: str) -> bool:
@@ -143,6 +144,11 @@ class Browser:
             where = (folder / stage["parts"][part], at - stage["bounds"][part]) if at >= 0 else (None, 0)
             places[stage["name"]] = Place(*where, ledgers)
         return places
+
+
+def _read(run: Path) -> None:
+    os.nice(10)  # whoever looks comes first
+    take(run)
 
 
 def _told(life: Life, *relatives: list[Found]) -> Told:
@@ -180,5 +186,3 @@ def difference(before: str, after: str) -> list[Piece]:
     pieces.append(("same", old[len(old) - tail :]))
     return [Piece(kind, "".join(tokens)) for kind, tokens in pieces if tokens]
 
-
-__all__ = ["Browser", "Event", "Piece", "Progress", "Told", "difference"]
