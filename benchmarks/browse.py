@@ -145,7 +145,7 @@ def measure(run: Path, records: int, repeat: int) -> tuple[dict[str, list[tuple[
     def fresh(number: int, text: str = "", labels: tuple[str, ...] = (), **more: bool) -> Query:
         return Query(text, labels, longest=10_000 + number, **more)  # the same answer, asked anew
 
-    too_short = ("gone:prepare/drop_short/too short",)
+    too_short = ("fate:prepare/drop_short/too short",)
     asked: dict[str, Callable[[int], object]] = {
         "first page": lambda n: catalogue.page(fresh(n)),
         f"page {min(10_000, last):,}, then the next": lambda n: catalogue.page(Query(), min(10_000, last) + n),

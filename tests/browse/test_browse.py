@@ -32,7 +32,7 @@ prepare: {}
 split: {ratios: {train: 0.6, test: 0.4}}
 export: {}
 """
-DUPLICATE = "gone:prepare/drop_exact_duplicates/exact duplicate"
+DUPLICATE = "fate:prepare/drop_exact_duplicates/exact duplicate"
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_labels(catalogue: Catalogue) -> None:
 
 def test_records_are_filtered_sorted_and_counted(catalogue: Catalogue) -> None:
     assert ask(catalogue, DUPLICATE) == [5]
-    assert ask(catalogue, DUPLICATE, "gone:source/source/not JSON") == [5, 3]
+    assert ask(catalogue, DUPLICATE, "fate:source/source/not JSON") == [5, 3]
     assert ask(catalogue, "stage:prepare", "did:prepare/tidy_whitespace/changed") == [2, 4]
     assert ask(catalogue, "stage:export", sort="length", down=True) == [7, 2, 4, 1]
     assert ask(catalogue, "stage:export", sort="length") == [1, 4, 2, 7]

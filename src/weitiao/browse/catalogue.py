@@ -52,7 +52,7 @@ class Fate:
     @property
     def label(self) -> str:
         """The label of all that ended so."""
-        return f"gone:{self.stage}/{self.step}/{self.reason}" if self.stage else f"fate:{self.action}"
+        return f"fate:{self.stage}/{self.step}/{self.reason}" if self.stage else f"fate:{self.action}"
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ def _piece(text: str, terms: list[str]) -> tuple[str, list[tuple[int, int]]]:
     low = text.lower()
     same = len(low) == len(text)  # else a place in one is none in the other
     first = min((at for term in terms if (at := low.find(term)) >= 0), default=0) if same else 0
-    start = first - _LEAD if first > _SHOWN - _LEAD else 0
+    start = first - _LEAD if first > 2 * _LEAD else 0
     shown, low = text[start : start + _SHOWN], low[start : start + _SHOWN]
     marks = sorted(place for term in terms for place in _places(low, term)) if same else []
     lead = "…" if start else ""

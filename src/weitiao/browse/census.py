@@ -311,8 +311,7 @@ class _Census:
                     self.labels[kind, name].append(np.array(rows, dtype=np.uint32))
         for place, fate in enumerate(self.fates):
             if len(rows := np.flatnonzero(self.columns["fate"] == place)):
-                kind = ("gone", "/".join(fate[1:])) if fate[1] else ("fate", fate[0])
-                self.labels[kind].append(_numbers(rows))
+                self.labels["fate", "/".join(fate[1:]) if fate[1] else fate[0]].append(_numbers(rows))
         for place, (rows_of, values_at) in enumerate(self.scores.values()):
             column = np.full(len(self.known), np.nan, dtype=np.float32)
             column[np.array(rows_of, dtype=np.uint32)] = np.array(values_at, dtype=np.float32)
