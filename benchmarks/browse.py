@@ -90,7 +90,9 @@ def part(first: int, count: int) -> Iterator[tuple[str, Table]]:
     frame = pl.select(
         id=pl.lit(number).hash(seed=1).cast(pl.String).str.zfill(20),
         messages=pl.concat_list(pl.struct(role=pl.lit(role), content=pl.lit(text)) for role, text in turns),
-        origin=pl.struct(uri=pl.format("posts/{}.jsonl", pl.lit(number) // 50_000), row=number, licence=pl.lit("CC0-1.0")),
+        origin=pl.struct(
+            uri=pl.format("posts/{}.jsonl", pl.lit(number) // 50_000), row=number, licence=pl.lit("CC0-1.0")
+        ),
         parents=pl.lit([], dtype=pl.List(pl.String)),
         family=pl.lit(None, pl.String),
         facts=pl.struct(
@@ -113,7 +115,9 @@ def part(first: int, count: int) -> Iterator[tuple[str, Table]]:
     columns = ["id", "step", "action", "reason"]
     kept = frame.filter(~gone)
     yield "prepare", (kept, pl.concat([ledger.events(changed), ledger.events(dropped.select(columns))]))
-    parts = pl.when(pl.col("id").str.ends_with("7")).then(pl.lit('{"part":"test"}')).otherwise(pl.lit('{"part":"train"}'))
+    parts = (
+        pl.when(pl.col("id").str.ends_with("7")).then(pl.lit('{"part":"test"}')).otherwise(pl.lit('{"part":"train"}'))
+    )
     kept = kept.with_columns(record.with_fact("split", parts), family=pl.col("id").str.head(18))
     moved = kept.select("id", step=pl.lit("split"), action=pl.lit("assigned"), reason=pl.lit("part"))
     yield "split", (kept, ledger.events(moved))
@@ -122,14 +126,17 @@ def part(first: int, count: int) -> Iterator[tuple[str, Table]]:
 
 def make(folder: Path, records: int) -> None:
     """Write the run."""
-    run, counts = Run(folder), {}
+    run = Run(folder)
+    counts: dict[str, int] = {}
     drafts = {name: run.draft(name, "benchmark") for name in ("source", "prepare", "split", "export")}
     for index, first in enumerate(range(0, records, PART)):
         for name, (frame, events) in part(first, min(PART, records - first)):
             drafts[name].write(index, frame, events)
             counts[name] = counts.get(name, 0) + len(frame)
     for name in drafts:
-        run.finish(name, {"stage": name, "key": "1", "total": records, "kept": counts[name], "refused": {}, "facts": {}})
+        run.finish(
+            name, {"stage": name, "key": "1", "total": records, "kept": counts[name], "refused": {}, "facts": {}}
+        )
 
 
 def measure(run: Path, records: int, repeat: int) -> tuple[dict[str, list[tuple[float, float]]], dict[str, float]]:
@@ -138,12 +145,14 @@ def measure(run: Path, records: int, repeat: int) -> tuple[dict[str, list[tuple[
     catalogue = Catalogue.open(run / CACHE / key(run))
     assert catalogue
     browser = Browser(run)
-    zh, en = ([str(word) for word in words if len(word) == size] for words, size in zip(vocabulary(), (2, 6), strict=True))
+    zh, en = (
+        [str(word) for word in words if len(word) == size] for words, size in zip(vocabulary(), (2, 6), strict=True)
+    )
     last = catalogue.page(Query()).pages
     ids = [one.id for one in catalogue.page(Query(), last // 2).found]
 
-    def fresh(number: int, text: str = "", labels: tuple[str, ...] = (), **more: bool) -> Query:
-        return Query(text, labels, longest=10_000 + number, **more)  # the same answer, asked anew
+    def fresh(number: int, text: str = "", labels: tuple[str, ...] = ()) -> Query:
+        return Query(text, labels, longest=10_000 + number)  # the same answer, asked anew
 
     too_short = ("fate:prepare/drop_short/too short",)
     asked: dict[str, Callable[[int], object]] = {
@@ -216,8 +225,8 @@ def table(rows: dict[str, list[tuple[float, float]]], facts: dict[str, float]) -
     lines = [
         "# How fast the Data page answers",
         "",
-        f"`python -m benchmarks.browse --write`: {facts['records']:,.0f} made-up records of some 200 characters; {cores} cores",
-        f"that others used too. {json.dumps(machine(('polars', 'numpy')))}",
+        f"`python -m benchmarks.browse --write`: {facts['records']:,.0f} made-up records of some 200 characters;",
+        f"{cores} cores that others used too. {json.dumps(machine(('polars', 'numpy')))}",
         "",
         "| question | p50 ms | p95 ms | p50 CPU ms | p95 CPU ms |",
         "|---|---:|---:|---:|---:|",

@@ -1,13 +1,10 @@
 """A run is looked into: what is counted, filtered, searched and told is what the stages wrote."""
 
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import orjson
 import pytest
 
@@ -88,8 +85,25 @@ def test_everything_that_was_ever_in_is_there_once_with_its_fate(catalogue: Cata
     ]
 
 
-def test_labels(catalogue: Catalogue) -> None:
-    assert {label.name: label.count for label in catalogue.labels.values()} == {}
+def test_the_labels_count_what_the_stages_wrote(catalogue: Catalogue) -> None:
+    assert {label.name: label.count for label in catalogue.labels.values()} == {
+        "file:qa.jsonl": 7,
+        "stage:source": 6,
+        "stage:prepare": 5,
+        "stage:split": 5,
+        "stage:export": 4,
+        "did:prepare/tidy_whitespace/changed": 2,
+        "did:prepare/drop_short/spared": 1,
+        "role:user": 6,
+        "role:assistant": 5,
+        "tag:shape=alpaca": 6,
+        "part:train": 3,
+        "part:test": 2,
+        "fate:on": 4,
+        "fate:source/source/not JSON": 1,
+        "fate:prepare/drop_exact_duplicates/exact duplicate": 1,
+        "fate:export/export/no answer": 1,
+    }
 
 
 def test_records_are_filtered_sorted_and_counted(catalogue: Catalogue) -> None:
@@ -153,7 +167,15 @@ def test_a_run_that_changed_is_read_anew_and_the_old_catalogue_goes(run: Path) -
     assert [path.name for path in (run / census.CACHE).iterdir() if path.is_dir()] == [census.key(run)]
     catalogue = Catalogue.open(run / census.CACHE / census.key(run))
     assert catalogue
-    assert [one.fate.action for one in catalogue.page(Query()).found] == ["on", "on", "on", "dropped", "on", "on", "skipped"]
+    assert [one.fate.action for one in catalogue.page(Query()).found] == [
+        "on",
+        "on",
+        "on",
+        "dropped",
+        "on",
+        "on",
+        "skipped",
+    ]
 
 
 def test_what_no_later_stage_took_yet_waits(run: Path) -> None:
@@ -203,7 +225,9 @@ def test_the_life_of_a_record_is_the_same_with_a_catalogue_and_without(browser: 
         assert plain.changes == told.changes
     tidied = known[1]
     assert [event.stage for event in tidied.life.events] == ["source", "prepare", "split", "export"]
-    assert tidied.changes == {1: [Piece("same", "Is"), Piece("gone", "   "), Piece("new", " "), Piece("same", "Petroleum a rock oil?")]}
+    assert tidied.changes == {
+        1: [Piece("same", "Is"), Piece("gone", "   "), Piece("new", " "), Piece("same", "Petroleum a rock oil?")]
+    }
 
 
 def test_visitors_look_while_a_stage_is_run_again(browser: Browser, run: Path) -> None:

@@ -12,7 +12,9 @@ from weitiao.browse import grams
 from weitiao.browse.catalogue import lowered
 
 LETTERS = st.text(st.sampled_from("石油水的是不我 \n\0aAbBéÉßİΣς，🙂𠀀"), max_size=12)
-WORDS = st.lists(st.sampled_from(["石油", "什么", "为什么", "learning", "Rate", "的", " ", "İ"]), max_size=6).map("".join)
+WORDS = st.lists(st.sampled_from(["石油", "什么", "为什么", "learning", "Rate", "的", " ", "İ"]), max_size=6).map(
+    "".join
+)
 TEXTS = st.lists(st.one_of(LETTERS, WORDS, st.text(max_size=8)), min_size=1, max_size=20)
 TERMS = st.one_of(LETTERS, WORDS, st.text(max_size=4)).filter(lambda term: term and "\0" not in term)
 

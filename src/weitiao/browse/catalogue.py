@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,8 +42,10 @@ class Label:
 
 @dataclass(frozen=True)
 class Fate:
-    """How it ended for a record: `action` is `on` (it went through), `waiting` (no stage took it yet), or what it was
-    let go by: dropped, refused, skipped."""
+    """How it ended for a record.
+
+    `action` is `on` (it went through), `waiting` (no later stage took it yet), dropped, refused or skipped.
+    """
 
     action: str
     stage: str = ""
@@ -136,8 +139,8 @@ class Catalogue:
         names = [label.name for label in labels]
         columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in facts["columns"]}
         places = {name: place for place, name in enumerate(names)}
-        blobs = (Blob(folder / f"{name}.bin") for name in ("texts", "uris"))
-        return cls(folder, facts, dict(zip(names, labels, strict=True)), columns, *blobs, places)
+        texts, uris = (Blob(folder / f"{name}.bin") for name in ("texts", "uris"))
+        return cls(folder, facts, dict(zip(names, labels, strict=True)), columns, texts, uris, places)
 
     @property
     def size(self) -> int:
@@ -160,7 +163,9 @@ class Catalogue:
         rows = self.rows(query)
         number = max(1, min(number, -(-len(rows) // PAGE)))
         terms = words(query.text)
-        return Page(len(rows), number, [self._found(int(n), terms, query.sort) for n in rows[(number - 1) * PAGE :][:PAGE]])
+        return Page(
+            len(rows), number, [self._found(int(n), terms, query.sort) for n in rows[(number - 1) * PAGE :][:PAGE]]
+        )
 
     def rows(self, query: Query) -> Rows:
         """Return the numbers of all records that answer to the query, sorted."""
@@ -222,7 +227,7 @@ class Catalogue:
         """Return which records, of those that are left, hold the term."""
         held = np.zeros(self.size, dtype=bool)
         needle, bounds = term.encode("utf-8"), self.facts["segments"]
-        for segment, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for segment, (start, end) in enumerate(pairwise(bounds)):
             index = self._index(segment)
             rows, sure = index.candidates(term, end - start) if index else (np.arange(end - start), False)
             rows = rows + start

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def _index(folder: Path) -> None:
     catalogue = Catalogue.open(folder)
     assert catalogue
     bounds = catalogue.facts["segments"]
-    for segment, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for segment, (start, end) in enumerate(pairwise(bounds)):
         tell(folder.parent, "index", segment, len(bounds) - 1)
         if grams.Grams.open(folder, segment) is None:
             cuts = (catalogue.columns[name][start:end].tolist() for name in ("low", "end"))
@@ -115,7 +115,13 @@ class _Stage:
         """Return what a visit must know to find a record in the stage's files."""
         parts = [path.name for path in self.stored.parts()]
         ledgers = [path.name for path in ledger_files(self.stored)]
-        return {"name": self.name, "folder": str(self.stored.folder), "bounds": self.bounds, "parts": parts, "ledgers": ledgers}
+        return {
+            "name": self.name,
+            "folder": str(self.stored.folder),
+            "bounds": self.bounds,
+            "parts": parts,
+            "ledgers": ledgers,
+        }
 
 
 @dataclass
@@ -129,7 +135,9 @@ class _Census:
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"id": pl.String, "n": pl.UInt32}))
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
     labels: dict[tuple[str, str], list[NDArray[np.uint32]]] = field(default_factory=lambda: defaultdict(list))
-    fates: list[tuple[str, str, str, str]] = field(default_factory=lambda: [("on", "", "", ""), ("waiting", "", "", "")])
+    fates: list[tuple[str, str, str, str]] = field(
+        default_factory=lambda: [("on", "", "", ""), ("waiting", "", "", "")]
+    )
     tags: dict[str, dict[str, "array[int]"]] = field(default_factory=lambda: defaultdict(dict))
     scores: dict[str, tuple["array[int]", "array[float]"]] = field(default_factory=dict)
     written: int = 0
@@ -156,14 +164,18 @@ class _Census:
         self._columns(pl.concat([_NOTHING, *seen]))
 
     def _number(self, new: pl.DataFrame) -> pl.DataFrame:
-        numbered = new.select("id").with_row_index("n", offset=len(self.known)).select("id", pl.col("n").cast(pl.UInt32))
+        numbered = (
+            new.select("id").with_row_index("n", offset=len(self.known)).select("id", pl.col("n").cast(pl.UInt32))
+        )
         self.known = pl.concat([self.known, numbered])
         return new
 
     def _relatives(self, frame: pl.DataFrame, numbers: NDArray[np.uint32]) -> None:
         """Note whose parents are which, and who is of one family, where it has more than one."""
         young = frame.select("parents", n=pl.Series(numbers)).filter(pl.col("parents").list.len() > 0)
-        pairs = young.explode("parents").join(self.known, left_on="parents", right_on="id", how="inner", suffix="_parent")
+        pairs = young.explode("parents").join(
+            self.known, left_on="parents", right_on="id", how="inner", suffix="_parent"
+        )
         if len(pairs):
             self.columns["parents"] = np.unique(pairs.select("n", "n_parent").to_numpy(), axis=0)
         families = frame.select("family", n=pl.Series(numbers)).drop_nulls("family")
@@ -202,7 +214,9 @@ class _Census:
     def happenings(self) -> None:
         """Read the ledgers: what happened to whom, how it ended, and the texts of those that stand nowhere else."""
         at, fate = self.columns["at"], self.columns["fate"]
-        handing = {stage.name.rpartition("/")[0]: place for place, stage in enumerate(self.stages) if len(stage.numbers)}
+        handing = {
+            stage.name.rpartition("/")[0]: place for place, stage in enumerate(self.stages) if len(stage.numbers)
+        }
         fate[:] = (at[:, list(handing.values())] < 0).all(axis=1)  # waiting, unless the last stage of a line has it
         for place, stage in enumerate(self.stages):
             tell(self.folder.parent, "ledger", place, len(self.stages))
@@ -217,7 +231,7 @@ class _Census:
 
     def _note(self, place: int, kind: tuple[str, str, str, str], numbers: NDArray[np.uint32]) -> None:
         """Note one kind of event: for those that are not among the stage's records it was the end."""
-        action, stage, step, reason = kind
+        action, stage, step, _ = kind
         ends = self.columns["at"][numbers, place] < 0
         if action in _GONE and ends.any():
             self.columns["fate"][numbers[ends]] = len(self.fates)
@@ -233,9 +247,7 @@ class _Census:
             gone = pl.scan_parquet(path).filter(noted).select("id", "before").collect()
             gone = gone.unique("id", keep="last").join(self.known, on="id", how="inner")
             gone = gone.filter(pl.Series(self.columns["at"][gone["n"].to_numpy(), place] < 0))
-            said = [
-                dropped_messages(text) or [{"role": "", "content": text}] for text in gone["before"]
-            ]
+            said = [dropped_messages(text) or [{"role": "", "content": text}] for text in gone["before"]]
             self._write_texts(gone["n"].to_numpy(), pl.DataFrame({"messages": said}, schema=_SAID)["messages"])
 
     def read(self) -> None:
@@ -310,8 +322,8 @@ class _Census:
                     kind, name = ("part", value) if path == "split.part" else ("tag", f"{path}={value}")
                     self.labels[kind, name].append(np.array(rows, dtype=np.uint32))
         for place, fate in enumerate(self.fates):
-            if len(rows := np.flatnonzero(self.columns["fate"] == place)):
-                self.labels["fate", "/".join(fate[1:]) if fate[1] else fate[0]].append(_numbers(rows))
+            if len(ended := np.flatnonzero(self.columns["fate"] == place)):
+                self.labels["fate", "/".join(fate[1:]) if fate[1] else fate[0]].append(_numbers(ended))
         for place, (rows_of, values_at) in enumerate(self.scores.values()):
             column = np.full(len(self.known), np.nan, dtype=np.float32)
             column[np.array(rows_of, dtype=np.uint32)] = np.array(values_at, dtype=np.float32)

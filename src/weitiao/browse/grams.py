@@ -1,12 +1,13 @@
 """The index of a segment of records: every pair of neighbouring characters, and which records hold it.
 
 Two characters are found by looking them up, one by looking up all pairs that it begins; what is longer must hold all
-its pairs, and those threes that are common, which leaves candidates. Chinese words of two characters are most of what is searched; a trigram index, as
-SQLite has one, cannot find them.
+its pairs, and those threes that are common, which leaves candidates. Chinese words of two characters are most of what
+is searched; a trigram index, as SQLite has one, cannot find them (docs/decisions/0012).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ class Grams:
         if len(codes) == 1:
             held[self._between(codes[0] << 21, codes[0] + 1 << 21)] = True
             return np.flatnonzero(held), True
-        pairs = {a << 21 | b for a, b in zip(codes, codes[1:], strict=False)}
+        pairs = {a << 21 | b for a, b in pairwise(codes)}
         threes = {a << 42 | b << 21 | c for a, b, c in zip(codes, codes[1:], codes[2:], strict=False)}
         common = [found for three in threes if len(found := self._between(three, three + 1))]
         if len(codes) == 3 and common:

@@ -19,6 +19,7 @@ from weitiao.browse.census import CACHE, PROGRESS, key, take
 from weitiao.trace import Life, Match, Place, funnel, tell
 
 R = TypeVar("R")
+_Kind = Literal["same", "gone", "new"]
 _MOST_TRIES = 5  # a stage may be replaced while it is read
 _MOST_RELATIVES = 20
 _MOST_TOKENS = 3_000  # that are compared one by one
@@ -38,7 +39,7 @@ class Progress:
 class Piece:
     """A piece of a text that changed: what stayed the `same`, what is `gone`, what is `new`."""
 
-    kind: Literal["same", "gone", "new"]
+    kind: _Kind
     text: str
 
 
@@ -141,8 +142,9 @@ class Browser:
             folder, at = Path(stage["folder"]), int(catalogue.columns["at"][number, n])
             part = bisect_right(stage["bounds"], at) - 1
             ledgers = [folder / stage["ledgers"][file] for file in catalogue.paired(f"events{n}", number)]
-            where = (folder / stage["parts"][part], at - stage["bounds"][part]) if at >= 0 else (None, 0)
-            places[stage["name"]] = Place(*where, ledgers)
+            here = at >= 0
+            path, row = folder / stage["parts"][part] if here else None, at - stage["bounds"][part] if here else 0
+            places[stage["name"]] = Place(path, row, ledgers)
         return places
 
 
@@ -177,7 +179,7 @@ def difference(before: str, after: str) -> list[Piece]:
     most = min(len(old), len(new)) - head
     tail = next((n for n in range(most) if old[-1 - n] != new[-1 - n]), most)
     a, b = old[head : len(old) - tail], new[head : len(new) - tail]
-    pieces = [("same", old[:head])]
+    pieces: list[tuple[_Kind, list[str]]] = [("same", old[:head])]
     if len(a) + len(b) > _MOST_TOKENS:
         pieces += [("gone", a), ("new", b)]
     else:
@@ -185,4 +187,3 @@ def difference(before: str, after: str) -> list[Piece]:
             pieces += [("same", a[i:j])] if kind == "equal" else [("gone", a[i:j]), ("new", b[k:n])]
     pieces.append(("same", old[len(old) - tail :]))
     return [Piece(kind, "".join(tokens)) for kind, tokens in pieces if tokens]
-

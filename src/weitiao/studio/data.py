@@ -1,7 +1,7 @@
 """The Data page: the funnel of the run, its records filtered, sorted and searched, and the life of one beside them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ _KINDS = {
 class Address:
     """What the address of the page says: the query, the page of it, and the record that is open."""
 
-    query: Query = Query()
+    query: Query = field(default_factory=Query)
     number: int = 1
     id: str = ""
 
@@ -59,7 +59,11 @@ class Address:
     def write(self) -> str:
         """Write it as it stands in the browser."""
         query = self.query
-        given = [("q", query.text), *(("is", name) for name in query.labels), ("sort", query.sort.replace("order", ""))]
+        given: list[tuple[str, object]] = [
+            ("q", query.text),
+            *(("is", name) for name in query.labels),
+            ("sort", query.sort.replace("order", "")),
+        ]
         given += [("min", query.shortest or ""), ("max", query.longest or ""), ("down", "1" if query.down else "")]
         given += [("page", self.number if self.number > 1 else ""), ("id", self.id)]
         return _PATH + "?" + urlencode([(name, str(value)) for name, value in given if value])
@@ -144,7 +148,9 @@ class _View:
                 data_life.draw(told, close=lambda: self.go(id=""), link=self.record_link)
             ui.run_javascript(f"document.getElementById('{self.panel.html_id}').scrollTop = 0")
 
-    async def go(self, query: Query | None = None, *, id: str | None = None, number: int = 0, typed: bool = False) -> None:
+    async def go(
+        self, query: Query | None = None, *, id: str | None = None, number: int = 0, typed: bool = False
+    ) -> None:
         """Ask something else, and let the address say it."""
         address = replace(self.address, id=self.address.id if id is None else id)
         address = replace(address, query=query, number=1) if query else address
@@ -228,7 +234,9 @@ class _View:
             low, high = (int(event.value or 0) if name == one else old for one, old in _lengths(query).items())
             await self.go(replace(query, shortest=low, longest=high))
 
-        field = ui.number(title, value=_lengths(self.address.query)[name] or None, min=0, precision=0, on_change=changed)
+        field = ui.number(
+            title, value=_lengths(self.address.query)[name] or None, min=0, precision=0, on_change=changed
+        )
         field.props("outlined dense debounce=400")
 
     def _records(self, found: Records) -> None:
@@ -294,7 +302,9 @@ class _View:
             if said:
                 words("span", said)
             if self.browser.failed:
-                ui.button(t("Try again"), on_click=lambda: run.io_bound(self.browser.retry), color=None).classes("quiet")
+                ui.button(t("Try again"), on_click=lambda: run.io_bound(self.browser.retry), color=None).classes(
+                    "quiet"
+                )
 
     said = ""
 

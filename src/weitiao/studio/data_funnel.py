@@ -49,7 +49,9 @@ def _row(row: Mapping[str, Any], stage: str, most: int, labels: Mapping[str, Lab
             names = tuple(
                 label.name
                 for label in labels.values()
-                if label.kind == "fate" and label.value.startswith(f"{row['stage']}/") and label.value.endswith(f"/{reason}")
+                if label.kind == "fate"
+                and label.value.startswith(f"{row['stage']}/")
+                and label.value.endswith(f"/{reason}")
             )
             _loss(f"{t(reason)} {count:,}", names, link)
 

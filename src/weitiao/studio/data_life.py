@@ -58,7 +58,11 @@ def draw(told: Told, *, close: Callable[[], Any], link: Link) -> None:
         for place, event in enumerate(life.events):
             with ui.element("li"):
                 _event(event, told.changes.get(place), life, link)
-    for title, some in ((t("Made of"), told.parents), (t("Made of it"), told.children), (t("Its family"), told.members)):
+    for title, some in (
+        (t("Made of"), told.parents),
+        (t("Made of it"), told.children),
+        (t("Its family"), told.members),
+    ):
         _relatives(title, some, link)
 
 
