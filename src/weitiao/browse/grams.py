@@ -2,7 +2,7 @@
 
 Two characters are found by looking them up, one by looking up all pairs that it begins; what is longer must hold all
 its pairs, and those threes that are common, which leaves candidates. Chinese words of two characters are most of what
-is searched; a trigram index, as SQLite has one, cannot find them (docs/decisions/0012).
+is searched; a trigram index, as SQLite has one, cannot find them (docs/decisions/0015).
 """
 
 from collections.abc import Sequence
