@@ -216,6 +216,9 @@ def test_the_life_of_a_record_is_the_same_with_a_catalogue_and_without(browser: 
     assert browser.is_current()
     ids = [one.id for one in catalogue.page(Query()).found]
     known = [browser.life(key) for key in ids]
+    moved = run.rename(run.with_name("moved"))
+    assert Browser(moved).life(ids[1]).changes == known[1].changes
+    moved.rename(run)
     (run / census.CACHE).rename(run / "away")
     blind = Browser(run)
     blind.failed = True  # no census now

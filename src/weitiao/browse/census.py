@@ -117,7 +117,6 @@ class _Stage:
         ledgers = [path.name for path in ledger_files(self.stored)]
         return {
             "name": self.name,
-            "folder": str(self.stored.folder),
             "bounds": self.bounds,
             "parts": parts,
             "ledgers": ledgers,

@@ -16,7 +16,7 @@ import orjson
 
 from weitiao.browse.catalogue import Catalogue, Found
 from weitiao.browse.census import CACHE, PROGRESS, key, take
-from weitiao.trace import Life, Match, Place, funnel, tell
+from weitiao.trace import Life, Match, Place, funnel, stages, tell
 
 R = TypeVar("R")
 _Kind = Literal["same", "gone", "new"]
@@ -137,9 +137,9 @@ class Browser:
         """Return where each stage tells of a record, if the catalogue knows the run as it is now."""
         if catalogue.folder.name != key(self.run):
             return None
-        places = {}
+        finished, places = stages(self.run), {}
         for n, stage in enumerate(catalogue.facts["stages"]):
-            folder, at = Path(stage["folder"]), int(catalogue.columns["at"][number, n])
+            folder, at = finished[stage["name"]].folder, int(catalogue.columns["at"][number, n])
             part = bisect_right(stage["bounds"], at) - 1
             ledgers = [folder / stage["ledgers"][file] for file in catalogue.paired(f"events{n}", number)]
             here = at >= 0
