@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("studio",),
     ("serve",),
+    ("browse",),
     ("pipeline", "trace", "why", "check", "collect", "xtuner"),
     STAGES,
     ("llm",),

@@ -38,6 +38,9 @@ class Shot:
 
 
 SHOTS = (
+    Shot("data", "en", "light"),
+    Shot("data", "zh", "dark"),
+    Shot("data", "zh", "light", phone=True),
     Shot("chat", "en", "light"),
     Shot("chat", "zh", "dark"),
     Shot("chat", "zh", "light", phone=True),
@@ -85,6 +88,8 @@ def take(browser: Browser, address: str, shot: Shot) -> None:
     expect(page.locator("h1")).to_be_attached(timeout=90_000)
     if shot.page == "chat":
         converse(page, shot.language)
+    if shot.page == "data":
+        examine(page, shot.phone)
     if shot.page == "compare":
         page.frame_locator("iframe").locator("h1").wait_for()
     page.wait_for_timeout(800)
@@ -102,6 +107,14 @@ def converse(page: Page, language: str) -> None:
     expect(page.locator(".answer")).to_have_count(2, timeout=90_000)
     for answer in page.locator(".answer").all():
         expect(answer.get_by_role("status")).to_have_text(re.compile(r"^\d"), timeout=90_000)
+
+
+def examine(page: Page, phone: bool) -> None:
+    """Open a record, where there is room for it beside the list."""
+    expect(page.locator(".record").first).to_be_visible()
+    page.locator("summary").first.click() if phone else page.locator(".record").nth(1).click()
+    if not phone:
+        expect(page.locator(".panel .life")).to_be_visible()
 
 
 if __name__ == "__main__":

@@ -124,6 +124,11 @@ class Run:
         folder = self.folder / stage
         return Stored(folder) if (folder / MANIFEST).exists() else None
 
+    def seen(self, stage: str) -> Stored | None:
+        """Return the finished stage as it lies there, or None: for those who look on while another process writes."""
+        places = (self._aside(stage), self.folder / stage, self.folder / f".{stage}.old")
+        return next((Stored(place) for place in places if (place / MANIFEST).exists()), None)
+
     def draft(self, stage: str, key: str) -> Draft:
         """Open the place where a stage is written; what an interrupted try with the same `key` left there is kept."""
         folder = self._aside(stage)

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,15 @@ class Life:
     part: str | None = None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a stage tells of a record: which row of which part it is, if of any, and the files of its events."""
+
+    part: Path | None
+    row: int
+    ledgers: Sequence[Path]
+
+
 def find_runs(run: Path | None, runs: Path | None, example: str = "--run runs/NAME") -> list[Path]:
     """Return the folders of the runs to look in: that folder where it is a run, else those in it.
 
@@ -94,32 +103,37 @@ def find(runs: Sequence[Path], wanted: str) -> list[Match]:
     return found
 
 
-def tell(match: Match) -> Life:
-    """Put the life of one record together."""
-    finished = stages(match.run)
-    rows: dict[str, dict[str, Any]] = {}
+def tell(match: Match, places: Mapping[str, Place] | None = None) -> Life:
+    """Put the life of one record together; `places` says for each stage where it tells of it, if that is known:
+
+    then the members of its family, which only a look at all records tells, are left out.
+    """
+    finished = stages(match.run) if places is None else {}
+    places = {name: _place(stored, match.id) for name, stored in finished.items()} if places is None else places
+    held = {name: place for name, place in places.items() if place.part}
     events: list[Event] = []
-    for name, stored in finished.items():
-        row = _row(stored, match.id)
-        noted = list(_events(name, stored, match.id))
-        if row:
-            rows[name] = row
-            noted = _with_after(noted, row["messages"]) or [Event(name, name, "kept")]
+    for name, place in places.items():
+        noted = list(_events(name, place.ledgers, match.id))
+        if name in held:
+            changed = any(event.action == "changed" for event in noted)
+            noted = _with_after(noted, _read(place, "messages")["messages"]) if changed else noted
+            noted = noted or [Event(name, name, "kept")]
         elif (gone := noted[-1] if noted else None) and (said := dropped_messages(gone.before or "")):
             text = "\n".join(message["content"] for message in said)
             noted = [*_with_after(noted[:-1], said), replace(gone, before=text)]
         events += noted
-    first, last = next(iter(rows.values()), None), next(reversed(rows.values()), None)
-    family = last["family"] if last else None
+    *_, last = (None, *held.values())
+    row = _read(last, "messages", "family", "facts") if last else None
+    family = row["family"] if row else None
     return Life(
         run=match.run,
         id=match.id,
-        origin=first["origin"] if first else {},
-        messages=last["messages"] if last else [],
+        origin=_read(next(iter(held.values())), "origin")["origin"] if held else {},
+        messages=row["messages"] if row else [],
         events=events,
         family=family,
         members=_members(finished["split"], family, match.id) if family and "split" in finished else [],
-        part=orjson.loads(last["facts"]).get("split", {}).get("part") if last else None,
+        part=orjson.loads(row["facts"]).get("split", {}).get("part") if row else None,
     )
 
 
@@ -152,12 +166,24 @@ def _visible(text: str) -> str:
 def stages(run: Path) -> dict[str, Stored]:
     """Return the finished stages by name: first those of questions that were read from a file of their own."""
     found = {
-        f"{part}{stage.name}": Run(run / part).stored(stage.name)
-        for part in ("questions/", "")
-        for stage in STAGES
-        if (run / part / stage.name).is_dir()
+        f"{part}{stage.name}": Run(run / part).seen(stage.name) for part in ("questions/", "") for stage in STAGES
     }
     return {name: stored for name, stored in found.items() if stored}
+
+
+def funnel(run: Path) -> list[dict[str, Any]]:
+    """Return the funnel of a run: how many records came to each stage and step, and where the others went."""
+    return funnel_rows({name: stored.manifest for name, stored in stages(run).items()})
+
+
+def funnel_rows(manifests: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row for each stage that hands records on, and for each step of prepare."""
+    rows: list[dict[str, Any]] = []
+    for stage, manifest in manifests.items():
+        steps = manifest["facts"].get("funnel", [])
+        whole = {"in": manifest["total"], "changed": 0, "dropped": manifest["refused"], "out": manifest["kept"]}
+        rows += [{"stage": stage, **row} for row in steps or [{"step": stage, **whole}]]
+    return rows
 
 
 def _by_id(wanted: str) -> tuple[pl.Expr, pl.Expr]:
@@ -195,7 +221,7 @@ def _matches(run: Path, holds: tuple[pl.Expr, pl.Expr]) -> list[Match]:
             rows = pl.scan_parquet(path).filter(holds[0]).select("id", "messages").collect()
             for key, messages in rows.iter_rows():
                 found.setdefault(key, _question(messages))
-        if ledgers := sorted(stored.folder.glob("ledger-*.parquet")):
+        if ledgers := ledger_files(stored):
             rows = pl.scan_parquet(ledgers).filter(holds[1]).select("id", "before").collect()
             for key, before in rows.iter_rows():
                 found.setdefault(key, before or "")
@@ -213,17 +239,26 @@ def _question(messages: list[dict[str, str]]) -> str:
     return next((m["content"] for m in messages if m["role"] != "system"), "")
 
 
-def _row(stored: Stored, key: str) -> dict[str, Any] | None:
-    for path in stored.parts():
-        rows = pl.scan_parquet(path).filter(pl.col("id") == key).collect()
-        if not rows.is_empty():
-            return rows.row(0, named=True)
-    return None
+def ledger_files(stored: Stored) -> list[Path]:
+    """Return the files of a stage's events, in order."""
+    return sorted(stored.folder.glob("ledger-*.parquet"))
 
 
-def _events(stage: str, stored: Stored, key: str) -> Iterator[Event]:
-    ledgers = sorted(stored.folder.glob("ledger-*.parquet"))
-    rows = pl.scan_parquet(ledgers).filter(pl.col("id") == key).collect() if ledgers else pl.DataFrame()
+def _place(stored: Stored, key: str) -> Place:
+    for part in stored.parts():
+        rows = pl.read_parquet(part, columns=["id"]).select((pl.col("id") == key).arg_true()).to_series()
+        if len(rows):
+            return Place(part, rows[0], ledger_files(stored))
+    return Place(None, 0, ledger_files(stored))
+
+
+def _read(place: Place, *columns: str) -> dict[str, Any]:
+    assert place.part
+    return pl.scan_parquet(place.part).slice(place.row, 1).select(columns).collect().row(0, named=True)
+
+
+def _events(stage: str, ledgers: Sequence[Path], key: str) -> Iterator[Event]:
+    rows = pl.scan_parquet(list(ledgers)).filter(pl.col("id") == key).collect() if ledgers else pl.DataFrame()
     for row in rows.iter_rows(named=True):
         detail = orjson.loads(row["detail"]) if row["detail"] else None
         yield Event(stage, row["step"], row["action"], row["reason"], row["turn"], row["before"], detail=detail)

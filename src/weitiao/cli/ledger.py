@@ -1,6 +1,6 @@
 """`weitiao ledger funnel | why`: where the records of a run went, and what another threshold would have kept."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,7 +47,7 @@ def _verbs() -> None:
 def funnel(place: Place = None, runs: Runs = None, as_json: AsJson = False) -> None:
     """Print the funnel of a finished run."""
     run = _run(place, runs)
-    rows = funnel_rows({name: stored.manifest for name, stored in trace.stages(run).items()})
+    rows = trace.funnel(run)
     if as_json:
         emit({"run": str(run), "funnel": rows})
         return
@@ -83,17 +83,7 @@ def show_funnel(done: Iterable[Done]) -> None:
     """Draw the funnel of the stages that were run now, where somebody looks."""
     fresh = {item.stage.name: item.manifest for item in done if item.fresh}
     if console.is_terminal and "prepare" in fresh:
-        console.print(_funnel_table(funnel_rows(fresh)))
-
-
-def funnel_rows(manifests: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each stage that hands records on, and for each step of prepare."""
-    rows: list[dict[str, Any]] = []
-    for stage, manifest in manifests.items():
-        steps = manifest["facts"].get("funnel", [])
-        whole = {"in": manifest["total"], "changed": 0, "dropped": manifest["refused"], "out": manifest["kept"]}
-        rows += [{"stage": stage, **row} for row in steps or [{"step": stage, **whole}]]
-    return rows
+        console.print(_funnel_table(trace.funnel_rows(fresh)))
 
 
 def _funnel_table(rows: list[dict[str, Any]]) -> Table:
