@@ -34,9 +34,11 @@ from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.personal import find
+from weitiao.prepare.pick_diverse import PickDiverse
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_lures import StripLures
 from weitiao.prepare.to_simplified import ToSimplified
+from weitiao.similar.vectors import buckets
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 KINDS = frozenset(Redact().kinds)
@@ -297,6 +299,21 @@ def articles() -> Iterator[Row]:
     yield Row("text of pages, share that is text", f"{ours.precision:.3f}", beside, "no less: ads", met)
 
 
+def picks() -> Iterator[Row]:
+    """Judge how near records are to the nearest picked one, beside a random pick."""
+    texts = posts()
+    for name in ("logi_qa", "segmentfault"):
+        rows = map(json.loads, (DATA / "cqia" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines())
+        texts += [f"{row['instruction']}\n{row['output']}" for row in rows]
+    pieces = buckets(pl.DataFrame({"id": [f"{number:05d}" for number in range(len(texts))], "text": texts}))
+    for keep in (250, 1000):
+        figures = PickDiverse(keep=keep).picked(pieces)[1]
+        for what, name in (("mean", "mean"), ("p95", "95 % within")):
+            ours, chance = figures[what], figures[f"random_{what}"]
+            said = f"{keep} of {len(texts)} picked, distance to the nearest, {name}"
+            yield Row(said, f"{ours:.3f}", f"by chance {chance:.3f}", "less", ours < chance)
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
     (long_near_duplicates, ""),
@@ -309,6 +326,7 @@ PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (languages, "text/language_id"),
     (by_words, "text"),
     (lures, "ruozhiba/posts"),
+    (picks, "cqia"),
 )
 
 

@@ -20,6 +20,7 @@ from weitiao.prepare.normalise_emoji import NormaliseEmoji
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.normalise_punctuation import NormalisePunctuation
 from weitiao.prepare.normalise_unicode import NormaliseUnicode
+from weitiao.prepare.pick_diverse import PickDiverse
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_boilerplate import StripBoilerplate
 from weitiao.prepare.strip_html import StripHtml
@@ -61,6 +62,7 @@ OTHERS: tuple[type[Step], ...] = (
     DropRefusals,
     DropToxic,
     Cap,
+    PickDiverse,
 )
 
 
