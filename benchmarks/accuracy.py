@@ -19,6 +19,7 @@ from benchmarks import pages
 from prepare import test_drop_contaminated as contaminated
 from prepare import test_keep_languages as spoken
 from prepare.language_set import TEXTS
+from prepare.name_set import WITH, WITHOUT
 from prepare.refusal_set import ANSWERS, LATER_ANSWERS, LATER_REFUSALS, REFUSALS
 from prepare.test_drop_refusals import gone as refusing
 from prepare.test_drop_toxic import gone as insulting
@@ -26,6 +27,8 @@ from prepare.test_near_duplicates_trial import compared, long_pairs, posts, tria
 from prepare.test_near_duplicates_trial import share as share_of_pieces
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
+from prepare.test_redact_names import named
+from prepare.test_redact_names import trial as name_trial
 from prepare.test_strip_lures import trial as lure_trial
 from prepare.toxic_set import HARMLESS, TOXIC
 from similar.test_large import on_disk
@@ -226,6 +229,16 @@ def personal() -> Iterator[Row]:
     yield Row("personal data, Chinese cases by others", share(good, len(rows)), "", "98 %", good >= 0.98 * len(rows))
 
 
+def names() -> Iterator[Row]:
+    """Judge names of people on our own lines, and on posts, which name one."""
+    total, right, wrong, taken = name_trial()
+    yield Row("names of people, recall", share(right, total), "", "90 %", right >= 0.9 * total)
+    false = f"{wrong + taken} in {len(WITH) + len(WITHOUT)} lines"
+    yield Row("names of people, words taken for one", false, "", "0", not wrong + taken)
+    false_posts = [name for post in posts() for name in named(post)]
+    yield Row("names of people, in posts that name one", f"{len(false_posts)}", "", "1", len(false_posts) == 1)
+
+
 def contamination() -> Iterator[Row]:
     for questions in (contaminated.cmmlu, contaminated.gsm8k):
         ours, words = (
@@ -322,6 +335,7 @@ PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (mojibake, "ruozhiba/posts"),
     (numbers, "text/number_format_zh"),
     (personal, "text/pii_zh"),
+    (names, "ruozhiba/posts"),
     (contamination, "decontamination"),
     (languages, "text/language_id"),
     (by_words, "text"),

@@ -101,7 +101,7 @@ def vectors(pieces: pl.Series, size: int, seed: int = 0) -> Floats:
     matrix = _Sparse(ends, columns, weights[columns])
     rows = np.repeat(np.arange(len(pieces)), np.diff(ends))
     lengths: Floats = np.sqrt(np.bincount(rows, matrix.weights**2)).astype(np.float32)
-    matrix = _Sparse(ends, columns, matrix.weights / np.maximum(lengths, np.float32(1e-6))[rows])
+    matrix = _Sparse(ends, columns, (matrix.weights / np.maximum(lengths, 1e-6)[rows]).astype(np.float32))
     return unit(matrix.dot(_directions(matrix, size, seed)))
 
 
