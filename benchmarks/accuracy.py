@@ -6,6 +6,7 @@ Reads cases by others in `../shared/data` (a folder that is not there is skipped
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from prepare import test_keep_languages as spoken
 from prepare.language_set import TEXTS
 from prepare.name_set import WITH, WITHOUT
 from prepare.refusal_set import ANSWERS, LATER_ANSWERS, LATER_REFUSALS, REFUSALS
+from prepare.test_cluster_topics import cqia, purity
 from prepare.test_drop_refusals import gone as refusing
 from prepare.test_drop_toxic import gone as insulting
 from prepare.test_near_duplicates_trial import compared, long_pairs, posts, trial
@@ -327,6 +329,16 @@ def picks() -> Iterator[Row]:
             yield Row(said, f"{ours:.3f}", f"by chance {chance:.3f}", "less", ours < chance)
 
 
+def topics() -> Iterator[Row]:
+    """Judge topics by the file that a record comes from."""
+    labelled = cqia()
+    most = max(Counter(label for label, _ in labelled).values()) / len(labelled)
+    pure = purity(labelled, 20)
+    yield Row(
+        "topics, records under the main file of theirs", f"{pure:.1%}", f"one for all {most:.1%}", "95 %", pure >= 0.95
+    )
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
     (long_near_duplicates, ""),
@@ -341,6 +353,7 @@ PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (by_words, "text"),
     (lures, "ruozhiba/posts"),
     (picks, "cqia"),
+    (topics, "cqia"),
 )
 
 

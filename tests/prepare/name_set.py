@@ -1,6 +1,5 @@
 """Lines with names of invented people (between ⟨ and ⟩), and lines with words that begin as names do."""
 
-# ruff: noqa: E501
 WITH = """\
 姓名：⟨王建国⟩，性别：男
 联系人：⟨李晓梅⟩ 13812345678

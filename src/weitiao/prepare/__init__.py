@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from weitiao.prepare.cap import Cap
+from weitiao.prepare.cluster_topics import ClusterTopics
 from weitiao.prepare.drop_contaminated import DropContaminated
 from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
@@ -61,6 +62,7 @@ OTHERS: tuple[type[Step], ...] = (
     DropLowQuality,
     DropRefusals,
     DropToxic,
+    ClusterTopics,
     Cap,
     PickDiverse,
 )

@@ -15,7 +15,6 @@ from weitiao.step import Batch
 from weitiao.store import write_whole
 
 _ROLES = {"talk": ("user", "assistant", "passage"), "question": ("user", "passage")}
-_SIZE = 128  # dimensions
 _HEARD, _TRIED = 10_000, 64  # records that a pick is judged by; candidates for each place at least
 
 
@@ -67,7 +66,7 @@ class PickDiverse(Gather):
         if self.embeddings:
             known = given(self.around.folder / self.embeddings, ids.to_list())
         else:
-            known = vectors(columns["pieces"], _SIZE, self.seed)
+            known = vectors(columns["pieces"], self.seed)
         rng = np.random.default_rng(self.seed)
         picked = (_covering if self.way == "cover" else _spread)(known, wanted, rng)
         place, distance = nearest(known, picked)

@@ -20,6 +20,7 @@ from weitiao.talk import t
 Floats = NDArray[np.float32]
 
 BUCKETS = 1 << 16
+SIZE = 128  # dimensions, if there are as many records
 _BLOCK = 1 << 13  # pieces that are looked up at once
 _SAMPLE = 20_000  # records on which the directions are found
 _WIDE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}"
@@ -39,10 +40,24 @@ def tokens(texts: pl.DataFrame) -> pl.DataFrame:
     return found.select("id", piece=pl.when("wide").then(pair).otherwise(word)).drop_nulls("piece")
 
 
-def buckets(texts: pl.DataFrame) -> pl.DataFrame:
-    """Return `id, pieces`, a row a text of `id, text`: the hashes of the pieces that it has."""
-    found = tokens(texts).select("id", pieces=(pl.col("piece").hash() % BUCKETS).cast(pl.UInt16))
-    found = found.unique(maintain_order=True).group_by("id", maintain_order=True).agg("pieces")
+def hashed(texts: pl.DataFrame) -> pl.DataFrame:
+    """Return `id, piece, bucket`: the pieces that each text of `id, text` has, and the hash of each."""
+    return (
+        tokens(texts)
+        .unique(maintain_order=True)
+        .with_columns(bucket=(pl.col("piece").hash() % BUCKETS).cast(pl.UInt16))
+    )
+
+
+def buckets(texts: pl.DataFrame, found: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return `id, pieces`, a row a text of `id, text`: the hashes of the pieces that it has (`found` by `hashed`)."""
+    found = hashed(texts) if found is None else found
+    found = (
+        found.select("id", pieces="bucket")
+        .unique(maintain_order=True)
+        .group_by("id", maintain_order=True)
+        .agg("pieces")
+    )
     joined = texts.select("id").join(found, on="id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("pieces").fill_null([]))
 
@@ -91,7 +106,7 @@ def unit(matrix: Floats) -> Floats:
     return np.asarray(matrix / np.where(lengths > 1e-6, lengths, np.inf), dtype=np.float32)
 
 
-def vectors(pieces: pl.Series, size: int, seed: int = 0) -> Floats:
+def vectors(pieces: pl.Series, seed: int = 0, size: int = SIZE) -> Floats:
     """Return a vector of length one for each text, given its `buckets`; of a text like no other it is nothing."""
     ends = np.append(0, np.cumsum(pieces.list.len().to_numpy(), dtype=np.int64))
     columns = pieces.explode().drop_nulls().to_numpy().astype(np.int32)
