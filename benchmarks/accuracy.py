@@ -6,6 +6,7 @@ Reads cases by others in `../shared/data` (a folder that is not there is skipped
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,17 @@ from benchmarks import pages
 from prepare import test_drop_contaminated as contaminated
 from prepare import test_keep_languages as spoken
 from prepare.language_set import TEXTS
+from prepare.name_set import WITH, WITHOUT
 from prepare.refusal_set import ANSWERS, LATER_ANSWERS, LATER_REFUSALS, REFUSALS
+from prepare.test_cluster_topics import cqia, purity
 from prepare.test_drop_refusals import gone as refusing
 from prepare.test_drop_toxic import gone as insulting
 from prepare.test_near_duplicates_trial import compared, long_pairs, posts, trial
 from prepare.test_near_duplicates_trial import share as share_of_pieces
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
+from prepare.test_redact_names import named
+from prepare.test_redact_names import trial as name_trial
 from prepare.test_strip_lures import trial as lure_trial
 from prepare.toxic_set import HARMLESS, TOXIC
 from similar.test_large import on_disk
@@ -34,9 +39,11 @@ from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.personal import find
+from weitiao.prepare.pick_diverse import PickDiverse
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_lures import StripLures
 from weitiao.prepare.to_simplified import ToSimplified
+from weitiao.similar.vectors import buckets
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 KINDS = frozenset(Redact().kinds)
@@ -224,6 +231,16 @@ def personal() -> Iterator[Row]:
     yield Row("personal data, Chinese cases by others", share(good, len(rows)), "", "98 %", good >= 0.98 * len(rows))
 
 
+def names() -> Iterator[Row]:
+    """Judge names of people on our own lines, and on posts, which name one."""
+    total, right, wrong, taken = name_trial()
+    yield Row("names of people, recall", share(right, total), "", "90 %", right >= 0.9 * total)
+    false = f"{wrong + taken} in {len(WITH) + len(WITHOUT)} lines"
+    yield Row("names of people, words taken for one", false, "", "0", not wrong + taken)
+    false_posts = [name for post in posts() for name in named(post)]
+    yield Row("names of people, in posts that name one", f"{len(false_posts)}", "", "1", len(false_posts) == 1)
+
+
 def contamination() -> Iterator[Row]:
     for questions in (contaminated.cmmlu, contaminated.gsm8k):
         ours, words = (
@@ -297,6 +314,30 @@ def articles() -> Iterator[Row]:
     yield Row("text of pages, share that is text", f"{ours.precision:.3f}", beside, "no less: ads", met)
 
 
+def picks() -> Iterator[Row]:
+    """Judge how near records are to the nearest picked one, beside a random pick."""
+    texts = posts()
+    for name in ("logi_qa", "segmentfault"):
+        rows = map(json.loads, (DATA / "cqia" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines())
+        texts += [f"{row['instruction']}\n{row['output']}" for row in rows]
+    pieces = buckets(pl.DataFrame({"id": [f"{number:05d}" for number in range(len(texts))], "text": texts}))
+    for keep in (250, 1000):
+        figures = PickDiverse(keep=keep).picked(pieces)[1]
+        for what, name in (("mean", "mean"), ("p95", "95 % within")):
+            ours, chance = figures[what], figures[f"random_{what}"]
+            said = f"{keep} of {len(texts)} picked, distance to the nearest, {name}"
+            yield Row(said, f"{ours:.3f}", f"by chance {chance:.3f}", "less", ours < chance)
+
+
+def topics() -> Iterator[Row]:
+    """Judge topics by the file that a record comes from."""
+    labelled = cqia()
+    most = max(Counter(label for label, _ in labelled).values()) / len(labelled)
+    pure = [purity(labelled, 20, seed) for seed in range(3)]
+    ours = f"{min(pure):.1%} to {max(pure):.1%}"
+    yield Row("topics, records under its main file, 3 seeds", ours, f"one for all {most:.1%}", "90 %", min(pure) >= 0.9)
+
+
 PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (near_duplicates, "ruozhiba/posts"),
     (long_near_duplicates, ""),
@@ -305,10 +346,13 @@ PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (mojibake, "ruozhiba/posts"),
     (numbers, "text/number_format_zh"),
     (personal, "text/pii_zh"),
+    (names, "ruozhiba/posts"),
     (contamination, "decontamination"),
     (languages, "text/language_id"),
     (by_words, "text"),
     (lures, "ruozhiba/posts"),
+    (picks, "cqia"),
+    (topics, "cqia"),
 )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from weitiao.prepare.cap import Cap
+from weitiao.prepare.cluster_topics import ClusterTopics
 from weitiao.prepare.drop_contaminated import DropContaminated
 from weitiao.prepare.drop_exact_duplicates import DropExactDuplicates
 from weitiao.prepare.drop_long import DropLong
@@ -20,6 +21,7 @@ from weitiao.prepare.normalise_emoji import NormaliseEmoji
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
 from weitiao.prepare.normalise_punctuation import NormalisePunctuation
 from weitiao.prepare.normalise_unicode import NormaliseUnicode
+from weitiao.prepare.pick_diverse import PickDiverse
 from weitiao.prepare.redact import Redact
 from weitiao.prepare.strip_boilerplate import StripBoilerplate
 from weitiao.prepare.strip_html import StripHtml
@@ -60,7 +62,9 @@ OTHERS: tuple[type[Step], ...] = (
     DropLowQuality,
     DropRefusals,
     DropToxic,
+    ClusterTopics,
     Cap,
+    PickDiverse,
 )
 
 

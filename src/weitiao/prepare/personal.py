@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from weitiao.prepare import names
+
 Kind = Literal[
-    "email", "id_card", "bank_card", "phone", "landline", "plate", "passport", "ip", "wechat", "qq", "address"
+    "email", "id_card", "bank_card", "phone", "landline", "plate", "passport", "ip", "wechat", "qq", "address", "name"
 ]
 
 
@@ -59,6 +61,7 @@ def find(text: str, kinds: frozenset[str]) -> list[Found]:
             if any(first < start < last for first, last in links) and not _NAMED.search(folded[:start]):
                 continue
             value = re.sub(r"[\s().·-]+" if rule.kind != "email" else r"\s+", "", read[start:end]).lower()
+            value = text[start:end] if rule.kind == "name" else value
             taken.append(Found(rule.kind, start, end, value))
     return sorted(taken, key=lambda one: one.start)
 
@@ -318,4 +321,6 @@ _RULES = (
     _Rule("ip", _IP6, _is_ip6),
     _Rule("wechat", _WECHAT),
     _Rule("wechat", _WECHAT_ADDED),
+    _Rule("name", names.CHINESE),
+    _Rule("name", names.ENGLISH),
 )

@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from weitiao import ledger
+from weitiao.prepare.names import HINT
 from weitiao.prepare.personal import Kind, find
 from weitiao.step import Batch, RewriteTalks
 
@@ -25,6 +26,7 @@ _NAMES: dict[str, dict[str, str]] = {
         "wechat": "微信号",
         "qq": "QQ号",
         "address": "地址",
+        "name": "姓名",
     },
     "en": {kind: kind.upper() for kind in get_args(Kind)},
 }
@@ -40,16 +42,26 @@ class Redact(RewriteTalks):
     """
 
     hiding_marks: ClassVar[str] = r"\[(?:[A-Z_]+|[A-Z]*[\x{4e00}-\x{9fff}]+)\d+\]"
-    kinds: tuple[Kind, ...] = Field(get_args(Kind), strict=False, description="Which personal data to replace")
+    kinds: tuple[Kind, ...] = Field(
+        tuple(kind for kind in get_args(Kind) if kind != "name"),
+        strict=False,
+        description="Which personal data to replace",
+    )
+    names: bool = Field(False, description="Also names of people, where a label, a title or 我叫 says that it is one")
     language: Literal["auto", "zh", "en"] = Field("auto", description="Language of the marks; auto: the record's own")
 
     def selects(self, text: pl.Expr) -> pl.Expr:
-        """Return true where there is a digit, an @ or the name of a messenger."""
-        return text.str.contains(
+        """Return true where there is a digit, an @ or the name of a messenger; with names, what stands beside one."""
+        other = text.str.contains(HINT) if "name" in self._wanted else pl.lit(False)
+        return other | text.str.contains(
             r"\p{Nd}|\p{No}|[@＠]|[零〇一幺二三四五六七八九洞拐]{6}"
             r"|(?i)[微威薇葳徽維维]|we ?chat|wei ?xin|v ?x|w ?x|v ?信|卫星|艾特"
             r"|[一二三四五六七八九十][号弄栋幢座]"
         )
+
+    @property
+    def _wanted(self) -> frozenset[str]:
+        return frozenset(self.kinds) | ({"name"} if self.names else set())
 
     def apply(self, batch: Batch) -> Batch:
         """Redact the texts, and the fields of a row that were kept beside them (`facts.source`)."""
@@ -89,11 +101,11 @@ class Redact(RewriteTalks):
         """Return the texts with marks."""
         language = ("zh" if any(map(_HAN.search, texts)) else "en") if self.language == "auto" else self.language
         marks = _Marks(_NAMES[language], texts)
-        return [self._redacted(text, marks) for text in texts]
+        return marks.named([self._redacted(text, marks) for text in texts])
 
     def _redacted(self, text: str, marks: "_Marks") -> str:
         # A mark is shorter than what it stands for, so a label may come near to something further on.
-        while found := find(text, frozenset(self.kinds)):
+        while found := find(text, self._wanted):
             pieces, end = [], 0
             for one in found:
                 pieces += [text[end : one.start], marks.of(one.kind, one.value)]
@@ -121,3 +133,14 @@ class _Marks:
             self.last[name] = self.last.get(name, 0) + 1
             self.given[kind, value] = f"[{name}{self.last[name]}]"
         return self.given[kind, value]
+
+    def named(self, texts: list[str]) -> list[str]:
+        """Return the texts with the mark of a name also where nothing beside it says that it is one."""
+        names = {name: mark for (kind, name), mark in self.given.items() if kind == "name" and len(name) > 2}
+        if not names:
+            return texts
+        edge = "(?![A-Za-z])"
+        pattern = re.compile(
+            "(?<![A-Za-z])(?:" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + f"){edge}"
+        )
+        return [pattern.sub(lambda name: names[name[0]], text) for text in texts]

@@ -18,6 +18,7 @@ from weitiao.prepare.conceal import concealed
 from weitiao.stage import Job, Outcome, Reporter
 from weitiao.step import Around, Batch, RowStep, Step
 from weitiao.store import Draft, write_parquet, write_whole
+from weitiao.talk import t
 
 _FOUND = "found.parquet"  # what a survey has found
 Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
@@ -31,7 +32,14 @@ def run(job: Job) -> Outcome:
     for row in funnel:
         for reason, count in row["dropped"].items():
             refused[reason] = refused.get(reason, 0) + count
-    return Outcome(total, kept, refused, {"funnel": funnel})
+    coverage = [orjson.loads(path.read_bytes()) for path in sorted(job.folder.glob(".pass-*/.judging-*/coverage.json"))]
+    for one in coverage:
+        text = (
+            "Picked {picked} of {of}: a record is {mean} from the nearest picked one on average, 95 % within {p95}; "
+            "from a random pick {random_mean}, {random_p95}"
+        )
+        job.reporter.say(t(text, **one))
+    return Outcome(total, kept, refused, {"funnel": funnel} | ({"coverage": coverage} if coverage else {}))
 
 
 def steps_of(job: Job) -> list[Step]:
