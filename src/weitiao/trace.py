@@ -165,9 +165,7 @@ def _visible(text: str) -> str:
 
 def stages(run: Path) -> dict[str, Stored]:
     """Return the finished stages by name: first those of questions that were read from a file of their own."""
-    found = {
-        f"{part}{stage.name}": Run(run / part).seen(stage.name) for part in ("questions/", "") for stage in STAGES
-    }
+    found = {f"{part}{stage.name}": Run(run / part).seen(stage.name) for part in ("questions/", "") for stage in STAGES}
     return {name: stored for name, stored in found.items() if stored}
 
 
