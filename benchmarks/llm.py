@@ -5,9 +5,13 @@
 The server runs in a process of its own (tests/llm_server.py). Three ways of limiting: as many calls at once as we
 choose; 429 without Retry-After beyond so many places, which the client has to find out; 429 with Retry-After beyond so
 many calls a second. The rate counts everything from the first call to the last answer: start, 429, retries, cache.
+
+The yardstick is the barest client there can be, at as many calls at once as there are places, on the same server just
+before: on a machine where others work, it does not get all that is allowed either.
 """
 
 import argparse
+import asyncio
 import subprocess
 import sys
 import tempfile
@@ -17,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import aiohttp
 import orjson
 
 from weitiao.llm import Teacher
@@ -55,15 +60,38 @@ def main() -> None:
         ("rate", ("--rate", str(given.rate)), 4 * given.places, given.rate),
     ):
         with tempfile.TemporaryDirectory() as folder, serving(Path(folder), *latency, *flags) as address:
-            rate = measure(address, Path(folder), given.calls, concurrency)
-            held = orjson.loads(urlopen(f"{address.removesuffix('/v1')}/counts").read())["used"] / given.calls
+            bare = asyncio.run(bare_rate(address, given.calls // 4, given.places)) if what != "rate" else allowed
+            before = used(address)
+            rate, cpu = measure(address, Path(folder), given.calls, concurrency)
+            held = (used(address) - before) / given.calls
         print(f"{what:8} {rate:7.1f} answers/s of {allowed:.0f} allowed: {rate / allowed:.1%}", end="")
-        print(
-            f"; the server took {held * 1000:.1f} ms: {rate * max(held / given.latency, 1) / allowed:.1%}", flush=True
-        )
+        print(f" (bare client {bare / allowed:.1%}, ratio {rate / bare:.1%})", end="")
+        print(f"; {cpu * 1000:.2f} ms CPU a call; the server held each {held * 1000:.1f} ms", flush=True)
 
 
-def measure(address: str, folder: Path, calls: int, concurrency: int) -> float:
+def used(address: str) -> float:
+    """Return for how many seconds calls have held the server's places so far."""
+    return float(orjson.loads(urlopen(f"{address.removesuffix('/v1')}/counts").read())["used"])
+
+
+async def bare_rate(address: str, calls: int, concurrency: int) -> float:
+    """Return answers a second of a client that keeps, counts, repeats and checks nothing."""
+    left = iter(range(calls))
+
+    async def work(http: aiohttp.ClientSession) -> None:
+        for number in left:
+            body = {"model": "m", "messages": [{"role": "user", "content": f"bare {number}"}], "max_tokens": 1}
+            async with http.post(f"{address}/chat/completions", data=orjson.dumps(body)) as response:
+                await response.read()
+
+    began = time.monotonic()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        await asyncio.gather(*(work(http) for _ in range(concurrency)))
+    return calls / (time.monotonic() - began)
+
+
+def measure(address: str, folder: Path, calls: int, concurrency: int) -> tuple[float, float]:
+    """Return answers a second and seconds of processor time a call."""
     teacher = Teacher(endpoint=address, model="m", concurrency=concurrency)
     requests = [Request((("user", f"question {number}"),)) for number in range(calls)]
     with Cache(folder / "answers.sqlite") as cache:
@@ -71,8 +99,7 @@ def measure(address: str, folder: Path, calls: int, concurrency: int) -> float:
         replies = [outcome for _, outcome in ask_all(requests, teacher, cache, "bench")]
         seconds, cpu = time.monotonic() - began, time.process_time() - cpu
     assert sum(isinstance(reply, Reply) for reply in replies) == calls
-    print(f"         {cpu / calls * 1000:.2f} ms CPU a call", flush=True)
-    return calls / seconds
+    return calls / seconds, cpu / calls
 
 
 if __name__ == "__main__":

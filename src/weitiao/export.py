@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -51,9 +52,17 @@ _CALLS = r'[^\\]"(?:tool_calls|function_call)":'
 class Export(Settings):
     """What is written."""
 
-    format: Literal["openai", "alpaca", "sharegpt", "cqia", "xtuner", "llamafactory", "hf"] = Field(
-        "openai", description="Format of the files, one a part"
-    )
+    format: Literal[
+        "openai",
+        "alpaca",
+        "sharegpt",
+        "cqia",
+        "xtuner",
+        "llamafactory",
+        "hf",
+        "preference",
+        "llamafactory-preference",
+    ] = Field("openai", description="Format of the files, one a part")
     system: str | None = Field(None, description="A system message for conversations that have none")
     placeholders: Literal["refuse", "keep"] = Field(
         "refuse", description="What to do with a conversation that holds an unfilled {{name}} outside code"
@@ -167,7 +176,7 @@ def _export_part(numbered: tuple[int, Path], *, draft: Draft, settings: Export, 
     refused = judged.filter(pl.col("reason").is_not_null()).select("id", "reason", detail=pl.lit(None, pl.String))
     kept = judged.filter(pl.col("reason").is_null()).drop("reason")
     kept, added = _with_system(kept, settings.system)
-    rows = _rows(kept, settings.format)
+    rows = _rows(kept, settings.format, strip=strip)
     if rows.unfit:
         gone = pl.DataFrame({"id": list(rows.unfit), "what": list(rows.unfit.values())})
         detail = pl.struct(pl.lit(settings.format).alias("format"), "what").struct.json_encode()
@@ -271,13 +280,17 @@ def _hold_accepted(review: Stored | None, wanted: float) -> None:
     )
 
 
-def _rows(frame: pl.DataFrame, name: str) -> _Rows:
+def _rows(frame: pl.DataFrame, name: str, *, strip: bool) -> _Rows:
     """Write each record in the format; a folder of Parquet needs no texts."""
     rows = _Rows({}, Counter(), {})
     parts = frame.select(record.fact("split", "part").fill_null(UNSPLIT)).to_series()
     for key, messages, facts, part in zip(frame["id"], frame["messages"], frame["facts"], parts, strict=True):
         known = orjson.loads(facts)
         source = (known.get("source") or {}) | ({"check": known["check"]} if "check" in known else {})
+        if "rejected" in known:
+            source = source | {"rejected": known["rejected"]["text"]}
+        if strip and isinstance(source.get("rejected"), str):
+            source = source | {"rejected": re.sub(record.THINKING, "", source["rejected"])}
         written = write(name, [(m["role"], m["content"]) for m in messages.to_list()], source)
         if written.refused:
             rows.unfit[key] = written.refused
@@ -310,16 +323,20 @@ def _write_files(job: Job, settings: Export) -> dict[str, int]:
                     files[name] += sum(1 for _ in source)
                     source.seek(0)
                     shutil.copyfileobj(source, target)
-    if settings.format == "llamafactory":
-        write_whole(job.folder / "dataset_info.json", _register(job.recipe.project.name, files))
+    if settings.format.startswith("llamafactory"):
+        ranked = settings.format == "llamafactory-preference"
+        write_whole(job.folder / "dataset_info.json", _register(job.recipe.project.name, files, ranked=ranked))
     return files
 
 
-def _register(name: str, files: dict[str, int]) -> bytes:
+def _register(name: str, files: dict[str, int], *, ranked: bool) -> bytes:
     """Return LLaMA-Factory's `dataset_info.json` for these files (its data/README.md, "ShareGPT Format")."""
     tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
     tags |= {"observation_tag": "observation", "function_tag": "function_call", "system_tag": "system"}
-    entry = {"formatting": "sharegpt", "columns": {"messages": "conversations"}, "tags": tags}
+    entry: dict[str, Any] = {"formatting": "sharegpt", "columns": {"messages": "conversations"}, "tags": tags}
+    if ranked:
+        entry = {"ranking": True, **entry}
+        entry["columns"] |= {"chosen": "chosen", "rejected": "rejected"}
     info: dict[str, Any] = {f"{name}_{Path(file).stem}": {"file_name": file, **entry} for file in files}
     return orjson.dumps(info, option=orjson.OPT_INDENT_2)
 

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import orjson
 from llm_ask import Verdict, asking
 from serve_ask import QUESTIONS, Alone, Opened
 
+from weitiao import pipeline
+from weitiao.cli.terminal import plain_recipe
 from weitiao.llm import Teacher
 from weitiao.llm.cache import Cache
 from weitiao.llm.call import Failure, Reason, Reply
 from weitiao.llm.client import ask_all
 from weitiao.llm.pace import Patience
+from weitiao.record import to_records
 from weitiao.serve.run import Service
 
 
@@ -45,3 +49,28 @@ def test_a_shape_that_the_server_cannot_hold_is_asked_for_in_words(service: Serv
         ((_, outcome),) = ask_all(asking("a", schema=Verdict), teacher, cache, "judge")
     assert isinstance(outcome, Failure)
     assert outcome.reason in (Reason.NOT_JSON, Reason.LENGTH, Reason.SHAPE)
+
+
+def test_augment_and_label_over_http_account_for_every_record(service: Service, tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": question}]} for question in QUESTIONS]
+    (tmp_path / "data.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    teacher = {"endpoint": service.url, "model": "nano", "temperature": 0.0, "max_tokens": 24}
+    data = {
+        "source": {"inputs": [str(tmp_path / "data.jsonl")]},
+        "augment": {"steps": [{"rephrase": {"styles": ["casual"], "check": False}}], "teacher": teacher},
+        "label": {"steps": [{"answer": {"shots": 0}}], "teacher": teacher},
+    }
+    made, said = pipeline.run(plain_recipe(data, "run"), tmp_path / "runs")[-2:]
+    # A toy keeps to no shape: each of its rephrasings is a child, or a failure with its reason.
+    (told,) = made.manifest["facts"]["steps"]
+    assert told["asked"] == len(QUESTIONS) == told["answered"] + sum(told["failed"].values())
+    records = list(to_records(said.stored.records()))
+    assert len(records) == len(QUESTIONS) + told["kept"]
+    (told,) = said.manifest["facts"]["steps"]
+    ledger = said.stored.ledger()
+    assert told["asked"] == len(records) == told["answered"] + sum(told["failed"].values())
+    assert told["written"] == sum(one.messages[-1][0] == "assistant" for one in records) == told["answered"] > 0
+    assert set(ledger.filter(action="failed")["reason"]) <= {Reason.LENGTH, Reason.EMPTY}
+    assert {one.id for one in records if one.messages[-1][0] != "assistant"} == set(
+        ledger.filter(action="failed")["id"]
+    )

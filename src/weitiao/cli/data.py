@@ -34,7 +34,7 @@ Ledger = Annotated[Path | None, typer.Option(help=t("Where the ledger goes: a .j
 Seed = Annotated[int | None, typer.Option(help=t("Seed of everything that is drawn at random"))]
 WorkDir = Annotated[Path | None, typer.Option(help=t("Keep the run here, so that an interrupted one goes on"))]
 
-_FOLDERS = ("llamafactory", "hf")  # formats that are a folder
+_FOLDERS = ("llamafactory", "llamafactory-preference", "hf")  # formats that are a folder
 
 
 @app.callback()
@@ -121,7 +121,12 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help=t("A .jsonl file; a folder for several parts"))],
     source: dict[str, Any],
     export: dict[str, Any],
-    format: Annotated[str, typer.Option(help="openai, alpaca, sharegpt, cqia, xtuner, llamafactory, hf")] = "openai",
+    format: Annotated[
+        str,
+        typer.Option(
+            help="openai, alpaca, sharegpt, cqia, xtuner, llamafactory, hf, preference, llamafactory-preference"
+        ),
+    ] = "openai",
     ledger: Ledger = None,
     work_dir: WorkDir = None,
     as_json: AsJson = False,

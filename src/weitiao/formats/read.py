@@ -10,6 +10,7 @@ import orjson
 
 from weitiao.formats import annotated, tools
 from weitiao.formats.marked import read_marked
+from weitiao.formats.preference import is_preference, read_pair
 from weitiao.formats.problem import EMPTY, BadRow, Problem, absent, wrong_type
 from weitiao.formats.shapes import ANSWERS, CONTAINERS, CQIA_FIELDS, POST_COLUMNS, SHAPES, Columns, Pairs, Turns
 
@@ -52,6 +53,8 @@ def recognise(row: Row) -> str | None:
     """Return the shape of a row, or None. Names decide, and for a list of turns the keys of the first one."""
     if tool := tools.recognise_task(row):
         return tool
+    if is_preference(row):
+        return "preference"
     container = _container(tuple(row))
     if container is None:
         return _shape_of(tuple(row))
@@ -85,6 +88,8 @@ def read(row: Row, shape: str, text: str | None = None) -> Reading:
         found = _read_pairs(row, kind)
     elif isinstance(kind, Columns):
         found = _read_columns(row, shape, kind)
+    elif shape == "preference":
+        found = Reading(*read_pair(row, _read_part))
     elif shape == "guanaco":
         found = Reading(read_marked(_text(row, "text")), {key: value for key, value in row.items() if key != "text"})
     else:
@@ -285,6 +290,13 @@ def _read_post(row: Row, text: str | None) -> Reading:
         raise absent(row, column or "text")
     content = _text(row, column)
     return Reading([("passage", content)], {key: value for key, value in row.items() if key != column})
+
+
+def _read_part(row: Row) -> tuple[list[Message], Row]:
+    """Read a row that is left when its answers are taken out, or the turns of an answer."""
+    if (shape := recognise(row)) is None:
+        raise absent(row, "prompt")
+    return (found := read(row, shape)).messages, found.fields
 
 
 def _read_shown(row: Row, text: str | None) -> tuple[list[Message], Row]:

@@ -59,6 +59,7 @@ SHAPES: dict[str, Turns | Pairs | Columns | None] = {
     ),
     "forum": Columns(TITLES, REPLIES, POST_COLUMNS),
     "guanaco": None,
+    "preference": None,  # a good and a bad answer
     "posts": None,
     # Exports of annotation tools; what people were shown is again of one of the shapes above.
     **dict.fromkeys(tools.TOOLS),

@@ -95,6 +95,33 @@ def _xtuner(messages: list[Message], fields: Row) -> Written:
     return Written({"conversation": turns}, list(fields))
 
 
+def _trl(messages: list[Message], fields: Row) -> Written:
+    """Write TRL's conversational preference row with its explicit prompt."""
+    return _pair(messages, fields, _openai, "messages", "prompt")
+
+
+def _ranked(messages: list[Message], fields: Row) -> Written:
+    """Write LLaMA-Factory's ranked row in the ShareGPT form."""
+    return _pair(messages, fields, _sharegpt, "conversations", "conversations")
+
+
+def _pair(
+    messages: list[Message], fields: Row, form: Callable[[list[Message], Row], Written], turns: str, before: str
+) -> Written:
+    rejected = fields.get("rejected")
+    if not isinstance(rejected, str) or not rejected.strip():
+        return Written({}, refused="a conversation without a rejected answer")
+    if rejected.strip() == messages[-1][1].strip():
+        return Written({}, refused="a rejected answer that is the chosen one")
+    written = form(messages, fields)
+    *asked, chosen = written.row.pop(turns)
+    other = form([("assistant", rejected)], {}).row[turns][0]
+    # TRL wants lists of turns, LLaMA-Factory one turn each.
+    sides = (chosen, other) if before == turns else ([chosen], [other])
+    row = {before: asked, "chosen": sides[0], "rejected": sides[1]}
+    return Written(row | written.row, [name for name in written.lost if name != "rejected"])
+
+
 def _as_pairs(messages: list[Message]) -> tuple[str, list[tuple[str, str]] | None]:
     """Return the system text and the question-answer pairs; None for the pairs if the turns are not such."""
     system = messages[0][1] if messages and messages[0][0] == "system" else ""
@@ -123,4 +150,6 @@ FORMATS: dict[str, Callable[[list[Message], Row], Written]] = {
     "xtuner": _xtuner,
     "llamafactory": _sharegpt,
     "hf": _openai,
+    "preference": _trl,
+    "llamafactory-preference": _ranked,
 }

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from weitiao.label.answer import Answer
 from weitiao.label.decide import Decide
 from weitiao.label.judge import Judge
+from weitiao.label.pair import Pair
 from weitiao.label.tag import Tag
 from weitiao.label.work import Labelling, Scene
 from weitiao.llm.desk import state
@@ -16,7 +17,7 @@ from weitiao.stage import Stage
 from weitiao.step import one_of
 from weitiao.talk import t
 
-STEPS: tuple[type[Labelling], ...] = (Answer, Judge, Tag, Decide)
+STEPS: tuple[type[Labelling], ...] = (Answer, Judge, Tag, Pair, Decide)
 
 
 class Label(Scene):

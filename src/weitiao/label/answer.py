@@ -25,6 +25,9 @@ class Answer(Labelling):
     choose: Literal["judge", "agree"] = Field(
         "judge", description="Which of several: the one with the best marks, or the one most like all the others"
     )
+    keep_worst: bool = Field(
+        False, description="Keep the sample with the worst marks as the fact `rejected`, for preference pairs"
+    )
     limit: int | None = Field(None, ge=1, description="Answer only so many questions, the first ones")
 
     @property
@@ -53,6 +56,9 @@ class Answer(Labelling):
             if scored:
                 best = max(scored, key=lambda item: item[0])
                 self._write(work, place, best[1], said, len(scored) > 1)
+                worst = min(scored, key=lambda item: item[0])
+                if self.keep_worst and self.choose == "judge" and worst[0] < best[0]:
+                    work.learn(place, "rejected", {"text": worst[1], "teacher": work.desk.teacher_name})
                 written += 1
         told.more = {"written": written}
         return told

@@ -5,6 +5,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import wait
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
@@ -29,6 +30,8 @@ from weitiao.talk import t
 
 Outcome = Reply | Failure
 Todo = Sequence[tuple[Key, Request]]
+# Seconds between looks at what has arrived: a reader who wakes for each answer takes the interpreter from the calls.
+_LOOK = 0.05
 # Below this a key is a word such as EMPTY that servers without keys are given, and answers may hold it.
 _SECRET = 8
 # Seconds until a server that does not answer a knock is taken for absent.
@@ -99,10 +102,12 @@ def _arrivals(asking: "_Asking", todo: Todo) -> Iterator[tuple[Key, Outcome] | s
     """Run the asking in a thread of its own, so that a slow reader of the results delays no call."""
     with start_blocking_portal() as portal:
         future = portal.start_task_soon(asking.run, todo)
-        future.add_done_callback(lambda _: asking.out.put(None))
         try:
-            while (item := asking.out.get()) is not None:
-                yield item
+            ended = False
+            while not ended:
+                ended = bool(wait([future], _LOOK).done)
+                while not asking.out.empty():
+                    yield asking.out.get()
             future.result()
         finally:
             future.cancel()
@@ -116,7 +121,7 @@ class _Asking:
         self.secret = secret(teacher)
         self.url = f"{teacher.endpoint}/chat/completions"
         self.dialect = Dialect(teacher)
-        self.out: SimpleQueue[tuple[Key, Outcome] | str | None] = SimpleQueue()
+        self.out: SimpleQueue[tuple[Key, Outcome] | str] = SimpleQueue()
         self.stopped: UserError | None = None
 
     async def run(self, todo: Todo) -> None:
@@ -129,8 +134,9 @@ class _Asking:
         async with (
             aiohttp.ClientSession(
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT),
+                timeout=aiohttp.ClientTimeout(total=self.teacher.timeout, sock_connect=_CONNECT),
                 connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
                 proxy=proxy(self.url),
             ) as self.http,
             anyio.create_task_group() as tasks,
@@ -222,10 +228,9 @@ class _Asking:
 
     async def _post(self, content: bytes) -> Said | Trouble:
         try:
-            with anyio.fail_after(self.teacher.timeout):
-                async with self.http.post(self.url, data=content, allow_redirects=False) as response:
-                    # Servers like to repeat a wrong key in what they say about it.
-                    return read(response.status, response.headers, self._hide(await response.read()))
+            async with self.http.post(self.url, data=content, allow_redirects=False) as response:
+                # Servers like to repeat a wrong key in what they say about it.
+                return read(response.status, response.headers, self._hide(await response.read()))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Trouble(Kind.FAULT, Reason.NO_SERVER, str(error))
         except TimeoutError:

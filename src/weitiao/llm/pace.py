@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import anyio
 
-_START = 16
+_START = 32
 # Turns that the first round after a refusal adds: a refused call costs little, but not nothing.
 _PROBE = 0.25
 # A pause that the server asks for may take a twentieth of the time.
