@@ -65,7 +65,7 @@ class StripHtml(RewriteSelected):
         shown: list[str] = []
 
         def hide(match: re.Match[str]) -> str:
-            if match[0].startswith("$") and any(_proves(tag) for tag in _TAG.finditer(match[0])):
+            if match[0].startswith("$") and any(_proves(*tag) for tag in _TAG.findall(match[0])):
                 return match[0]  # two prices, and paragraphs between them
             shown.append(match[0])
             return f"\ue000{len(shown) - 1}\ue001"
@@ -84,19 +84,19 @@ def _is_page(text: str) -> bool:
     return bool(_PAGE.search(text) or _BODY.match(text))
 
 
-def _proves(tag: re.Match[str]) -> bool:
-    return bool(tag["close"] or tag["rest"]) or tag["name"].lower() in _ALONE
+def _proves(close: str, name: str, rest: str) -> bool:
+    return bool(close or rest) or name.lower() in _ALONE
 
 
 def _real_tags(text: str) -> frozenset[str]:
     """Return the names of the tags that are meant as such; none if nothing proves that the text is HTML."""
     real: set[str] = set()
     opened: Counter[str] = Counter()
-    for tag in _TAG.finditer(text):
-        name = tag["name"].lower()
-        opened[name] += not tag["close"]
+    for tag, count in Counter(_TAG.findall(text)).items():
+        name = tag[1].lower()
+        opened[name] += 0 if tag[0] else count
         # An open `<p>` alone may be a generic type or a comparison, two of them are paragraphs.
-        if _proves(tag) or (name in _OPEN and (len(name) > 1 or opened[name] > 1)):
+        if _proves(*tag) or (name in _OPEN and (len(name) > 1 or opened[name] > 1)):
             real.add(name)
     return frozenset(real) if not real.isdisjoint(_PROOF.split()) else frozenset()
 
