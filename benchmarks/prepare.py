@@ -162,8 +162,9 @@ def write(folder: Path, found: list[Measured]) -> None:
         ratios = f"{one.cpu / floors[one.rows]:.1f} | {one.cpu / own[one.rows]:.2f}"
         memory = f"{one.process:,.0f} | {one.together:,.0f}"
         lines.append(f"| {one.way} | {one.rows:,} | {one.kept:,} | {one.cpu:,.1f} | {ratios} | {memory} |")
-    curve = sorted((float(rows), cpu / rows * 1e6) for rows, cpu in own.items())
-    picture = report.drawing({"weitiao": curve}, "CPU microseconds a row, by rows")
+    # Of fewer rows the start of processes is all there is to see.
+    curve = sorted((float(rows), cpu / rows * 1e6) for rows, cpu in own.items() if rows >= 10_000)
+    picture = report.drawing({"weitiao": curve}, "CPU microseconds a row, by rows", "rows")
     (folder / "prepare.svg").write_text(picture, encoding="utf-8")
     facts: dict[str, Any] = report.machine(("weitiao", "polars", "numba", "orjson"))
     lines += ["", "![CPU microseconds a row, by rows](prepare.svg)", "", "## Machine", ""]

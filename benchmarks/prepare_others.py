@@ -117,7 +117,7 @@ def ray(source: Path, target: Path) -> int:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray as library
 
-    library.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
+    library.init(address="local", num_cpus=2, log_to_driver=False, include_dashboard=False)
     context = library.data.DataContext.get_current()
     context.enable_progress_bars = False
 

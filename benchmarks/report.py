@@ -64,8 +64,8 @@ def table(runs: Runs) -> str:
     return "\n".join(lines)
 
 
-def drawing(curves: Mapping[str, Curve], title: str) -> str:
-    """Draw each curve of (supervised tokens seen, loss) into one SVG."""
+def drawing(curves: Mapping[str, Curve], title: str, along: str = "supervised tokens seen") -> str:
+    """Draw each curve into one SVG; `along` says what its first values are."""
     points = [point for curve in curves.values() for point in curve]
     right, bottom = _WIDTH - 10, _HEIGHT - 35
     most, low, high = max(x for x, _ in points), min(y for _, y in points), max(y for _, y in points)
@@ -85,7 +85,7 @@ def drawing(curves: Mapping[str, Curve], title: str) -> str:
         made.append(
             f'<text x="{place(value, low)[0]:.1f}" y="{bottom + 15:.1f}" text-anchor="middle">{value:,.0f}</text>'
         )
-    made.append(f'<text x="{right}" y="{_HEIGHT - 5}" text-anchor="end">supervised tokens seen</text>')
+    made.append(f'<text x="{right}" y="{_HEIGHT - 5}" text-anchor="end">{along}</text>')
     for index, (name, curve) in enumerate(curves.items()):
         line = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in curve)
         colour = _COLOURS[index % len(_COLOURS)]

@@ -12,6 +12,7 @@ from typing import Any
 
 import weitiao
 from weitiao import augment, balance, compare, export, label, merge, prepare, review, source, split, train
+from weitiao.engine import local
 from weitiao.errors import UserError
 from weitiao.llm.desk import TEACHERS
 from weitiao.llm.money import Plan
@@ -212,6 +213,8 @@ class _Line:
         return planned
 
     def _run(self, stage: Stage, inputs: dict[str, Stored], basis: dict[str, Any], key: str) -> Stored:
+        if "model" in stage.project:
+            local.rest()  # the memory is for the model
         start = time.monotonic()
         draft = self.home.draft(stage.name, key)
         outcome: Outcome = _load(stage.entry)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
@@ -265,7 +268,7 @@ class _Line:
 def _line(recipe: Recipe, runs: Path | None, reporter: Reporter | None) -> Iterator[_Line]:
     """Give the line of a recipe while no other process works on its run."""
     home = _home(recipe, runs)
-    with home.locked():
+    with home.locked(), local.pool():
         yield _Line(recipe, home, reporter or Silent())
 
 

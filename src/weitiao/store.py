@@ -50,12 +50,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_parquet(path: Path, frame: pl.DataFrame, *, lasting: bool = True) -> None:
-    """Write a table so that it is there whole or not at all; what is not `lasting` is packed less, and faster."""
+    """Write a table so that it is there whole or not at all; what is not `lasting` is not packed."""
     aside = path.with_name(f".{path.name}.part")
     if lasting:
         frame.write_parquet(aside, compression="zstd", compression_level=1)
     else:
-        frame.write_parquet(aside, compression="lz4", statistics=False)
+        frame.write_parquet(aside, compression="uncompressed", statistics=False)
     aside.replace(path)
 
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from weitiao.engine import local
 from weitiao.engine.local import run
 
 
@@ -35,3 +36,30 @@ def test_an_error_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEITIAO_WORKERS", "2")
     with pytest.raises(ValueError, match="negative: -1"):
         list(run(square, [1, 2, -1, 3]))
+
+
+def test_kept_processes_are_used_again_until_they_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEITIAO_WORKERS", "2")
+
+    def used() -> set[int]:
+        return {pid for _, pid in run(where, range(6))}
+
+    with local.pool():
+        first = used()
+        with local.pool():
+            second = used()
+        third = used()
+        local.rest()
+        fourth = used()
+    assert len(first | second | third) <= 2
+    assert os.getpid() not in first
+    assert not (first | second | third) & fourth
+    assert not used() & fourth
+
+
+def test_kept_processes_work_on_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEITIAO_WORKERS", "2")
+    with local.pool():
+        with pytest.raises(ValueError, match="negative"):
+            list(run(square, [1, 2, -1, 3]))
+        assert sorted(run(square, [2, 3])) == [(0, 4), (1, 9)]

@@ -6,15 +6,41 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 C = TypeVar("C")
 R = TypeVar("R")
 
+_kept: ContextVar[list[ProcessPoolExecutor] | None] = ContextVar("_kept", default=None)
+
 
 def workers() -> int:
     """Return how many processes to use: `WEITIAO_WORKERS`, else the cores this process may run on."""
     return int(os.environ.get("WEITIAO_WORKERS", "0")) or len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def pool() -> Iterator[None]:
+    """Keep the processes that `run` starts, for it to use again: each takes a second of CPU to start."""
+    if _kept.get() is not None:
+        yield
+        return
+    token = _kept.set([])
+    try:
+        yield
+    finally:
+        rest()
+        _kept.reset(token)
+
+
+def rest() -> None:
+    """End the processes that are kept, which gives back their memory; the next `run` starts others."""
+    for executor in _kept.get() or ():
+        executor.shutdown()
+    if kept := _kept.get():
+        kept.clear()
 
 
 def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, R]]:
@@ -28,14 +54,13 @@ def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, 
         for index, chunk in enumerate(chunks):
             yield index, function(chunk)
         return
-    # Not fork: Polars' threads do not survive it.
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker) as pool:
+    with _processes() as executor:
         waiting = iter(enumerate(chunks))
         running: dict[Future[R], int] = {}
         try:
             while True:
                 for index, chunk in waiting:
-                    running[pool.submit(function, chunk)] = index
+                    running[executor.submit(function, chunk)] = index
                     if len(running) >= 2 * count:
                         break
                 if not running:
@@ -43,7 +68,27 @@ def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, 
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for future in running:
+                future.cancel()
+            wait(running)
+
+
+@contextmanager
+def _processes() -> Iterator[ProcessPoolExecutor]:
+    """Give the processes that are kept, or others for the time of the `with`."""
+    kept = _kept.get()
+    if kept:
+        yield kept[0]
+        return
+    # Not fork: Polars' threads do not survive it.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers(), mp_context=context, initializer=_start_worker)
+    if kept is None:
+        with executor:
+            yield executor
+    else:
+        kept.append(executor)
+        yield executor
 
 
 def _start_worker() -> None:

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,8 +17,7 @@ Row = dict[str, Any]
 Message = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A row as messages, and what of it they do not hold: unknown columns, and unknown keys of a turn by its index."""
 
     messages: list[Message]

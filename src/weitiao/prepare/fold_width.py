@@ -12,6 +12,7 @@ from weitiao.step import RewriteSelected
 _WIDE = "０-９Ａ-Ｚａ-ｚ\u3000"
 _NARROW = {code: code - 0xFEE0 for start, end in ("０９", "ＡＺ", "ａｚ") for code in range(ord(start), ord(end) + 1)}
 _NARROW[0x3000] = 0x20
+_WIDE_RUN = re.compile(f"[{_WIDE}][{_WIDE}]*")  # Python looks for a set faster than for a run
 # The composed form would turn compatibility ideographs into others: 神 (U+FA19), as a name is written, into 神.
 _COMPOSABLE = re.compile(r"[^\uf900-\ufaff\U0002f800-\U0002fa1f]+")
 
@@ -37,9 +38,11 @@ class FoldWidth(RewriteSelected):
 
 
 def _folded(text: str) -> str:
-    return composed(text.translate(_NARROW))
+    return composed(_WIDE_RUN.sub(lambda run: run[0].translate(_NARROW), text))
 
 
 def composed(text: str) -> str:
     """Return the text in its composed form (NFC), in which compatibility ideographs stay as they are."""
+    if unicodedata.is_normalized("NFC", text):
+        return text
     return _COMPOSABLE.sub(lambda run: unicodedata.normalize("NFC", run[0]), text)

@@ -23,13 +23,13 @@ _LINE, _PARAGRAPH, _CELL, _ITEM, _ITEM_END, _KEPT = "\ue002", "\ue003", "\ue004"
 _BREAKS = f"[\\s{_LINE}{_PARAGRAPH}]*"
 _MARK = f"(?:- |\\d+\\. ){_ITEM}"
 _ICONS, _OURS = re.compile("[\ue002-\uf8ff]"), re.compile("[\ue002-\ue007]")  # in pages all private ones are icons
-_NOT_ONE_SPACE, _SPACES = re.compile(r"[\t\r\n\f]|  "), re.compile(r"[ \t\r\n\f]+")
+_NO_SPACE, _SPACES = re.compile(r"[\t\r\n\f]"), re.compile(r"[ \t\r\n\f]+")
 # A line end between two Chinese characters is none.
 _CHINESE_LINE_END = re.compile(r"(?<=[\u2e80-\uffef])[ \t\r\f]*\n[ \t\r\n\f]*(?=[\u2e80-\uffef])")
 _BETWEEN_CELLS = re.compile(f" ?[{_LINE}{_PARAGRAPH}]*{_CELL}[{_LINE}{_PARAGRAPH}]*")
 _EMPTY_ITEM = re.compile(f"{_MARK}{_BREAKS}(?={_MARK}|{_ITEM_END})")
 _ITEM_MARK = re.compile(f"{_ITEM}{_BREAKS}|{_ITEM_END}")
-_GAP = re.compile(f"(?<![\\s{_LINE}{_PARAGRAPH}]){_BREAKS}[\\n{_LINE}{_PARAGRAPH}]")
+_GAP = re.compile(f"([\\n{_LINE}{_PARAGRAPH}](?:{_BREAKS}[\\n{_LINE}{_PARAGRAPH}])?)")
 _KEPT_CODE = re.compile(f"{_KEPT}(\\d+){_KEPT}")
 _RAISED = {
     "sup": str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"),
@@ -131,7 +131,7 @@ class _Walk:
         last = self.parts[-1] if self.parts else _LINE
         text = (_ICONS if self.page else _OURS).sub("", text)
         if self.blocks:
-            if _NOT_ONE_SPACE.search(text):
+            if "  " in text or _NO_SPACE.search(text):
                 text = _SPACES.sub(" ", _CHINESE_LINE_END.sub("", text))
             if last[-1:] in ("\n", " ", _LINE, _PARAGRAPH, _CELL, _ITEM):
                 text = text.lstrip(" ")
@@ -145,11 +145,12 @@ class _Walk:
         if _CELL in text:
             text = _BETWEEN_CELLS.sub(" | ", text)
         if _ITEM in text:
-            before = None
-            while before != text:  # an item without text of its own, but for items within it, has no mark
-                before, text = text, _EMPTY_ITEM.sub("", text)
+            old = None
+            while old != text:  # an item without text of its own, but for items within it, has no mark
+                old, text = text, _EMPTY_ITEM.sub("", text)
             text = _ITEM_MARK.sub("", text)
-        text = _GAP.sub(_gap, text)
+        *before, last = _GAP.split(text)
+        text = "".join(_gap(one) if place % 2 else one.rstrip() for place, one in enumerate(before)) + last
         return _KEPT_CODE.sub(lambda mark: self.code[int(mark[1])], text).strip("\n")
 
 
@@ -163,9 +164,8 @@ def _children(node: LexborNode) -> list[LexborNode | str]:
     return children
 
 
-def _gap(breaks: re.Match[str]) -> str:
+def _gap(run: str) -> str:
     """Return the line ends that a run of them and of block ends makes: at most a blank line, if a block ends there."""
-    run = breaks[0]
     if _LINE not in run and _PARAGRAPH not in run:
         return "\n" * run.count("\n")
     return "\n\n" if _PARAGRAPH in run or run.count("\n") > 1 else "\n"

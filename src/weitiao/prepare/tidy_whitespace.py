@@ -12,6 +12,7 @@ _LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f]")
 _HIDDEN: tuple[Invisible, ...] = ("control", "zero_width", "variation", "bidi")
 _CLASS = f"[{''.join(SETS[kind] for kind in _HIDDEN)}\r\v\f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f]"
+_ODD = re.compile(_CLASS)
 _UNTIDY = _CLASS + r"|[ \t]\n|\S  +|\n\n\n|^\s|\s$|(?m:^[ \t]+[\u4e00-\u9fff“‘《（【])"
 
 
@@ -28,14 +29,16 @@ class TidyWhitespace(RewriteSelected):
 
     def rewrite_one(self, text: str) -> str:
         """Return the tidy text."""
-        text = without_invisible(_SPACE.sub(" ", _LINE_END.sub("\n", text)), _HIDDEN)
+        if _ODD.search(text):
+            text = without_invisible(_SPACE.sub(" ", _LINE_END.sub("\n", text)), _HIDDEN)
         text = outside_code(_tidy_lines, text).strip("\n").rstrip()
         return text.lstrip() if "\n" not in text else text
 
 
 def _tidy_lines(text: str) -> str:
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
-    text = re.sub(r"(?<=\S) {2,}", " ", text)
+    if "  " in text:
+        text = re.sub(r"(?<=\S) {2,}", " ", text)
     # Chinese paragraphs begin with two wide spaces, which are no indentation.
     text = re.sub(r"^[ \t]+(?=[\u4e00-\u9fff“‘《（【])", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text)

@@ -20,7 +20,7 @@ _FILLED = {True: 5, False: 12}  # characters, Chinese or not; what differs less 
 _FIGURES = r"[-+*/×÷=<>^%]?\d+(?:\.\d+)?[-+*/×÷=<>^%]?"
 _SIGNS = r"[\p{P}\p{Z}\p{C}]"
 _BEYOND = 0xFFFF  # what stands there and later is not looked up
-_NOTHING, _DOT, _DEPENDS = 0, ord("."), 0xFFFFFFFF
+_NOTHING, _DOT, _DEPENDS = 0, 1, 2  # before any character of a text
 _NUMBER = r"\d+(?:˙\d+)?|第[零一二三四五六七八九十百千两]+"
 
 
@@ -46,7 +46,7 @@ def _looked_up(rows: pl.DataFrame) -> pl.Series:
     numbers = digits[known[np.maximum(dots - 1, 0)]] & digits[known[np.minimum(dots + 1, len(known) - 1)]]
     slow = np.zeros(len(texts), dtype=np.bool_)
     slow[np.searchsorted(row_ends, np.append(dots[numbers], np.flatnonzero(folded == _DEPENDS)), side="right")] = True
-    stays = (folded != _NOTHING) & (folded != _DOT) & (folded != _DEPENDS)
+    stays = folded > _DEPENDS
     letters = folded[stays].tobytes().decode("utf-32-le")
     ends = np.append(0, np.cumsum(stays, dtype=np.int32))[row_ends]
     keys = pl.Series(texts.name, [letters[start:end] for start, end in pairwise([0, *ends.tolist()])], dtype=pl.String)
@@ -88,7 +88,10 @@ def figures(text: pl.Expr) -> pl.Expr:
 
 def _figures(texts: pl.Series) -> pl.Series:
     found = pl.zeros(len(texts), dtype=pl.UInt64, eager=True)
-    places = texts.str.contains(r"[\p{N}\p{So}]").arg_true()  # of which digits are made
+    digits = texts.str.count_matches(r"[\p{N}\p{So}]")  # of one of these at most three digits are made: ⅒
+    places = (digits > 0).arg_true()
+    letters = texts.gather(places).str.count_matches(r"\p{L}")  # of which at most three become one: Korean ones
+    places = places.filter(18 * digits.gather(places) >= letters)
     return found.scatter(places, texts.gather(places).to_frame().select(_sum(pl.first())).to_series())
 
 

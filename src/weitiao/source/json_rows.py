@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import orjson
 
 from weitiao.formats import BadRow, Problem, recognise_task
@@ -19,6 +20,7 @@ _LARGEST = 1 << 26  # an item longer than this is taken for a broken one
 # in a copy where all digits are 0: twenty times as fast as a pattern.
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _BIG = b"0" * 19
+_STRIDE = 9  # bytes: of a run of digits so long, two that follow each other at this distance are digits
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -26,7 +28,8 @@ def read_lines(data: bytes, encoding: str, first: int) -> Iterator[Row]:
     """Yield a row for each line that is not blank; `first` is the number of the first line."""
     if first == 1:
         data = text.strip_mark(data, encoding)
-    big = _BIG in data.translate(_DIGITS)
+    some = np.frombuffer(data, dtype=np.uint8)[::_STRIDE] - np.uint8(ord("0")) < 10  # tells for most data at once
+    big = bool((some[:-1] & some[1:]).any()) and _BIG in data.translate(_DIGITS)
     last = data.count(b"\n")
     for index, line in enumerate(data.split(b"\n")):
         line = line.strip(b" \t\r")

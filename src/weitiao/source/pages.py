@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser
@@ -42,14 +42,14 @@ def read_page(path: Path, encoding: str, shape: str) -> Iterator[Row]:
     whole = Row(1, "1", as_bytes(body), body | said, licence=_licence(tree))
     posts = threads.posts_of(tree) if shape not in ("article", "page") else []
     if posts and (shape == "thread" or (shape == "auto" and threads.asks(tree))):
-        yield replace(whole, value=(threads.thread(page) or body) | said)
+        yield whole._replace(value=(threads.thread(page) or body) | said)
     elif posts:
         for number, (post, key) in enumerate(zip(posts, threads.ids_of(posts), strict=True), 1):
             value = {"text": post.inner_html or "", **title}
             row = value | ({"post": key} if key else {}) | said
             yield Row(number, str(number), as_bytes(value), row, licence=whole.licence)
     else:
-        yield whole if shape == "page" else replace(whole, value=(_article(page) or body) | said)
+        yield whole if shape == "page" else whole._replace(value=(_article(page) or body) | said)
 
 
 def _article(page: str) -> dict[str, str] | None:

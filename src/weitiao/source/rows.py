@@ -1,15 +1,13 @@
 """A row as it stands in its file, before it is a record."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from weitiao.formats import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row: its number (from 1; 0 is the file as a whole), its place for messages, its raw content, what it holds.
 
     `raw` is UTF-8 and goes into the record's id. With a `problem` there is no `value`. `uri` differs from the file's

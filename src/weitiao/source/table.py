@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
@@ -92,18 +92,16 @@ class Tally:
         return tally
 
 
-@dataclass(frozen=True)
-class Understood:
-    """A row as a record's parts; `own` is the row itself where it already is a record of ours."""
+class Understood(NamedTuple):
+    """A row as a record's parts; `own` is the row itself where it already is a record of ours.
+
+    `facts` are its own ones, or what the row held beyond its messages.
+    """
 
     shape: str
     reading: Reading
+    facts: dict[str, Any]
     own: dict[str, Any] | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """Return the record's facts: its own ones, or what the row held beyond its messages."""
-        fields = self.reading.fields
-        return fields if self.own else {"shape": self.shape, **({"source": fields} if fields else {})}
 
 
 def understand(row: Row, file: Opened, settings: Source) -> Understood:
@@ -122,11 +120,14 @@ def understand(row: Row, file: Opened, settings: Source) -> Understood:
             raise BadRow(_unknown(value))
         shape = found
     if shape == "records":
-        understood = Understood(shape, _own(value), value)
+        reading = _own(value)
+        understood = Understood(shape, reading, reading.fields, value)
     else:
-        understood = Understood(shape, read(value, shape, settings.text))
+        reading = read(value, shape, settings.text)
+        facts = {"shape": shape, "source": reading.fields} if reading.fields else {"shape": shape}
+        understood = Understood(shape, reading, facts)
     try:
-        checks.carried(understood.facts())
+        checks.carried(understood.facts)
     except checks.BadCheck as bad:
         raise BadRow(Problem("bad check", bad.message, bad.mend, bad.field, bad.values)) from None
     return understood
@@ -146,8 +147,7 @@ class Table:
         self._ids: list[str] = []
         self._counts: list[int] = []
         self._turns: list[tuple[str, str]] = []
-        self._origins: list[tuple[str, int, str | None]] = []
-        self._parents: list[list[str]] = []
+        self._origins: list[tuple[str, int, str | None, list[str]]] = []
         self._families: list[str | None] = []
         self._facts: list[str] = []
         self._events: list[dict[str, Any]] = []
@@ -171,10 +171,10 @@ class Table:
         page = file.collected
         licence = origin.get("licence") or row.licence or (page and page.licence) or self._settings.licence or None
         address = row.address or (page.address if page else uri)
-        self._origins.append((origin.get("uri") or address, origin.get("row") or row.number, licence))
-        self._parents.append(own.get("parents") or [])
+        uri, number, parents = origin.get("uri") or address, origin.get("row") or row.number, own.get("parents") or []
+        self._origins.append((uri, number, licence, parents))
         self._families.append(own.get("family"))
-        facts = found.facts()
+        facts = found.facts
         if page and page.time and not own:
             facts["source"] = {**facts.get("source", {}), "collected": page.time, "file": file.uri}
         self._facts.append(_json(facts))
@@ -198,14 +198,16 @@ class Table:
         )
         messages = turns.group_by("row", maintain_order=True).agg(pl.struct("role", "content").alias("messages"))
         origin = pl.DataFrame(
-            self._origins, schema={"uri": pl.String, "row": pl.Int64, "licence": pl.String}, orient="row"
+            self._origins,
+            schema={"uri": pl.String, "row": pl.Int64, "licence": pl.String, "parents": pl.List(pl.String)},
+            orient="row",
         )
         return pl.DataFrame(
             {
                 "id": pl.Series(self._ids, dtype=pl.String),
                 "messages": messages["messages"],
-                "origin": origin.to_struct("origin"),
-                "parents": pl.Series(self._parents, dtype=pl.List(pl.String)),
+                "origin": origin.drop("parents").to_struct("origin"),
+                "parents": origin["parents"],
                 "family": pl.Series(self._families, dtype=pl.String),
                 "facts": pl.Series(self._facts, dtype=pl.String),
             },
