@@ -46,7 +46,7 @@ $(VENV)/.train: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' axe-playwright-python hypothesis mypy openai pillow playwright pytest pytest-xdist ruff types-PyYAML
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all,ray]' axe-playwright-python hypothesis mypy openai pillow playwright pytest pytest-xdist ruff types-PyYAML
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -6,10 +6,17 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
 from typing import TypeVar
+
+from weitiao.engine import Shuffle
 
 C = TypeVar("C")
 R = TypeVar("R")
+
+THREADS = ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS")
+
+shuffled: Shuffle | None = None  # all rows fit into this process, by their hashes
 
 
 def workers() -> int:
@@ -46,11 +53,15 @@ def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, 
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def check(paths: Sequence[Path]) -> None:
+    """Hold nothing: the processes of one machine see the same files."""
+
+
 def _start_worker() -> None:
     """Keep a worker's libraries to one thread, as there is a worker a core, and leave Ctrl-C to the driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_driver, daemon=True).start()
-    for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
+    for name in THREADS:
         os.environ[name] = "1"
 
 
