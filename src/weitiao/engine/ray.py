@@ -125,6 +125,7 @@ def _lacks(paths: Sequence[str]) -> tuple[str, str]:
 def _join() -> None:
     """Join the cluster that RAY_ADDRESS names, or start one on this machine, which ends with this process."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else all other work comes first
     address = os.environ.get("RAY_ADDRESS", "local")
     if not ray.is_initialized():
         own = {"num_cpus": workers(), "include_dashboard": False} if address == "local" else {}

@@ -17,6 +17,7 @@ from weitiao.store import Draft, write_whole
 from weitiao.talk import t
 
 _NOTED = 10  # remarks on files; a folder may hold thousands of one kind
+_LOOKED_FOR = 100  # files that all nodes must see; of more these stand for all
 PART = 20_000  # records a part, where a file is read from end to end
 
 
@@ -26,7 +27,7 @@ def run(job: Job) -> Outcome:
     found = find(settings.inputs, job.recipe.folder)
     before = [_stamp(item) for item in found.files]
     files = look(found, settings, job.draft.scratch("plain"), job.reporter)
-    job.engine.check([job.folder, *(file.path for file in files)])
+    job.engine.check([job.folder, *(file.path for file in files[:_LOOKED_FOR])])
     tally, parts = Tally(), 0
     for plan in plans(files):
         if plan.stream:
