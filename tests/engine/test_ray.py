@@ -140,6 +140,24 @@ def test_a_killed_driver_leaves_whole_files_and_no_workers(cluster: Any, tmp_pat
     assert len(list(tmp_path.iterdir())) == left < 100
 
 
+def test_an_interrupted_command_says_so_and_goes_on(cluster: Any, posts: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "weitiao", "--lang", "en", "prepare", posts, "--work-dir", "work"]
+    environment = {**os.environ, "RAY_ADDRESS": cluster.address}
+    way: dict[str, Any] = {"cwd": tmp_path, "env": environment, "text": True, "stderr": subprocess.PIPE}
+    on_ray = [*command, "-o", "ray.jsonl", "--engine", "ray"]
+    with subprocess.Popen(on_ray, **way) as running:
+        while not (tmp_path / "work" / "plain" / "source" / "manifest.json").exists():
+            assert running.poll() is None
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        said = running.communicate()[1]
+    assert running.returncode == 130, said
+    assert said.splitlines()[-1].startswith("Interrupted. What is finished is safe")
+    subprocess.run(on_ray, check=True, **way)
+    subprocess.run([*command[:-1], "other", "-o", "local.jsonl"], check=True, **way)
+    assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()
+
+
 def test_nodes_lost_in_the_middle_change_nothing(cluster: Any, posts: str, tmp_path: Path) -> None:
     expected = outcome(tmp_path, "local", posts)
     assert orjson.loads(expected["counts"])[1]["refused"].keys() == {"exact duplicate", "near-duplicate"}

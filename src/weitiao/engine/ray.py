@@ -7,6 +7,7 @@ from node to node through Ray's object store. A node that is lost is made up for
 import logging
 import os
 import pickle
+import socket
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -130,8 +131,9 @@ def _join() -> None:
     if not ray.is_initialized():
         own = {"num_cpus": workers(), "include_dashboard": False} if address == "local" else {}
         try:
+            _reach(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise UserError(
                 t(
                     "Cannot join the Ray cluster at {address}: {error}",
@@ -148,6 +150,13 @@ def _join() -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.raise_original_map_exception = True
+
+
+def _reach(address: str) -> None:
+    """Knock once at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _dataset(chunks: Sequence[Any], blocks: int) -> Any:
