@@ -12,7 +12,7 @@ demo: $(VENV)/.train  ## From ugly posts to a model that sees through trick ques
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/weitiao run examples/traps/recipe.yaml
 
 test: $(VENV)/.dev  ## Run all tests
-	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks examples

@@ -2,6 +2,7 @@
 
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,9 +24,10 @@ from weitiao.source import reading
 
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # else its ports are open to other machines
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 library = pytest.importorskip("ray", reason="needs weitiao[ray]")
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]  # one process, one cluster
 
 HERE = Path(__file__).parents[1]
 CHARACTERS = "的一是不了人我在有他这大来以个中上们到说国和地也子时道出而要于就下得可你年生会那后能对着事其里所去行过家"
