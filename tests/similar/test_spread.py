@@ -8,14 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from similar.test_large import LETTERS, made_up, on_disk
 from weitiao.engine import Meeting, local
-from weitiao.gather import Gathered
 from weitiao.similar import Likeness, figures, matching_key
 from weitiao.similar.firsts import first_rows
 from weitiao.similar.large import twins_on_disk
 from weitiao.similar.spread import twins_apart
-
-LETTERS = "的一是不了人我在有他这大来以个中上们到说国和地也子时道出而要于就下得可你年生会那后能对着事其里所去行过家"
 
 
 @pytest.fixture(autouse=True)
@@ -36,31 +34,12 @@ def shuffled(
 
 
 def texts(seed: int) -> list[str]:
-    """Return texts of all lengths with copies further and further from them, and a crowd that shares most bands."""
+    """Return texts of all lengths with their copies, and a crowd that shares most bands."""
     rng = random.Random(seed)
-    made = ["", "", "91-33=", "91-35=", "哈" * 200, "哈" * 230, "第3章" + LETTERS * 3, "第4章" + LETTERS * 3]
-    for length in (8, 45, 90, 110, 120, 200, 400):
-        for _ in range(8):
-            text = "".join(rng.choices(LETTERS, k=length))
-            made += [text, text + "。"]
-            for _ in range(3):
-                for _ in range(1 + length // 100):
-                    at = rng.randrange(len(text))
-                    text = text[:at] + rng.choice(LETTERS) + text[at + rng.randrange(3) :]
-                made.append(text)
     crowd = "".join(rng.choices(LETTERS, k=300))
-    made += [crowd[:at] + rng.choice(LETTERS) + crowd[at + 1 :] for at in range(150)]
+    made = made_up(seed) + [crowd[:at] + rng.choice(LETTERS) + crowd[at + 1 :] for at in range(150)]
     rng.shuffle(made)
     return made
-
-
-def on_disk(columns: pl.DataFrame, folder: Path, size: int) -> Gathered:
-    (folder / "aside").mkdir(parents=True)
-    parts = []
-    for index, frame in enumerate(columns.iter_slices(size)):
-        parts.append(folder / f"{index:05d}.parquet")
-        frame.write_parquet(parts[-1])
-    return Gathered(tuple(parts), (), folder / "aside")
 
 
 @pytest.mark.parametrize("size", [17, 1000])
