@@ -148,7 +148,7 @@ def test_an_interrupted_command_says_so_and_goes_on(cluster: Any, posts: str, tm
     way: dict[str, Any] = {"cwd": tmp_path, "env": environment, "text": True, "stderr": subprocess.PIPE}
     on_ray = [*command, "-o", "ray.jsonl", "--engine", "ray"]
     with subprocess.Popen(on_ray, **way) as running:
-        while not (tmp_path / "work" / "plain" / "source" / "manifest.json").exists():
+        while not (tmp_path / "work" / "source" / "manifest.json").exists():
             assert running.poll() is None
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)
