@@ -12,7 +12,7 @@ demo: $(VENV)/.train  ## From ugly posts to a model that sees through trick ques
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/weitiao run examples/traps/recipe.yaml
 
 test: $(VENV)/.dev  ## Run all tests
-	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks examples
@@ -46,7 +46,7 @@ $(VENV)/.train: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]' axe-playwright-python hypothesis mypy openai pillow playwright pytest pytest-xdist ruff types-PyYAML
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all,ray]' axe-playwright-python hypothesis mypy openai pillow playwright pytest pytest-xdist ruff types-PyYAML
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -34,6 +34,7 @@ from prepare.test_redact_names import trial as name_trial
 from prepare.test_strip_lures import trial as lure_trial
 from prepare.toxic_set import HARMLESS, TOXIC
 from similar.test_large import on_disk
+from weitiao.engine import local
 from weitiao.prepare.drop_near_duplicates import DropNearDuplicates
 from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
@@ -82,7 +83,7 @@ def long_near_duplicates() -> Iterator[Row]:
         ids = pl.DataFrame({"id": [str(number) for number in range(2 * count)]})
         rows = ids.with_columns(compared(*one, *other)).with_columns(length=pl.col("key").str.len_chars())
         with TemporaryDirectory() as folder:
-            gone = DropNearDuplicates(margin=0).judge_parts(on_disk(rows, Path(folder), 4_000))
+            gone = DropNearDuplicates(margin=0).judge_parts(on_disk(rows, Path(folder), 4_000), local)
         found = {int(name) - count for name in gone["id"].to_list()}
         right = len(found & alike)
         for name, total, least in (("recall", len(alike), 0.99), ("precision", len(found), 0.98)):

@@ -15,7 +15,6 @@ import polars as pl
 from pydantic import Field
 
 from weitiao import ledger, record
-from weitiao.engine import local
 from weitiao.errors import UserError
 from weitiao.formats import write
 from weitiao.intervals import more_needed
@@ -106,7 +105,8 @@ def run(job: Job) -> Outcome:
     inputs = list(enumerate(job.inputs["records"].parts()))
     missing = [item for item in inputs if not job.draft.part(item[0]).exists()]
     strip = job.recipe.project.thinking == "strip"
-    work = local.run(partial(_export_part, draft=job.draft, settings=settings, strip=strip), missing)
+    job.engine.check([job.folder])
+    work = job.engine.run(partial(_export_part, draft=job.draft, settings=settings, strip=strip), missing)
     for _ in job.reporter.track(work, len(missing), "chunks exported"):
         pass
     if settings.require_licence:

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from weitiao import ledger
+from weitiao.engine import Engine
 from weitiao.step import Batch, Step
 
 Flags = NDArray[np.bool_]
@@ -70,7 +71,7 @@ class Gather(Step):
         Where they go by a score: `id, setting, score, threshold`, as of `DropByScore`, with those that just stay.
         """
 
-    def judge_parts(self, gathered: Gathered) -> pl.DataFrame:
+    def judge_parts(self, gathered: Gathered, engine: Engine) -> pl.DataFrame:
         """Return what `judge` returns, of columns on disk."""
         return self.judge(gathered.all())
 

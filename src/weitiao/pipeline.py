@@ -283,7 +283,8 @@ def _trial(recipe: Recipe, runs: Path | None, reporter: Reporter | None) -> Iter
 
 
 def _home(recipe: Recipe, runs: Path | None) -> Run:
-    return Run((runs or recipe.folder / "runs") / recipe.project.name)
+    # Absolute, for those who work elsewhere.
+    return Run((runs or recipe.folder / "runs").absolute() / recipe.project.name)
 
 
 def _load(entry: str) -> Any:

@@ -45,6 +45,10 @@ class Project(Settings):
         "keep",
         description="Thinking in answers (<think>…</think>): keep trains it; strip takes it out and asks for none",
     )
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="Who does the work of the data stages: this machine, or a Ray cluster; the result is the same",
+    )
 
 
 @dataclass(frozen=True)

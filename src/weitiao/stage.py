@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from weitiao.engine import Engine, named
 from weitiao.recipe import Recipe, Settings
 from weitiao.store import Draft, Stored
 
@@ -53,6 +54,11 @@ class Job:
     def seed(self) -> int:
         """The recipe's seed."""
         return self.recipe.project.seed
+
+    @property
+    def engine(self) -> Engine:
+        """Who does the work on chunks."""
+        return named(self.recipe.project.engine)
 
     @property
     def folder(self) -> Path:

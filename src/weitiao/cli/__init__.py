@@ -46,7 +46,7 @@ COMMANDS = {
 _TRAIN = ("accelerate", "huggingface_hub", "peft", "sacrebleu", "safetensors", "torch", "transformers")
 EXTRAS = dict.fromkeys(_TRAIN, "train") | {"gguf": "gguf", "modelscope": "modelscope"}
 EXTRAS |= dict.fromkeys(("fastapi", "prometheus_client", "starlette", "uvicorn"), "serve")
-EXTRAS |= {"sqlalchemy": "review", "psycopg": "postgres", "nicegui": "studio"}
+EXTRAS |= {"sqlalchemy": "review", "psycopg": "postgres", "nicegui": "studio", "pyarrow": "ray", "ray": "ray"}
 
 
 class _LazyGroup(TyperGroup):

@@ -15,7 +15,7 @@ from weitiao import pipeline, record
 from weitiao.cli import COMMANDS, dry
 from weitiao.cli.dry import EXAMPLES, SAMPLE, DryRun, Examples, SampleSize
 from weitiao.cli.ledger import show_funnel
-from weitiao.cli.terminal import AsJson, Steps, Terminal, emit, listed, plain_recipe, summary, with_flags
+from weitiao.cli.terminal import AsJson, EngineName, Steps, Terminal, emit, listed, plain_recipe, summary, with_flags
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
 from weitiao.recipe import Recipe
@@ -50,10 +50,12 @@ def source(
     source: dict[str, Any],
     ledger: Ledger = None,
     work_dir: WorkDir = None,
+    engine: EngineName = None,
     as_json: AsJson = False,
 ) -> None:
     """Read files of any format into records."""
-    recipe = checked_recipe({"source": {"inputs": inputs, **source}}, out, (".jsonl", ".parquet"))
+    data = {"source": {"inputs": inputs, **source}, **_engine(engine)}
+    recipe = checked_recipe(data, out, (".jsonl", ".parquet"))
     with running(recipe, work_dir, ledger, out) as done:
         write_records(done[-1], out)
         tell(done, out, as_json)
@@ -71,11 +73,12 @@ def prepare(
     examples: Examples = EXAMPLES,
     ledger: Ledger = None,
     work_dir: WorkDir = None,
+    engine: EngineName = None,
     as_json: AsJson = False,
 ) -> None:
     """Clean, filter and deduplicate records."""
     chosen = {"steps": listed(steps)} if steps is not None else {}
-    data = {"source": {"inputs": inputs, **source}, "prepare": chosen}
+    data = {"source": {"inputs": inputs, **source}, "prepare": chosen, **_engine(engine)}
     if dry_run:
         dry.try_prepare(plain_recipe(data), sample, examples, as_json)
         return
@@ -138,6 +141,10 @@ def export(
     with running(recipe, work_dir, ledger, out) as done:
         files = _copy_files(done[-1], out, folder or not out.suffix)
         tell(done, out, as_json, {"files": files})
+
+
+def _engine(name: str | None) -> dict[str, Any]:
+    return {"engine": name} if name else {}
 
 
 def write_records(done: Done, out: Path) -> None:

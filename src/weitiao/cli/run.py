@@ -9,7 +9,7 @@ from weitiao import pipeline
 from weitiao.cli import dry
 from weitiao.cli.dry import DryRun
 from weitiao.cli.ledger import show_funnel
-from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, summary
+from weitiao.cli.terminal import AsJson, EngineName, Terminal, Trust, emit, summary
 from weitiao.recipe import load
 from weitiao.talk import t
 
@@ -30,13 +30,15 @@ def run(
         list[str] | None, typer.Option("--set", help=t("Another value for a key of the recipe: train.epochs=3"))
     ] = None,
     runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
+    engine: EngineName = None,
     trust_remote_code: Trust = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe; stages that are finished and unchanged are not run again."""
     trusted = ["trust_remote_code=true"] if trust_remote_code else []
-    checked = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *trusted])
+    chosen = [f"engine={engine}"] if engine else []
+    checked = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *trusted, *chosen])
     if dry_run:
         dry.try_all(checked, runs, last, as_json)
         return

@@ -29,6 +29,10 @@ Trust = Annotated[
 STEPS = t("Steps in order with commas between, each `name` or `name: {setting: value}`")
 Steps = Annotated[str, typer.Option(metavar="STEP,...", help=STEPS)]
 
+EngineName = Annotated[
+    str | None, typer.Option("--engine", metavar="local|ray", help=t("Work on this machine, or on a Ray cluster"))
+]
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

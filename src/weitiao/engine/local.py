@@ -8,12 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TypeVar
+
+from weitiao.engine import Shuffle
 
 C = TypeVar("C")
 R = TypeVar("R")
 
 _kept: ContextVar[list[ProcessPoolExecutor] | None] = ContextVar("_kept", default=None)
+
+THREADS = ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS")
+
+shuffled: Shuffle | None = None  # all rows fit into this process, by their hashes
 
 
 def workers() -> int:
@@ -91,11 +98,15 @@ def _processes() -> Iterator[ProcessPoolExecutor]:
         yield executor
 
 
+def check(paths: Sequence[Path]) -> None:
+    """Hold nothing: the processes of one machine see the same files."""
+
+
 def _start_worker() -> None:
     """Keep a worker's libraries to one thread, as there is a worker a core, and leave Ctrl-C to the driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_driver, daemon=True).start()
-    for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
+    for name in THREADS:
         os.environ[name] = "1"
 
 

@@ -5,8 +5,10 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+from weitiao.engine import Engine
 from weitiao.gather import Gather, Gathered
 from weitiao.similar import first_of_each
+from weitiao.similar.firsts import first_rows
 from weitiao.step import Batch
 
 
@@ -34,11 +36,13 @@ class DropExactDuplicates(Gather):
         again = told.select("id", of=pl.col("id").first().over("hash")).filter(pl.col("id") != pl.col("of"))
         return again.select("id", detail=pl.struct("of").struct.json_encode())
 
-    def judge_parts(self, gathered: Gathered) -> pl.DataFrame:
-        """Return the same, with the hashes alone in memory."""
-        hashes = gathered.all("hash")["hash"]
-        told = hashes.is_not_null().to_numpy()
-        first = first_of_each(hashes.fill_null(0).to_numpy(), told)
+    def judge_parts(self, gathered: Gathered, engine: Engine) -> pl.DataFrame:
+        """Return the same, with the hashes alone in memory; on a cluster without."""
+        if engine.shuffled:
+            first = first_rows(gathered, "hash", engine, engine.shuffled)
+        else:
+            hashes = gathered.all("hash")["hash"]
+            first = first_of_each(hashes.fill_null(0).to_numpy(), hashes.is_not_null().to_numpy())
         twice = first != np.arange(len(first))
         twice[first[twice]] = True
         ids = pl.concat(gathered.some(twice, "id"))

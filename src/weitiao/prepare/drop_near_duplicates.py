@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from weitiao.engine import Engine
 from weitiao.gather import Gather, Gathered
 from weitiao.similar import Likeness, distinct, figures, kept_twins, matching_key
 from weitiao.step import Batch
@@ -47,13 +48,19 @@ class DropNearDuplicates(Gather):
         texts, number = distinct(columns)
         return self._told(columns.select("id", row=number), kept_twins(texts, self._likeness()))
 
-    def judge_parts(self, gathered: Gathered) -> pl.DataFrame:
+    def judge_parts(self, gathered: Gathered, engine: Engine) -> pl.DataFrame:
         """Return the same, without holding the texts if there are many."""
         if gathered.all("length")["length"].sum() <= _IN_MEMORY:
             return self.judge(gathered.all())
-        from weitiao.similar.large import twins_on_disk  # it compiles, for a second; few data need it
+        # These compile, for a second; few data need it.
+        if engine.shuffled:
+            from weitiao.similar.spread import twins_apart
 
-        first, twins = twins_on_disk(gathered, self._likeness())
+            first, twins = twins_apart(gathered, self._likeness(), engine, engine.shuffled)
+        else:
+            from weitiao.similar.large import twins_on_disk
+
+            first, twins = twins_on_disk(gathered, self._likeness())
         again = first != np.arange(len(first))
         told = again.copy()
         for rows in (first[again], twins["row"].to_numpy(), twins["twin"].to_numpy()):

@@ -8,6 +8,7 @@ import orjson
 import polars as pl
 from pydantic import Field
 
+from weitiao.engine import Engine
 from weitiao.gather import Gather, Gathered
 from weitiao.similar import Ints
 from weitiao.similar.vectors import Floats, buckets, given, nearest, vectors
@@ -48,7 +49,7 @@ class PickDiverse(Gather):
         """Return the records that are not picked, each with the nearest one that is and the distance to it."""
         return self.picked(columns)[0]
 
-    def judge_parts(self, gathered: Gathered) -> pl.DataFrame:
+    def judge_parts(self, gathered: Gathered, engine: Engine) -> pl.DataFrame:
         """Return the same, and leave the coverage beside it."""
         judged, coverage = self.picked(gathered.all())
         if coverage:

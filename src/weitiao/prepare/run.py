@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 
 from weitiao import ledger
-from weitiao.engine import local
+from weitiao.engine import Engine, local
 from weitiao.gather import Gather, Gathered, Survey
 from weitiao.prepare import Prepare, material
 from weitiao.prepare.conceal import concealed
@@ -26,7 +26,7 @@ Row = dict[str, Any]  # one line of the funnel: step, in, changed, dropped, out
 
 def run(job: Job) -> Outcome:
     """Take the records through the steps of the recipe."""
-    funnel = prepare(steps_of(job), job.inputs["records"].parts(), job.draft, job.reporter)
+    funnel = prepare(steps_of(job), job.inputs["records"].parts(), job.draft, job.reporter, job.engine)
     total, kept = (funnel[0]["in"], funnel[-1]["out"]) if funnel else (job.inputs["records"].manifest["kept"],) * 2
     refused: dict[str, int] = {}
     for row in funnel:
@@ -72,11 +72,15 @@ class _Chunk:
     hiding: tuple[Step, ...] = ()  # of the last pass: what these take out stands in no ledger
 
 
-def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter: Reporter) -> list[Row]:
+def prepare(
+    steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter: Reporter, engine: Engine = local
+) -> list[Row]:
     """Write the records of `parts` after `steps`, and the ledger, into `draft`; return the funnel, a row a step.
 
-    What an interrupted try has finished is not done again. The result does not depend on the number of workers.
+    What an interrupted try has finished is not done again. The result depends neither on the number of
+    workers nor on the engine.
     """
+    engine.check([draft.folder])
     passes = _passes(steps)
     judged: tuple[tuple[Gather | Survey, Path], ...] = ()
     before: Draft | None = None
@@ -88,11 +92,11 @@ def prepare(steps: Sequence[Step], parts: Sequence[Path], draft: Draft, reporter
         hiding = tuple(step for step in steps if step.hiding_marks and is_last)
         chunks = [_Chunk(i, before or part, target, work, judged, hiding) for i, part in enumerate(parts)]
         waiting = [chunk for chunk in chunks if not target.part(chunk.index).exists()]
-        for _ in reporter.track(local.run(_advance, waiting), len(waiting), "parts prepared"):
+        for _ in reporter.track(engine.run(_advance, waiting), len(waiting), "parts prepared"):
             pass
         counts = [orjson.loads(_counts(target, index).read_bytes()) for index in range(len(parts))]
         funnel += [_summed(rows) for rows in zip(*counts, strict=True)]
-        judged = _judge(work.gathers, target, len(parts))
+        judged = _judge(work.gathers, target, len(parts), engine)
         before = aside
     _check(funnel)
     return funnel
@@ -151,7 +155,9 @@ def _advance(chunk: _Chunk) -> None:
     chunk.target.write(index, frame, concealed(pl.concat([ledger.empty(), *events]), frame, chunk.hiding))
 
 
-def _judge(gathers: Sequence[Gather | Survey], target: Draft, parts: int) -> tuple[tuple[Gather | Survey, Path], ...]:
+def _judge(
+    gathers: Sequence[Gather | Survey], target: Draft, parts: int, engine: Engine
+) -> tuple[tuple[Gather | Survey, Path], ...]:
     """Let each gather see its columns of all records that those before it have left; write its events part by part."""
     judged: list[tuple[Gather | Survey, Path]] = []
     for number, gather in enumerate(gathers):
@@ -162,7 +168,7 @@ def _judge(gathers: Sequence[Gather | Survey], target: Draft, parts: int) -> tup
             if isinstance(gather, Survey):
                 write_parquet(folder / _FOUND, gather.found(gathered.all()))
             else:
-                _sort_out(ledger.events(gather.noted(gather.judge_parts(gathered))), gathered, folder)
+                _sort_out(ledger.events(gather.noted(gather.judge_parts(gathered, engine))), gathered, folder)
             write_whole(folder / "whole", b"")
         judged.append((gather, folder))
     return tuple(judged)

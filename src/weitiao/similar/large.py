@@ -17,31 +17,33 @@ from numpy.typing import NDArray
 
 from weitiao.engine import local
 from weitiao.gather import Gathered
-from weitiao.similar.join import LONGEST_EDITED, SHORT, Likeness, Pair, Pairs, chosen_twins, near_pairs, salts
+from weitiao.similar.join import LONGEST_EDITED, SHORT, Likeness, Pair, Pairs, Shares, chosen_twins, near_pairs, salts
 from weitiao.similar.keys import Flags, Ints, first_of_each, forms
 from weitiao.similar.signatures import SIZE, Units, candidates, shares, signatures
 
 _SIGNED = np.dtype([("hash", "<u8"), ("kind", "u1"), ("signature", "u1", (SIZE,))])
-_JOINED, _SIGNS = 1, 2  # kinds: a text for the join, one for the signatures; between the two it is both
+JOINED, SIGNS = 1, 2  # kinds: a text for the join, one for the signatures; between the two it is both
 _AT_A_TIME = 20_000  # pairs of long texts
 
 
 def twins_on_disk(gathered: Gathered, likeness: Likeness) -> tuple[Ints, pl.DataFrame]:
     """Return for each row of `key, figures` the first one of the same text, and of these what `kept_twins` returns."""
     parts = range(len(gathered.parts))
-    for _ in local.run(partial(_sign, gathered=gathered, likeness=likeness), parts):
+    for _ in local.run(partial(sign, gathered=gathered, likeness=likeness), parts):
         pass
-    signed = _loaded([gathered.aside / f"{index:05d}.npy" for index in parts])
+    signed = _loaded([_place(gathered, index) for index in parts])
     first = first_of_each(signed["hash"], signed["kind"] > 0)
     new = first == np.arange(len(first))
-    joined, signs = (new & (signed["kind"] & kind > 0) for kind in (_JOINED, _SIGNS))
+    joined, signs = (new & (signed["kind"] & kind > 0) for kind in (JOINED, SIGNS))
     left, right = candidates(signed["signature"], signs, likeness.long - likeness.margin)
     del signed
     gone = np.zeros(len(new), dtype=np.bool_)
     looked_at = joined.copy()
     looked_at[left] = looked_at[right] = True
     with _Keys(gathered, looked_at) as keys:
-        pairs = heapq.merge(_short_pairs(keys, joined, likeness, gone), _long_pairs(keys, left, right, likeness, gone))
+        rows = np.flatnonzero(joined)
+        short = short_pairs(keys.texts(rows), rows, likeness, gone)
+        pairs = heapq.merge(short, _long_pairs(keys, left, right, likeness, gone))
         return first, chosen_twins(pairs, keys.text, gone)
 
 
@@ -54,21 +56,33 @@ def _limits(likeness: Likeness) -> tuple[int, int]:
     return int((joined_only + 1) / max(likeness.long - likeness.margin, 0.01)), joined_only
 
 
-def _sign(index: int, gathered: Gathered, likeness: Likeness) -> None:
-    path = gathered.aside / f"{index:05d}.npy"
+def _place(gathered: Gathered, index: int) -> Path:
+    return gathered.aside / f"{index:05d}.npy"
+
+
+def signed_at(gathered: Gathered, index: int) -> NDArray[np.void]:
+    """Return `hash, kind, signature` of one part's texts, as `sign` has written them."""
+    signed: NDArray[np.void] = np.load(_place(gathered, index))
+    return signed
+
+
+def sign(index: int, gathered: Gathered, likeness: Likeness) -> int:
+    """Write the hash, the kind and the signature of one part's texts, unless they are there; return how many."""
+    path = _place(gathered, index)
     if path.exists():
-        return
+        return len(np.load(path, mmap_mode="r"))
     frame = gathered.part(index, "key", "figures")
     units, lengths = _units(frame["key"])
     joined, joined_only = _limits(likeness)
     out = np.zeros(len(frame), dtype=_SIGNED)
     out["hash"] = frame.select(pl.struct("key", "figures").hash()).to_series().to_numpy()
-    out["kind"] = (lengths > 0) * ((lengths <= joined) * _JOINED + (lengths > joined_only) * _SIGNS)
+    out["kind"] = (lengths > 0) * ((lengths <= joined) * JOINED + (lengths > joined_only) * SIGNS)
     out["signature"] = signatures(units, np.cumsum(lengths), salts(frame["figures"]))
     aside = path.with_suffix(".part")
     with aside.open("wb") as file:
         np.save(file, out)
     aside.replace(path)
+    return len(out)
 
 
 def _loaded(paths: list[Path]) -> NDArray[np.void]:
@@ -127,28 +141,35 @@ class _Keys:
         return os.pread(self._file.fileno(), end - start, start).decode()
 
 
-def _short_pairs(keys: _Keys, joined: Flags, likeness: Likeness, gone: Flags) -> Iterator[Pair]:
-    rows = np.flatnonzero(joined)
+def short_pairs(texts: pl.DataFrame, rows: Ints, likeness: Likeness, gone: Flags) -> Iterator[Pair]:
+    """Yield the pairs among the texts `key, figures` that are these `rows`, but for those `gone` by then."""
     own = gone[rows]
-    for found in near_pairs(keys.texts(rows), likeness, own):
+    for found in near_pairs(texts, likeness, own):
         yield from Pairs(rows[found.left], rows[found.right], found.similarity, found.threshold).rows()
         own[:] = gone[rows]
 
 
 def _long_pairs(keys: _Keys, left: Ints, right: Ints, likeness: Likeness, gone: Flags) -> Iterator[Pair]:
-    least = max(likeness.long - likeness.margin, 0.01)
     for start in range(0, len(left), _AT_A_TIME):
         one, other = left[start : start + _AT_A_TIME], right[start : start + _AT_A_TIME]
         one, other = one[~gone[one]], other[~gone[one]]
         rows = np.unique(np.concatenate([one, other]))
         texts = keys.texts(rows)
-        a, b = np.searchsorted(rows, one), np.searchsorted(rows, other)
-        units, lengths = _units(texts["key"])
-        similarity = shares(units, np.cumsum(lengths), a, b)
-        figures = texts["figures"].to_numpy()
-        alike = (similarity >= least - 1e-9) & (figures[a] == figures[b])
-        if likeness.same_figures:
-            form, numbered = forms(texts["key"])
-            alike &= (form[a] != form[b]) | ~numbered[a]
+        similarity, near = alike(texts, np.searchsorted(rows, one), np.searchsorted(rows, other), likeness)
         found = Pairs(one, other, similarity, np.full(len(one), likeness.long))
-        yield from found.where(alike).rows()
+        yield from found.where(near).rows()
+
+
+def alike(texts: pl.DataFrame, one: Ints, other: Ints, likeness: Likeness) -> tuple[Shares, Flags]:
+    """Return how alike the texts of each pair are, given their rows of `key, figures`, and if they are near-duplicates.
+
+    Those that fall short by the margin are among them.
+    """
+    units, lengths = _units(texts["key"])
+    similarity = shares(units, np.cumsum(lengths), one, other)
+    figures = texts["figures"].to_numpy()
+    near = (similarity >= max(likeness.long - likeness.margin, 0.01) - 1e-9) & (figures[one] == figures[other])
+    if likeness.same_figures:
+        form, numbered = forms(texts["key"])
+        near &= (form[one] != form[other]) | ~numbered[one]
+    return similarity, near

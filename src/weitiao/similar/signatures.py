@@ -98,22 +98,35 @@ def candidates(signed: Bytes, chosen: Flags, least: float) -> tuple[Ints, Ints]:
 
     A pair counts whose signatures say that it is at most four standard deviations below `least`.
     """
-    rows = np.flatnonzero(chosen).astype(np.uint64)
-    bits = max(1, len(signed).bit_length())
-    share = least - 4 * (least * (1 - least) / SIZE) ** 0.5
-    found = [np.zeros((0, 2), dtype=np.int64)]
-    for band in range(BANDS):
-        keys = np.zeros(len(rows), dtype=np.uint64)
-        for place in range(band * DEEP, band * DEEP + DEEP):
-            keys = keys << np.uint64(8) | signed[rows, place]
-        keys = keys * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(bits) << np.uint64(bits) | rows
-        keys.sort()
-        pairs = _within(keys, bits, band, signed, int(share * SIZE))
-        if pairs:
-            found.append(np.array(pairs, dtype=np.int64))
+    rows = np.flatnonzero(chosen)
+    found = [
+        close(band_keys(signed, band, rows), rows, signed, band, needed(least))  # one at a time, for the memory
+        for band in range(BANDS)
+    ]
     left, right = np.concatenate(found).T
     order = np.lexsort((left, right))
     return left[order], right[order]
+
+
+def needed(least: float) -> int:
+    """Return how many bytes of two signatures are equal at least, if the texts are alike from `least` on."""
+    return int((least - 4 * (least * (1 - least) / SIZE) ** 0.5) * SIZE)
+
+
+def band_keys(signed: Bytes, band: int, rows: Ints) -> Hashes:
+    """Return a hash of one band of some signatures."""
+    keys = np.zeros(len(rows), dtype=np.uint64)
+    for place in range(band * DEEP, band * DEEP + DEEP):
+        keys = keys << np.uint64(8) | signed[rows, place]
+    return keys * np.uint64(0x9E3779B97F4A7C15)
+
+
+def close(keys: Hashes, rows: Ints, signed: Bytes, band: int, least: int) -> Ints:
+    """Return pairs of rows of `signed`, (n, 2), whose `keys` of the band are equal, and `least` bytes of all."""
+    bits = np.uint64(max(1, len(signed).bit_length()))
+    packed = keys >> bits << bits | rows.astype(np.uint64)
+    packed.sort()
+    return np.array(_within(packed, int(bits), band, signed, least), dtype=np.int64).reshape(-1, 2)
 
 
 @numba.njit(cache=True, nogil=True)

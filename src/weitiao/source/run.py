@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 
-from weitiao.engine import local
 from weitiao.errors import UserError
 from weitiao.source import Source
 from weitiao.source.files import Found, Input, find
@@ -18,6 +17,7 @@ from weitiao.store import Draft, write_whole
 from weitiao.talk import t
 
 _NOTED = 10  # remarks on files; a folder may hold thousands of one kind
+_LOOKED_FOR = 100  # files that all nodes must see; of more these stand for all
 PART = 20_000  # records a part, where a file is read from end to end
 
 
@@ -27,6 +27,7 @@ def run(job: Job) -> Outcome:
     found = find(settings.inputs, job.recipe.folder)
     before = [_stamp(item) for item in found.files]
     files = look(found, settings, job.draft.scratch("plain"), job.reporter)
+    job.engine.check([job.folder, *(file.path for file in files[:_LOOKED_FOR])])
     tally, parts = Tally(), 0
     for plan in plans(files):
         if plan.stream:
@@ -93,7 +94,7 @@ def _odd(file: Opened) -> list[str]:
 def _side_by_side(pieces: tuple[Piece, ...], job: Job, first: int, settings: Source) -> None:
     """Read the pieces that an earlier try has not finished; each writes its own part."""
     missing = [(first + n, piece) for n, piece in enumerate(pieces) if not job.draft.part(first + n).exists()]
-    work = local.run(partial(_read_piece, draft=job.draft, settings=settings), missing)
+    work = job.engine.run(partial(_read_piece, draft=job.draft, settings=settings), missing)
     for _ in job.reporter.track(work, len(missing), "chunks read"):
         pass
 
