@@ -10,8 +10,9 @@ from playwright.sync_api import Page, expect
 from studio_look import Site, width
 
 from weitiao import pipeline
+from weitiao.browse import Query
 from weitiao.recipe import load
-from weitiao.studio.data import Address, Query
+from weitiao.studio.data import Address
 
 Look = Callable[..., Page]
 
