@@ -20,14 +20,13 @@ from weitiao.script import HAN
 from weitiao.talk import LANGUAGES
 
 SCENES = sorted(path.name for path in SHIPPED.iterdir())
+STAGES = [name for name in SETTINGS if name != "review"]  # a scene runs without people
 
 
 def teach(prompt: str) -> Fault:
     """Answer what augment asks, and what label does."""
     asked = any(f"`{name}`" in prompt for name in ("questions", "texts", "same_question", "sensible"))
     return augment_teacher.script()(prompt) if asked else labelling.script()(prompt)
-
-STAGES = [name for name in SETTINGS if name != "review"]  # a scene runs without people
 
 
 def weitiao(*words: str, folder: Path, status: int = 0) -> Any:
