@@ -191,6 +191,18 @@ class Catalogue:
         """Return these records as a page shows them."""
         return [self._found(n, [], "order") for n in numbers]
 
+    def near(self, text: str, most: int) -> list[tuple[Found, float]]:
+        """Return the records most like a text with the share of pairs of characters in common, as far as is indexed."""
+        pairs = {a << 21 | b for a, b in pairwise(map(ord, lowered(pl.Series([text]))[0]))}
+        likest: list[tuple[float, int]] = []
+        for segment, (start, end) in enumerate(pairwise(self.facts["segments"])):
+            if index := self._index(segment):
+                shared = index.shared(pairs, end - start)
+                like = 2 * shared / (len(pairs) + np.maximum(self.columns["chars"][start:end], 1))
+                best = np.argsort(-like, kind="stable")[:most]
+                likest += [(min(1.0, float(like[n])), start + int(n)) for n in best]
+        return [(self._found(n, [], "order"), like) for like, n in sorted(likest, reverse=True)[:most]]
+
     def paired(self, name: str, number: int) -> list[int]:
         """Return what `name`, an array of pairs sorted by their first, pairs with this number."""
         pairs = self.columns[name]

@@ -5,7 +5,7 @@ its pairs, and those threes that are common, which leaves candidates. Chinese wo
 is searched; a trigram index, as SQLite has one, cannot find them (docs/decisions/0015).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 LARGEST = 65_536  # records of a segment: their numbers fit 16 bits
 CHARACTERS = 4_000_000  # of a segment, if it has more than one record; making its index takes some 40 bytes each
 _COMMON, _COMMON_SHARE = 32, 64  # three characters are indexed where so many records have them, and one of so many
+_ENOUGH = 400  # pairs of a text by which those like it are found
 _CODE, _RECORD = np.uint64(21), np.uint64(16)  # bits
 _FILES = ("keys", "starts", "records")
 
@@ -112,6 +113,11 @@ class Grams:
             left = left[held[left]]
             held[piece] = False
         return left, len(codes) == 2
+
+    def shared(self, pairs: Collection[int], size: int) -> NDArray[np.intp]:
+        """Return how many of these pairs each record, of `size`, holds; of many, the rarest are counted."""
+        held = sorted((self._between(pair, pair + 1) for pair in pairs), key=len)[:_ENOUGH]
+        return np.bincount(np.concatenate(held), minlength=size) if held else np.zeros(size, dtype=np.intp)
 
     def _between(self, low: int, high: int) -> NDArray[np.uint16]:
         a, b = np.searchsorted(self.keys, np.array([low, high], dtype=np.uint64))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from weitiao import pipeline
 from weitiao.cli import COMMANDS
@@ -16,8 +17,18 @@ from weitiao.talk import t
 if TYPE_CHECKING:
     from weitiao.review.desk import Desk
 
+
+class _Verbs(TyperGroup):
+    """`weitiao review RECIPE` opens the page: a first word that is a file is no verb."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and (args[0].endswith((".yaml", ".yml")) or Path(args[0]).is_file()):
+            args = ["open", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-verbs = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+verbs = typer.Typer(cls=_Verbs, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(verbs, name="review", help=t(COMMANDS["review"][1]))
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help=t("The recipe, a YAML file"))]
@@ -32,6 +43,36 @@ def _group() -> None:
 @verbs.callback()
 def _verbs() -> None:
     pass
+
+
+@verbs.command("open", help=t("Open the queue in the browser; RECIPE alone does the same"))
+def open_(
+    recipe: RecipeFile,
+    host: Annotated[
+        str, typer.Option(help=t("Where to listen; other than this machine alone needs a token"))
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help=t("The port; 0 is any that is free"))] = 8000,
+    token: Annotated[
+        str, typer.Option(envvar="WEITIAO_TOKEN", help=t("Who knows it may ask; best kept in WEITIAO_TOKEN"))
+    ] = "",
+    runs: Runs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the studio, and say where the queue is."""
+    from weitiao.cli.serve import open_studio
+    from weitiao.serve.run import Address
+
+    checked = load(recipe, pipeline.SETTINGS)
+    with closing(_desk(recipe, runs)) as desk:
+        left = desk.progress()
+    service = open_studio(checked, runs, Address(host, port, token))
+    url = f"{service.site}/review"
+    Terminal().say(
+        t("{count} records wait for people at {url}; Ctrl-C ends it", count=f"{left['queued'] - left['decided']:,}", url=url)
+    )
+    if as_json:
+        emit({"review": url, "studio": service.site})
+    service.run()
 
 
 @verbs.command(help=t("Tell what is open and decided, by whom, how far people agree, and how good the records are"))

@@ -78,6 +78,12 @@ def serve(
     )  # fmt: skip
 
 
+def open_studio(recipe: Recipe, runs: Path | None, address: "Address") -> "Service":
+    """Return the studio of a recipe, which listens already; raises UserError where that cannot be."""
+    address.check()
+    return _service({}, address, Limits(), recipe, runs)
+
+
 def _service(
     places: "dict[str, Place]", address: "Address", limits: Limits, recipe: Recipe | None, runs: Path | None
 ) -> "Service":

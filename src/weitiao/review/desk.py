@@ -84,6 +84,12 @@ class Desk:
         with self._reading() as connection:
             return self._people(connection)
 
+    def invited(self) -> bool:
+        """Tell whether anybody was given a token."""
+        with self._reading() as connection:
+            given = exists().where(people.c.project == self.project, people.c.token.is_not(None))
+            return bool(connection.scalar(select(given)))
+
     # What they see and say.
 
     def next(self, person: Person, ahead: int = 1) -> list[Item]:
@@ -122,13 +128,14 @@ class Desk:
     def decide(self, person: Person, key: str, decision: Decision) -> int:
         """Note a decision on an item that the person was given, and return its number.
 
-        Sent twice it counts once. Raises Taken where somebody else has the item by now.
+        Sent twice it counts once, and late it counts if nobody else was given the item. Raises Taken else.
         """
         with self._writing() as connection:
             row = self._locked(connection, key)
             said = self._said(connection, [key])
             own = self._told(0, person, row, decision)
-            if row.holder != person.id or row.pool == DONE:
+            free = row.holder == 0 and row.pool != CONFLICT and all(one.person != person.id for one in said)
+            if (row.holder != person.id and not free) or row.pool == DONE:
                 for one in said:
                     if (one.person, one.verdict, one.said) == (own.person, own.verdict, own.said):
                         return one.id

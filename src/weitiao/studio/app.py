@@ -1,7 +1,7 @@
 """Puts the studio's pages beside the API, on the same application."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
@@ -21,6 +21,7 @@ from weitiao.studio.gate import Gate
 from weitiao.studio.page import Page, Studio
 from weitiao.studio.pages import PAGES
 from weitiao.studio.parts import empty, words
+from weitiao.studio.reviewers import Reviewers
 from weitiao.studio.visitor import visitor
 from weitiao.talk import t
 
@@ -49,12 +50,12 @@ _NOWHERE = Page("/{rest:path}", "No such page", "explore_off", _nowhere)
 class _Route(ui.page):
     """A page whose title, language and colours are the visitor's."""
 
-    def __init__(self, page: Page, studio: Studio) -> None:
+    def __init__(self, page: Page, studio: Studio, menu: Sequence[Page]) -> None:
         super().__init__(page.path, response_timeout=20)
         self._page, self._studio = page, studio
 
         async def drawn() -> None:
-            await frame.draw(studio, page, PAGES)
+            await frame.draw(studio, page, menu)
 
         self(drawn)
 
@@ -70,18 +71,20 @@ class _Route(ui.page):
 
 def pages(recipe: Recipe, run: Path, address: Address) -> Pages:
     """Return what puts the pages of a recipe beside the API; `run` is the folder of its run."""
-    return lambda app, desk: _put(app, Studio(recipe, run, desk, bool(address.token)), address)
+    reviewers = Reviewers(recipe, run) if "review" in recipe.sections else None
+    return lambda app, desk: _put(app, Studio(recipe, run, desk, bool(address.token), reviewers), address)
 
 
 def _put(app: FastAPI, studio: Studio, address: Address) -> App:
-    for page in (*PAGES, _NOWHERE):
-        _Route(page, studio)
+    menu = [page for page in PAGES if not page.needs or page.needs in studio.recipe.sections]
+    for page in (*menu, _NOWHERE):
+        _Route(page, studio, menu)
     pages_app.on_page_exception(_broken)
     style = resources.files("weitiao.studio").joinpath("studio.css").read_bytes()
 
     @app.get("/")
     async def first() -> Response:
-        return RedirectResponse(PAGES[0].path, 303)
+        return RedirectResponse(menu[0].path, 303)
 
     @app.get(_STYLE)
     async def styled() -> Response:
@@ -111,4 +114,4 @@ def _put(app: FastAPI, studio: Studio, address: Address) -> App:
 
     # What `run_with` has put here looks for the server among all objects there are, and wakes up warnings of torch.
     app.router.lifespan_context = together
-    return GZipMiddleware(Gate(app, token=address.token, hosts={*LOOPBACK, address.host}))
+    return GZipMiddleware(Gate(app, token=address.token, hosts={*LOOPBACK, address.host}, reviewers=studio.reviewers))

@@ -70,7 +70,7 @@ class Address:
 
 
 @cache
-def _browser(folder: Path) -> Browser:
+def browser(folder: Path) -> Browser:
     """Return the one browser of a run that all visitors share."""
     return Browser(folder)
 
@@ -350,11 +350,11 @@ def said(label: Label) -> str:
 
 
 async def _draw(studio: Studio) -> None:
-    if not await run.io_bound(_browser(studio.run).funnel):
+    if not await run.io_bound(browser(studio.run).funnel):
         with empty(t("There is nothing to look at yet"), t("The records stand here when the first stage has run.")):
             words("code", f"weitiao run {studio.recipe.project.name}.yaml")
         return
-    view = _View(_browser(studio.run), Address.read(ui.context.client.request.url.query))
+    view = _View(browser(studio.run), Address.read(ui.context.client.request.url.query))
     await view.look()
 
 

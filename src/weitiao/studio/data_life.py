@@ -43,9 +43,7 @@ def draw(told: Told, *, close: Callable[[], Any], link: Link) -> None:
         words("h2", t("The record"))
         icon_button("close", t("Close (Esc)"), close)
     words("code", life.id, "id")
-    if life.origin:
-        where = f"{life.origin['uri']}:{life.origin['row']}"
-        words("p", where + (f" · {life.origin['licence']}" if life.origin["licence"] else ""), "note")
+    _origin(life)
     for message in life.messages:
         with ui.element("article").classes("message"):
             words("h3", t(message["role"]))
@@ -53,17 +51,29 @@ def draw(told: Told, *, close: Callable[[], Any], link: Link) -> None:
     if not life.events:
         words("p", t("Nothing in the run has this id."), "note")
         return
-    words("h3", t("Its life"))
-    with ui.element("ol").classes("life"):
-        for place, event in enumerate(life.events):
-            with ui.element("li"):
-                _event(event, told.changes.get(place), life, link)
+    draw_events(told, link)
     for title, some in (
         (t("Made of"), told.parents),
         (t("Made of it"), told.children),
         (t("Its family"), told.members),
     ):
         _relatives(title, some, link)
+
+
+def draw_events(told: Told, link: Link) -> None:
+    """Draw what happened to a record."""
+    life = told.life
+    words("h3", t("Its life"))
+    with ui.element("ol").classes("life"):
+        for place, event in enumerate(life.events):
+            with ui.element("li"):
+                _event(event, told.changes.get(place), life, link)
+
+
+def _origin(life: Life) -> None:
+    if life.origin:
+        where = f"{life.origin['uri']}:{life.origin['row']}"
+        words("p", where + (f" · {life.origin['licence']}" if life.origin["licence"] else ""), "note")
 
 
 def _relatives(title: str, some: Sequence[Found], link: Link) -> None:

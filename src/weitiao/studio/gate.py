@@ -10,7 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from weitiao.serve.door import App, Event, Receive, Send, hold_caller
 from weitiao.serve.refusal import Refusal
-from weitiao.studio.login import LOGIN, LOGOUT, Login
+from weitiao.studio.login import LOGIN, LOGOUT, REVIEW, Login
+from weitiao.studio.reviewers import Reviewers
 from weitiao.studio.visitor import read, visitor
 from weitiao.talk import set_language, t
 
@@ -30,6 +31,8 @@ _POLICY = (
 )
 _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _SOCKET = "/_nicegui_ws/"
+# What a reviewer may ask for who knows no other token than their own: a websocket opens only to whose page is known.
+_REVIEWING = re.compile(rf"({re.escape(REVIEW)}|/studio\.css|/favicon\.ico|{_SOCKET}.*|/_nicegui/.*)")
 
 
 class Gate:
@@ -39,10 +42,12 @@ class Gate:
     login is ever posted.
     """
 
-    def __init__(self, app: App, *, token: str, hosts: Collection[str]) -> None:
+    def __init__(
+        self, app: App, *, token: str, hosts: Collection[str], reviewers: Reviewers | None = None
+    ) -> None:
         """With an empty `token`, all who call the server by one of `hosts` may come in."""
         self.app, self.token, self.hosts = app, token, hosts
-        self._login = Login(token)
+        self._login = Login(token, reviewers)
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Pass a request on, ask who comes, or say why not."""
@@ -56,11 +61,11 @@ class Gate:
         try:
             hold_caller(headers, () if self.token else self.hosts)
             if scope["type"] == "websocket":
-                self._hold_socket(headers)
-            elif self.token and scope["path"] in (LOGIN, LOGOUT):
+                await self._hold_socket(scope, headers)
+            elif (self.token or self._login.reviewers) and scope["path"] in (LOGIN, LOGOUT):
                 answer = await self._login.answer(scope, receive)
             else:
-                answer = self._answer(scope, headers)
+                answer = await self._answer(scope, headers)
         except Refusal as refusal:
             answer = Response(refusal.message, refusal.status, media_type="text/plain; charset=utf-8")
         if answer is None:
@@ -71,24 +76,27 @@ class Gate:
         else:
             await answer(scope, receive, send)
 
-    def _hold_socket(self, headers: Headers) -> None:
-        if "origin" not in headers or not self._known(headers):
+    async def _hold_socket(self, scope: Event, headers: Headers) -> None:
+        if "origin" not in headers or not await self._known(scope, headers):
             raise Refusal(403, t("Pages of other sites may not ask this server"))
 
-    def _answer(self, scope: Event, headers: Headers) -> Response | None:
+    async def _answer(self, scope: Event, headers: Headers) -> Response | None:
         """Return what is said instead of the page."""
         if scope["path"] in (LOGIN, LOGOUT):
             return RedirectResponse("/", 303)
         if scope["method"] not in ("GET", "HEAD") or scope["path"].startswith(_SOCKET):
             raise Refusal(405, t("Pages are only read here"))
-        if self._known(headers):
-            return None
+        if await self._known(scope, headers):
+            strange = scope["path"] == REVIEW and await self._login.strange(headers)
+            return RedirectResponse(self._login.address(scope), 303) if strange else None
         if "text/html" in headers.get("accept", ""):
             return RedirectResponse(self._login.address(scope), 303)
         raise Refusal(401, t("Log in first"))
 
-    def _known(self, headers: Headers) -> bool:
-        return not self.token or self._login.knows(headers)
+    async def _known(self, scope: Event, headers: Headers) -> bool:
+        if not self.token or self._login.knows(headers):
+            return True
+        return bool(_REVIEWING.fullmatch(scope["path"])) and await self._login.reviews(headers)
 
 
 class _Guarded:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from weitiao.recipe import Recipe
 from weitiao.serve.desk import Desk
+from weitiao.studio.reviewers import Reviewers
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Studio:
     run: Path
     desk: Desk
     needs_token: bool = False
+    reviewers: Reviewers | None = None  # of a recipe with the stage `review`
 
     @property
     def name(self) -> str:
@@ -36,4 +38,5 @@ class Page:
     icon: str
     draw: Callable[[Studio], Awaitable[None] | None]
     keys: tuple[tuple[str, str], ...] = ()
+    needs: str = ""  # the section of the recipe without which there is no such page
     wide: bool = False  # as wide as the window, where others keep to a readable width
