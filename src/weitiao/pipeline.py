@@ -172,7 +172,7 @@ class _Line:
         """Return the error of a stage that was asked for while people have yet to decide."""
         return UserError(
             t("{count} records wait for people to decide on them", count=f"{self.waits:,}"),
-            t("`weitiao review RECIPE` opens them, `weitiao review status RECIPE` counts; the same command then goes on from there"),
+            t("`weitiao review RECIPE` opens them; the same command then goes on from there"),
         )
 
     def find_model(self, stages: list[Stage]) -> None:

@@ -22,7 +22,7 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-RECIPE = "model: nano\ntrain: {}\nmerge: {}\n"
+RECIPE = "model: nano\nsource: {inputs: [data.jsonl]}\nreview: {}\ntrain: {}\nmerge: {}\n"
 # As the report is: one page whose style and script are named by their hashes.
 REPORT = """<!doctype html><html lang="en" data-lang="en"><head><meta charset="utf-8"><title>Report</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{hash}'"></head>

@@ -67,9 +67,8 @@ def open_(
         left = desk.progress()
     service = open_studio(checked, runs, Address(host, port, token))
     url = f"{service.site}/review"
-    Terminal().say(
-        t("{count} records wait for people at {url}; Ctrl-C ends it", count=f"{left['queued'] - left['decided']:,}", url=url)
-    )
+    count = f"{left['queued'] - left['decided']:,}"
+    Terminal().say(t("{count} records wait for people at {url}; Ctrl-C ends it", count=count, url=url))
     if as_json:
         emit({"review": url, "studio": service.site})
     service.run()

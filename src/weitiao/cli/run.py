@@ -47,8 +47,8 @@ def run(
     if waiting := done[-1].manifest["facts"].get("waiting"):
         Terminal().say(
             t(
-                "{count} records wait for people (weitiao review {recipe} opens them, weitiao review status {recipe} counts); "
-                "when they have decided: weitiao run {recipe}",
+                "{count} records wait for people (weitiao review {recipe} opens them, weitiao review status {recipe} "
+                "counts); when they have decided: weitiao run {recipe}",
                 count=f"{waiting:,}",
                 recipe=recipe,
             )

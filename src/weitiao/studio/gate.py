@@ -42,9 +42,7 @@ class Gate:
     login is ever posted.
     """
 
-    def __init__(
-        self, app: App, *, token: str, hosts: Collection[str], reviewers: Reviewers | None = None
-    ) -> None:
+    def __init__(self, app: App, *, token: str, hosts: Collection[str], reviewers: Reviewers | None = None) -> None:
         """With an empty `token`, all who call the server by one of `hosts` may come in."""
         self.app, self.token, self.hosts = app, token, hosts
         self._login = Login(token, reviewers)

@@ -64,7 +64,8 @@ class Login:
         headers = Headers(scope=scope)
         there = _inside(parse_qs(scope["query_string"].decode("latin-1")).get("next", [""])[0] or self._first())
         if scope["method"] in ("GET", "HEAD"):
-            return RedirectResponse(there, 303) if await self._done(there, headers) else await self._form(there, headers)
+            done = await self._done(there, headers)
+            return RedirectResponse(there, 303) if done else await self._form(there, headers)
         if scope["method"] != "POST" or "origin" not in headers:
             raise Refusal(405, t("Pages are only read here"))
         if scope["path"] == LOGOUT:
@@ -111,7 +112,7 @@ class Login:
                 asked |= {"name": "name", "type": "text", "complete": "username", "value": offered, "most": "100"}
                 asked |= {"title": t("Review"), "label": t("Your name"), "enter": t("Begin")}
                 asked["lead"] = t("What you decide is kept under this name.")
-                asked["where"] = t("You are the first. Others are invited, with a token: weitiao review invite RECIPE NAME")
+                asked["where"] = t("You are the first. Others are invited: weitiao review invite RECIPE NAME")
         return _page(asked | {"wrong": wrong, "address": f"{LOGIN}?next={quote(there)}"})
 
     def _welcome(self, response: Response, *, secure: bool) -> Response:

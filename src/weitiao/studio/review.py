@@ -55,10 +55,8 @@ class _View:
         self.board.props["words"] = _words()
         self.board.props["place"] = f"weitiao/review/{self.desk.project}/{self.person.id}"
         self.board.props["command"] = f"weitiao run {self.studio.recipe.project.name}.yaml"
-        for name, handler in (
-            ("hello", self.hello), ("decide", self.decide), ("undo", self.undo), ("look", self.look), ("hold", self.hold),
-        ):  # fmt: skip
-            self.board.on(name, handler)
+        self.board.on("hello", self.hello).on("decide", self.decide).on("undo", self.undo)
+        self.board.on("look", self.look).on("hold", self.hold)
         ui.timer(_COUNT, self.count)
         self.reviewers.open[self.person.id] += 1
         ui.context.client.on_delete(self.leave)
@@ -193,7 +191,7 @@ def _words() -> dict[str, Any]:
         "all": t("All is decided"),
         "on": t("The line goes on from here:"),
         "yours": t("Nothing is left for you"),
-        "others": t("{left} wait for others: for a second person, for one who has not skipped them, or for an adjudicator."),
+        "others": t("{left} wait for others: a second person, one who has not skipped them, or an adjudicator."),
         "record": t("The record"),
         "change": t("What the edit changes"),
         "accept": t("accept"), "edit": t("edit"), "reject": t("reject"), "skip": t("skip"), "undo": t("undo"),
@@ -212,7 +210,7 @@ def _words() -> dict[str, Any]:
         "done": {
             "accept": t("Accepted."), "edit": t("Edit saved."), "reject": t("Rejected."), "skip": t("Skipped."),
         },
-        "keys": t("All keys lie under the left hand: 1 to 5 mark harmless, honest and helpful in turn, 0 clears them; z undoes too."),
+        "keys": t("One hand is enough: 1 to 5 mark harmless, honest and helpful in turn, 0 clears them; z undoes too."),
     }  # fmt: skip
 
 

@@ -46,7 +46,8 @@ def find(run: Path, item: Item) -> Beside:
     catalogue, near = browser.catalogue(), None
     if catalogue and catalogue.indexed[0]:
         text = "\n".join(content for _, content in item.messages)
-        near = [(one, like) for one, like in catalogue.near(text, _MOST + 1) if one.id != item.source and like >= _LEAST]
+        found = catalogue.near(text, _MOST + 1)
+        near = [(one, like) for one, like in found if one.id != item.source and like >= _LEAST]
     return Beside(replace(told, life=replace(told.life, messages=[], events=events), changes=changes), near)
 
 

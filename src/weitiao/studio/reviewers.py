@@ -77,7 +77,9 @@ class Reviewers:
         if desk is None or desk.invited():
             raise UserError(t("People were invited: enter your token"))
         if any(one.name == name.strip() for one in desk.people()):
-            raise UserError(t("Decisions of {name} were imported: `weitiao review invite` gives them a token", name=name))
+            raise UserError(
+                t("Somebody is called {name} already: `weitiao review invite` gives them a token", name=name)
+            )
         return desk.invite(name)
 
 
