@@ -38,7 +38,9 @@ def edit(*contents: str) -> Decision:
 
 
 def test_a_person_by_token(desk: Desk) -> None:
+    assert not desk.invited()
     token = desk.invite("alice")
+    assert desk.invited()
     alice = desk.whoami(token)
     assert alice
     assert (alice.name, alice.adjudicates) == ("alice", False)
@@ -68,6 +70,10 @@ def test_in_order_kept_for_one_and_loaded_ahead(desk: Desk, queue_rows: Rows) ->
     desk.decide(alice, "k0", ACCEPT)
     assert shown(desk.next(alice)) == ["k1"]
     desk.give_back(bob)
+    desk.decide(bob, "k3", REJECT)  # who was away for a while: nobody took it
+    assert desk.decide(bob, "k3", REJECT)
+    with pytest.raises(Taken):
+        desk.decide(bob, "k3", ACCEPT)
     assert shown(desk.next(alice)) == ["k1", "k2"]
     with pytest.raises(Taken):
         desk.decide(bob, "k2", ACCEPT)

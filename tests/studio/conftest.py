@@ -32,14 +32,14 @@ SCRIPT_HASH = "sha256-+tOH9rNoDZ8BY+sD16Yvm0yYrN3OL/IvptY0XOXXcbI="
 
 
 @contextmanager
-def opened(project: Path, *arguments: str, token: str = "") -> Iterator[Site]:
+def opened(project: Path, *arguments: str, token: str = "", command: str = "serve") -> Iterator[Site]:
     """Serve the studio of a project meanwhile; ended by Ctrl-C, it ends in order."""
-    words = [sys.executable, "-W", "error", "-m", "weitiao", "--lang", "en", "serve", str(project / "recipe.yaml")]
+    words = [sys.executable, "-W", "error", "-m", "weitiao", "--lang", "en", command, str(project / "recipe.yaml")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "WEITIAO_TOKEN": token, "HF_HUB_OFFLINE": "1"}
     said = project / "stderr.txt"
     with said.open("w") as errors:
         process = subprocess.Popen(
-            [*words, "--port", "0", "--json", "--grace", "0", *arguments],
+            [*words, "--port", "0", "--json", *(["--grace", "0"] if command == "serve" else []), *arguments],
             stdout=subprocess.PIPE, stderr=errors, text=True, env=environment,
         )  # fmt: skip
         try:

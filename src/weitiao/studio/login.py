@@ -95,9 +95,9 @@ class Login:
 
     async def _done(self, there: str, headers: Headers) -> bool:
         """Tell whether who asks for a page may go there."""
-        if self.reviewers and there == REVIEW:
-            return await asyncio.to_thread(self.reviewers.person, headers) is not None
-        return not self.token or self.knows(headers)
+        if not self.token or self.knows(headers):
+            return there != REVIEW or not await self.strange(headers)
+        return there == REVIEW and await self.reviews(headers)
 
     async def _form(self, there: str, headers: Headers, wrong: str = "") -> Response:
         asked = {"name": "token", "type": "password", "complete": "current-password", "value": "", "most": "512"}
