@@ -279,3 +279,10 @@ def test_visitors_look_while_a_stage_is_run_again(browser: Browser, run: Path) -
 )
 def test_a_difference_goes_by_characters_and_by_words(before: str, after: str, pieces: list[str]) -> None:
     assert [f"{piece.kind}:{piece.text}" for piece in difference(before, after)] == pieces
+
+
+def test_what_is_near_a_text_comes_first(catalogue: Catalogue) -> None:
+    near = catalogue.near("红灯停绿灯行，那黄灯呢？\n已过停止线的可以继续走。", 3)
+    assert [one.text[:3] for one, _ in near[:2]] == ["红灯停", "红灯停"]
+    assert 1 >= near[0][1] > 0.7 > near[2][1]
+    assert len(catalogue.near("", 9)) == 7

@@ -51,6 +51,15 @@ def test_common_threes_are_sure_and_narrow_what_is_longer(tmp_path: Path) -> Non
     assert grams.Grams.open(tmp_path, 4) is None
 
 
+def test_what_texts_share_is_counted(tmp_path: Path) -> None:
+    grams.write(tmp_path, 0, ["鱼会不会淹死", "鱼会渴死", "", "rain"])
+    index = grams.Grams.open(tmp_path, 0)
+    assert index
+    pairs = {ord(a) << 21 | ord(b) for a, b in ("鱼会", "会不", "淹死", "下雨")}
+    assert index.shared(pairs, 4).tolist() == [3, 1, 0, 0]
+    assert index.shared(set(), 4).tolist() == [0, 0, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("sizes", "bounds"),
     [

@@ -24,14 +24,24 @@ function changes(a, b) {
     for (let j = b.length - 1; j >= 0; j--)
       common[i * wide + j] = a[i] === b[j] ? common[(i + 1) * wide + j + 1] + 1
         : Math.max(common[(i + 1) * wide + j], common[i * wide + j + 1]);
-  const pieces = [];
-  const add = (kind, token) => (pieces.at(-1)?.[0] === kind ? pieces.at(-1)[1].push(token) : pieces.push([kind, [token]]));
-  let i = 0, j = 0;
+  const pieces = [["same", []]];
+  let i = 0, j = 0, gone = [], young = [];
+  const end = () => {
+    if (gone.length || young.length) pieces.push(["gone", gone], ["new", young], ["same", []]);
+    gone = [], young = [];
+  };
   while (i < a.length || j < b.length) {
-    if (i < a.length && j < b.length && a[i] === b[j]) add("same", a[i++], j++);
-    else if (i < a.length && (j === b.length || common[(i + 1) * wide + j] >= common[i * wide + j + 1])) add("gone", a[i++]);
-    else add("new", b[j++]);
+    if (i < a.length && j < b.length && a[i] === b[j]) {
+      if ((gone.length || young.length) && !a[i].trim() && (a[i + 1] !== b[j + 1] || i + 1 === a.length)) {
+        gone.push(a[i++]), young.push(b[j++]); // a blank between changes is no rest to read
+      } else {
+        end();
+        pieces.at(-1)[1].push(a[i++]), j++;
+      }
+    } else if (i < a.length && (j === b.length || common[(i + 1) * wide + j] >= common[i * wide + j + 1])) gone.push(a[i++]);
+    else young.push(b[j++]);
   }
+  end();
   return pieces;
 }
 

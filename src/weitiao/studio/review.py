@@ -20,6 +20,7 @@ from weitiao.studio.reviewers import Reviewers
 from weitiao.talk import t
 
 AHEAD = 3  # records loaded beside the one that is looked at: as many as may be decided before the server has answered
+_READ = 2.0  # seconds until it is looked again whether the run has been read
 _COUNT = 10.0  # seconds between two looks of how far it is
 
 
@@ -129,11 +130,15 @@ class _View:
         if item is None or item.key == self._beside:
             return
         self._beside = item.key
-        self.side.clear()
-        found = await asyncio.to_thread(review_beside.find, self.studio.run, item)
-        if self._beside == item.key:
-            with self.side:
-                review_beside.draw(found)
+        found: review_beside.Beside | None = None
+        while self._beside == item.key and not self.side.is_deleted and (found is None or found.near is None):
+            if found:  # the run is being read
+                await asyncio.sleep(_READ)
+            found = await asyncio.to_thread(review_beside.find, self.studio.run, item)
+            if self._beside == item.key and not self.side.is_deleted:
+                self.side.clear()
+                with self.side:
+                    review_beside.draw(found)
 
     async def leave(self) -> None:
         """Let others have what the person left, if this was the last page that they had open."""
