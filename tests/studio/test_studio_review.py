@@ -226,7 +226,7 @@ def test_what_was_decided_without_a_connection_is_noted_later(asked: Site, look:
 def test_an_adjudicator_sees_both_without_names(asked: Site, look: Look, queue: Queue) -> None:
     desk = queue(["Fish breathe through gills."], doubled=1)
     texts = tuple(
-        Turn(role=role, content=text)
+        Turn(role=role, content=text)  # type: ignore[arg-type]
         for role, text in (("user", "鱼会不会淹死 0？"), ("assistant", "Fish breathe with gills."))
     )
     said = Decision(verdict="edit", messages=texts, comment="a word")

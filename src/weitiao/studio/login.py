@@ -50,7 +50,7 @@ class Login:
     async def strange(self, headers: Headers) -> bool:
         """Tell whether who wants to review has yet to say who they are; where there is no queue, nobody has."""
         try:
-            desk = self.reviewers and await asyncio.to_thread(self.reviewers.desk)
+            desk = await asyncio.to_thread(self.reviewers.desk) if self.reviewers else None
         except UserError:  # the page says it
             return False
         return bool(desk) and not await self.reviews(headers)
@@ -82,7 +82,8 @@ class Login:
         try:
             if self.reviewers and name and not self.token:
                 token = await asyncio.to_thread(self.reviewers.begin, name)
-            if self.reviewers and await asyncio.to_thread(self.reviewers.whoami, token):
+            person = await asyncio.to_thread(self.reviewers.whoami, token) if self.reviewers else None
+            if person:
                 return remember(RedirectResponse(REVIEW, 303), token, secure=secure)
         except UserError as error:
             return await self._form(there, headers, wrong=str(error))
