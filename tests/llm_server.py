@@ -67,8 +67,19 @@ FAULTS = {
 }
 
 
+def vector_of(text: str) -> list[float]:
+    """Return how often each of 32 kinds of characters stands in a text."""
+    kinds = Counter(ord(letter) % 32 for letter in text)
+    return [float(kinds[kind]) for kind in range(32)]
+
+
 def asked_of(body: dict[str, Any]) -> str:
-    """Return what a request asks: its first message; with a system message the whole talk, of which it is no part."""
+    """Return what a request asks: its first message; with a system message the whole talk, of which it is no part.
+
+    Of a call for vectors it is the first text that names a fault, else the first one.
+    """
+    if "input" in body:
+        return next((text for text in body["input"] if text.startswith("[")), body["input"][0])
     first, *others = (str(message["content"]) for message in body["messages"])
     return "\n".join([first, *others]) if body["messages"][0]["role"] == "system" else first
 
@@ -87,6 +98,7 @@ class Server:
     status: int = 0  # every request gets this
     script: Callable[[str], Fault | None] | None = None  # what happens to a question, instead of what it names
     message: str = "no"
+    vector: Callable[[str], list[float]] = vector_of
     asked: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     arrived: set[str] = field(default_factory=set)
@@ -133,7 +145,7 @@ class Server:
 
     async def chat(self, body: dict[str, Any], fields: dict[str, str], writer: asyncio.StreamWriter) -> bool:
         question = asked_of(body)
-        self.asked[question] += 1
+        self.asked.update(body.get("input", [question]))
         self.again[question] += question in self.arrived
         if self.keep_bodies:
             self.bodies.append(body)
@@ -162,7 +174,7 @@ class Server:
         form = body.get("response_format", {}).get("type")
         if form and form not in self.knows:
             return f"This response_format type {form} is unavailable now"
-        if self.wants not in body:
+        if self.wants not in body and "input" not in body:
             return f"Unsupported parameter: 'max_tokens' is not supported with this model. Use '{self.wants}' instead."
         return ""
 
@@ -178,7 +190,11 @@ class Server:
         return True
 
     async def answer(self, question: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
-        named = self.script(question) if self.script else FAULTS.get(question[1 : question.find("]")])
+        named = (
+            self.script(question)
+            if self.script and "input" not in body
+            else FAULTS.get(question[1 : question.find("]")])
+        )
         fault = named or Fault()
         if fault.once and self.asked[question] > 1:
             fault = Fault()
@@ -186,6 +202,11 @@ class Server:
             return await self.break_off(writer, fault.act)
         if fault.body is not None:
             return await self.send(writer, fault.status, fault.body, fault.headers)
+        if "input" in body:
+            rows = [{"index": place, "embedding": self.vector(text)} for place, text in enumerate(body["input"])]
+            usage = {"prompt_tokens": 5 * len(rows), "total_tokens": 5 * len(rows)}
+            self.answered.update(body["input"])
+            return await self.send(writer, 200, {"data": rows[::-1], "usage": usage})
         shaped = "response_format" in body or "JSON" in str(body["messages"])
         text = json.dumps({"score": 3, "why": question}) if shaped else f"answer to {question}"
         message: dict[str, Any] = {"content": text if fault.text is None else fault.text}

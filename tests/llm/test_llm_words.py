@@ -8,7 +8,7 @@ from llm_ask import asking
 from llm_server import Server
 
 import weitiao
-from weitiao.llm import Price, Teacher
+from weitiao.llm import Embedder, Price, Teacher
 from weitiao.llm.cache import Cache
 from weitiao.llm.call import Reason, Reply
 from weitiao.llm.client import ask_all
@@ -16,7 +16,7 @@ from weitiao.llm.client import ask_all
 
 def test_reasons_and_settings_have_their_chinese() -> None:
     zh = json.loads((Path(weitiao.__file__).parent / "locale" / "zh" / "llm.json").read_text(encoding="utf-8"))
-    fields = [*Teacher.model_fields.values(), *Price.model_fields.values()]
+    fields = [field for kind in (Teacher, Embedder, Price) for field in kind.model_fields.values()]
     assert {*Reason, *(field.description for field in fields)} <= set(zh)
 
 

@@ -1,15 +1,14 @@
 """The teacher layer: any OpenAI-compatible address or a local model folder, asked once, paid once, within a budget."""
 
 import ipaddress
-from typing import Any, Literal
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, field_validator
 
 from weitiao.recipe import Settings
 from weitiao.talk import t
-
-OURS = ("model", "messages", "stream", "n", "response_format")  # what a call decides itself
 
 
 class Price(Settings):
@@ -25,8 +24,10 @@ class Price(Settings):
     batch: float = Field(0.5, ge=0, description="Share of the price that an offline batch costs")
 
 
-class Teacher(Settings):
-    """Who is asked, and how."""
+class Asked(Settings):
+    """A model that answers calls, and how it is called."""
+
+    ours: ClassVar[tuple[str, ...]]  # what a call decides itself
 
     endpoint: str | None = Field(
         None,
@@ -39,10 +40,6 @@ class Teacher(Settings):
         None,
         description="Name of the environment variable that holds the key, which is never written anywhere",
     )
-    temperature: float | None = Field(0.7, ge=0, description="How freely tokens are drawn; null: as the server likes")
-    top_p: float | None = Field(None, gt=0, le=1, description="Draw from the likeliest tokens of this share together")
-    max_tokens: int = Field(2048, ge=1, description="Longest answer in tokens, reasoning included")
-    seed: int | None = Field(None, description="Sent with each call, with the number of the sample added")
     extra: dict[str, JsonValue] = Field(
         default_factory=dict, description="More keys for the body of each call, as the server knows them"
     )
@@ -66,12 +63,12 @@ class Teacher(Settings):
             raise ValueError(t("an address begins with http:// or https:// and a server's name"))
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError(t("a key does not belong into the address: name its variable in key_env"))
-        return value.rstrip("/").removesuffix("/chat/completions")
+        return value.rstrip("/").removesuffix("/chat/completions").removesuffix("/embeddings")
 
     @field_validator("extra")
     @classmethod
     def _not_ours(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        if taken := [name for name in OURS if name in value]:
+        if taken := [name for name in cls.ours if name in value]:
             raise ValueError(t("weitiao sets {names} itself", names=", ".join(taken)))
         return value
 
@@ -79,6 +76,27 @@ class Teacher(Settings):
     def price(self) -> Price | None:
         """The price of the model, where it is known."""
         return self.prices.get(self.model)
+
+    @property
+    @abstractmethod
+    def sampling(self) -> dict[str, Any]:
+        """What shapes an answer beside what is asked, as the body of a call names it."""
+
+    @property
+    @abstractmethod
+    def limit(self) -> int:
+        """Most tokens of an answer."""
+
+
+class Teacher(Asked):
+    """Who is asked, and how."""
+
+    ours = ("model", "messages", "stream", "n", "response_format")
+
+    temperature: float | None = Field(0.7, ge=0, description="How freely tokens are drawn; null: as the server likes")
+    top_p: float | None = Field(None, gt=0, le=1, description="Draw from the likeliest tokens of this share together")
+    max_tokens: int = Field(2048, ge=1, description="Longest answer in tokens, reasoning included")
+    seed: int | None = Field(None, description="Sent with each call, with the number of the sample added")
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -92,6 +110,26 @@ class Teacher(Settings):
         """Most tokens of an answer."""
         value = self.extra.get("max_completion_tokens")
         return value if isinstance(value, int) else self.max_tokens
+
+
+class Embedder(Asked):
+    """Who turns texts into vectors, and how."""
+
+    ours = ("model", "input", "encoding_format")
+
+    endpoint: str = Field(description="Address of an OpenAI-compatible server, up to `/v1`")
+    model: str = Field(min_length=1, description="The embedding model's name on the server")
+    batch: int = Field(64, ge=1, description="Texts in one call; those of a call that the server refuses are halved")
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What shapes a vector beside the text, such as `dimensions`."""
+        return dict(self.extra)
+
+    @property
+    def limit(self) -> int:
+        """No tokens: a vector is none."""
+        return 0
 
 
 class Taught(Settings):

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from weitiao.errors import UserError
-from weitiao.llm import Teacher, family
+from weitiao.llm import Asked, Teacher, family
 from weitiao.llm.answer import judge
 from weitiao.llm.call import Failure, Reason, Reply, Request, Said, Usage
 from weitiao.store import digest, make_folder
@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, family TEXT, model TEXT, messages TEXT, sampling TEXT, schema TEXT, sample INTEGER,
     text TEXT NOT NULL, reasoning TEXT NOT NULL, finish TEXT NOT NULL,
     prompt INTEGER NOT NULL, completion INTEGER NOT NULL, cached INTEGER NOT NULL, step TEXT NOT NULL, at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vectors (
+    key TEXT PRIMARY KEY, family TEXT, model TEXT, text TEXT, sampling TEXT, vector BLOB NOT NULL,
+    step TEXT NOT NULL, at TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     key TEXT PRIMARY KEY, reason TEXT NOT NULL, raw TEXT NOT NULL, detail TEXT NOT NULL,
@@ -78,7 +82,7 @@ def keys(teacher: Teacher, requests: Sequence[Request]) -> list[Key]:
     ]
 
 
-def identity(teacher: Teacher) -> tuple[str, str]:
+def identity(teacher: Asked) -> tuple[str, str]:
     """Return the family and the model; raises UserError if a local teacher is no model folder."""
     if teacher.endpoint is not None:
         return family(teacher.endpoint), teacher.model
@@ -148,6 +152,16 @@ class Cache:
         used = (outcome.usage.prompt, outcome.usage.completion, outcome.usage.cached)
         row = (*asked, outcome.text, outcome.reasoning, outcome.finish, *used, step)
         self._base.execute(f"INSERT OR REPLACE INTO answers VALUES ({'?, ' * len(row)}{_NOW})", row)
+
+    def vector(self, key: Key) -> bytes | None:
+        """Return the vector that was kept."""
+        row = self._base.execute("SELECT vector FROM vectors WHERE key = ?", (key.digest,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep_vector(self, key: Key, vector: bytes, step: str) -> None:
+        """Keep the vector of a text for good."""
+        row = (key.digest, key.family, key.model, key.messages, key.sampling, vector, step)
+        self._base.execute(f"INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?, ?, ?, ?, {_NOW})", row)
 
     def failure(self, key: Key) -> Failure | None:
         """Return how the request failed when it was last asked, if there has been no answer since."""

@@ -23,6 +23,8 @@ class Reason(StrEnum):
     NO_SERVER = "no connection to the server"
     TIMEOUT = "no whole answer in time"
     NOT_CHAT = "not a chat answer"
+    NOT_VECTORS = "not vectors"
+    NO_TEXT = "no text"
     BUSY = "server too busy"
     BUDGET = "budget spent"
     WAITING = "waits for the batch"

@@ -3,12 +3,13 @@
 import os
 import re
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import wait
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,16 +19,18 @@ import orjson
 from anyio.from_thread import start_blocking_portal
 
 from weitiao.errors import UserError
-from weitiao.llm import Teacher
+from weitiao.llm import Asked, Teacher
 from weitiao.llm.answer import again, judge
 from weitiao.llm.cache import Cache, Key, keys
 from weitiao.llm.call import Failure, Messages, Reason, Reply, Request, Said
-from weitiao.llm.dialect import Dialect, Kind, Trouble, read
+from weitiao.llm.dialect import Dialect, Kind, Speech, Trouble
 from weitiao.llm.money import Purse
 from weitiao.llm.pace import Pace, Patience
 from weitiao.stage import Reporter, Silent
 from weitiao.talk import t
 
+Item = TypeVar("Item")
+Came = TypeVar("Came")
 Outcome = Reply | Failure
 Todo = Sequence[tuple[Key, Request]]
 # Seconds between looks at what has arrived: a reader who wakes for each answer takes the interpreter from the calls.
@@ -89,7 +92,7 @@ def _outcomes(
 
         arriving: Iterable[tuple[Key, Outcome] | str] = answers(left, teacher, cache, step)
     else:
-        arriving = _arrivals(_Asking(teacher, cache, step, patience or Patience()), left)
+        arriving = arrivals(_Chats(teacher, cache, step, patience, Dialect(teacher)), left)
     asked = set()
     for item in arriving:
         if not isinstance(item, str):
@@ -98,7 +101,7 @@ def _outcomes(
     yield from ((key, Failure(Reason.BUDGET)) for key, _ in left if key not in asked)
 
 
-def _arrivals(asking: "_Asking", todo: Todo) -> Iterator[tuple[Key, Outcome] | str]:
+def arrivals(asking: "Asking[Item, Came]", todo: Sequence[Item]) -> Iterator[tuple[Key, Came] | str]:
     """Run the asking in a thread of its own, so that a slow reader of the results delays no call."""
     with start_blocking_portal() as portal:
         future = portal.start_task_soon(asking.run, todo)
@@ -113,18 +116,22 @@ def _arrivals(asking: "_Asking", todo: Todo) -> Iterator[tuple[Key, Outcome] | s
             future.cancel()
 
 
-class _Asking:
-    """One run through a list of requests."""
+class Asking(ABC, Generic[Item, Came]):
+    """One run through a list of things to ask; what came of each is kept and put out as it arrives."""
 
-    def __init__(self, teacher: Teacher, cache: Cache, step: str, patience: Patience) -> None:
-        self.teacher, self.cache, self.step, self.patience = teacher, cache, step, patience
+    def __init__(self, teacher: Asked, cache: Cache, step: str, patience: Patience | None, dialect: Speech) -> None:
+        self.teacher, self.cache, self.step, self.patience = teacher, cache, step, patience or Patience()
         self.secret = secret(teacher)
-        self.url = f"{teacher.endpoint}/chat/completions"
-        self.dialect = Dialect(teacher)
-        self.out: SimpleQueue[tuple[Key, Outcome] | str] = SimpleQueue()
+        self.url = f"{teacher.endpoint}/{dialect.path}"
+        self.dialect = dialect
+        self.out: SimpleQueue[tuple[Key, Came] | str] = SimpleQueue()
         self.stopped: UserError | None = None
 
-    async def run(self, todo: Todo) -> None:
+    @abstractmethod
+    async def _ask(self, item: Item) -> bool:
+        """Ask, keep and put out what came of it; False where the asking has ended before."""
+
+    async def run(self, todo: Sequence[Item]) -> None:
         """Ask all; raises UserError where no call can succeed."""
         self.purse = Purse(self.teacher, self.cache, self.step)
         self.pace = Pace(self.teacher.concurrency, self.patience)
@@ -148,27 +155,10 @@ class _Asking:
         if self.stopped:
             raise self.stopped
 
-    async def _work(self, left: Iterator[tuple[Key, Request]]) -> None:
-        for key, request in left:
-            outcome = await self._ask(request)
-            if outcome is None:
+    async def _work(self, left: Iterator[Item]) -> None:
+        for item in left:
+            if not await self._ask(item):
                 return
-            self.cache.keep(key, outcome, self.step)
-            self.out.put((key, outcome))
-
-    async def _ask(self, request: Request) -> Outcome | None:
-        """Return what comes of a request; None where the asking has ended before."""
-        said = await self._said(request, request.messages)
-        if not isinstance(said, Said):
-            return said
-        outcome = judge(request, said)
-        if isinstance(outcome, Reply) or (messages := again(request, outcome)) is None:
-            return outcome
-        more = await self._said(request, messages)
-        if not isinstance(more, Said):
-            return outcome
-        better = judge(request, more)
-        return replace(better, usage=said.usage + more.usage) if isinstance(better, Reply) else better
 
     async def _said(self, request: Request, messages: Messages) -> Said | Failure | None:
         """Return what the model said, trying as often as there is sense in it; None where the asking has ended."""
@@ -230,7 +220,8 @@ class _Asking:
         try:
             async with self.http.post(self.url, data=content, allow_redirects=False) as response:
                 # Servers like to repeat a wrong key in what they say about it.
-                return read(response.status, response.headers, self._hide(await response.read()))
+                content = self._hide(await response.read())
+            return self.dialect.read(response.status, response.headers, content)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Trouble(Kind.FAULT, Reason.NO_SERVER, str(error))
         except TimeoutError:
@@ -257,13 +248,39 @@ class _Asking:
         return content.replace(self.secret.encode(), b"***") if len(self.secret) >= _SECRET else content
 
 
+class _Chats(Asking[tuple[Key, Request], Outcome]):
+    """Ask for answers in words."""
+
+    async def _ask(self, item: tuple[Key, Request]) -> bool:
+        key, request = item
+        outcome = await self._outcome(request)
+        if outcome is None:
+            return False
+        self.cache.keep(key, outcome, self.step)
+        self.out.put((key, outcome))
+        return True
+
+    async def _outcome(self, request: Request) -> Outcome | None:
+        said = await self._said(request, request.messages)
+        if not isinstance(said, Said):
+            return said
+        outcome = judge(request, said)
+        if isinstance(outcome, Reply) or (messages := again(request, outcome)) is None:
+            return outcome
+        more = await self._said(request, messages)
+        if not isinstance(more, Said):
+            return outcome
+        better = judge(request, more)
+        return replace(better, usage=said.usage + more.usage) if isinstance(better, Reply) else better
+
+
 def proxy(url: str) -> str | None:
     """Return the proxy that the environment names; aiohttp's own look would also take passwords from .netrc."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
-def secret(teacher: Teacher) -> str:
+def secret(teacher: Asked) -> str:
     """Return the key from the environment, empty where the teacher needs none."""
     if teacher.key_env is None:
         return ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -52,8 +52,25 @@ _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "guided", "gra
 _DROPPABLE = ("temperature", "top_p", "seed")
 
 
+class Speech(Protocol):
+    """How one kind of call is put, at which `path`, and what its responses mean."""
+
+    path: str
+
+    def body(self, request: Request, messages: Messages | None = None) -> dict[str, Any]:
+        """Return the body of the call; `messages` stand in for those of the request."""
+
+    def learn(self, trouble: Trouble, body: Mapping[str, Any]) -> str | None:
+        """Return what will be put otherwise from now on, for people, or None."""
+
+    def read(self, status: int, headers: Mapping[str, str], content: bytes) -> Said | Trouble:
+        """Return what a response means."""
+
+
 class Dialect:
     """The body of a call for this server: begins with what OpenAI takes, leaves out what is refused."""
+
+    path = "chat/completions"
 
     def __init__(self, teacher: Teacher) -> None:
         self.teacher = teacher
@@ -99,6 +116,10 @@ class Dialect:
             return t("The server does not know {name}: the shape of the answer is asked for in words", name=form)
         return None
 
+    def read(self, status: int, headers: Mapping[str, str], content: bytes) -> Said | Trouble:
+        """Return what a response means."""
+        return read(status, headers, content)
+
 
 def told(messages: Messages, schema: type[BaseModel]) -> Messages:
     """Return the messages with the shape of the answer said at their end."""
@@ -120,10 +141,12 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Said | Trou
                 raw = content[:2000].decode(errors="replace")
                 return Trouble(Kind.FAULT, Reason.NOT_CHAT, raw=raw, lost=True)
             status = code
-    return _refusal(status, headers, _error(content))
+    return refusal(status, headers, content)
 
 
-def _refusal(status: int, headers: Mapping[str, str], error: "_Error") -> Trouble:
+def refusal(status: int, headers: Mapping[str, str], content: bytes) -> Trouble:
+    """Return what a response means that brings no answer."""
+    error = _error(content)
     message, named = error.message[:2000], f"{error.code} {error.type} {error.message}".lower()
     if 400 <= status < 500 and any(word in named for word in _FILTERS):
         return Trouble(Kind.ROW, Reason.FILTER, message)

@@ -8,7 +8,7 @@ import anyio
 import orjson
 
 from weitiao.errors import UserError
-from weitiao.llm import Price, Teacher
+from weitiao.llm import Asked, Price, Teacher
 from weitiao.llm.cache import Cache, keys
 from weitiao.llm.call import Request, Usage
 from weitiao.llm.dialect import Dialect
@@ -27,7 +27,7 @@ def cost(price: Price | None, usage: Usage) -> float:
     return (fresh * price.input + usage.cached * cached + usage.completion * price.output) / 1e6
 
 
-def most(teacher: Teacher, body: bytes) -> Usage:
+def most(teacher: Asked, body: bytes) -> Usage:
     """Return the most tokens that a call can take: no token is shorter than a byte."""
     return Usage(len(body), teacher.limit)
 
@@ -44,7 +44,7 @@ class Purse:
     So the book never says less than was spent, not even when the process is killed with calls under way.
     """
 
-    def __init__(self, teacher: Teacher, cache: Cache, step: str) -> None:
+    def __init__(self, teacher: Asked, cache: Cache, step: str) -> None:
         if teacher.budget is not None and teacher.price is None and teacher.endpoint is not None:
             raise UserError(
                 t("The budget cannot be kept: no price is known for {model}", model=teacher.model),
