@@ -16,6 +16,9 @@ from weitiao.recipe import Settings
 
 Role = str
 
+# Whose texts tell what a record is about: question and answer, or the question. A system prompt may be everywhere.
+ROLES_OF = {"talk": ("user", "assistant", "passage"), "question": ("user", "passage")}
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -102,7 +102,7 @@ def test_vectors_from_a_file_are_compared_instead(tmp_path: Path, suffix: str) -
     step = PickDiverse(keep=2, embeddings=path.name).within(Around(tmp_path))
     assert step.outside() == (path.name,)
     assert left(step, before) in (["乙", "甲"], ["丙", "乙"])
-    with pytest.raises(UserError, match="no vector for 1 records"):
+    with pytest.raises(UserError, match="no vector for 1 record:"):
         step.apply(batch(["甲", "乙", "丙", "丁"]))
     path.write_bytes(b"nothing")
     with pytest.raises(UserError, match="Cannot read"):

@@ -23,6 +23,7 @@ COMMANDS = {
     "collect": ("weitiao.cli.collect", "Get pages of the web, politely, into a folder that source reads"),
     "source": ("weitiao.cli.data", "Read files of any format into records"),
     "prepare": ("weitiao.cli.data", "Clean, filter and deduplicate records"),
+    "embed": ("weitiao.cli.embed", "Turn records into vectors, for the steps that compare by meaning"),
     "augment": ("weitiao.cli.teaching", "Make new records of the ones there, with a teacher or without"),
     "label": ("weitiao.cli.teaching", "Write missing answers, mark and tag them, decide what is kept"),
     "review": ("weitiao.cli.review", "Let people decide: who they are, what they said, how far they agree"),

@@ -149,7 +149,7 @@ def _engine(name: str | None) -> dict[str, Any]:
 
 def write_records(done: Done, out: Path) -> None:
     """Write a stage's records in our own schema, whole or not at all."""
-    with _aside(out) as aside:
+    with aside_of(out) as aside:
         if out.suffix == ".parquet":
             pl.scan_parquet(done.stored.parts()).sink_parquet(aside, compression="zstd")
             return
@@ -222,7 +222,7 @@ def _shares(text: str) -> dict[str, float]:
 
 
 @contextmanager
-def _aside(out: Path) -> Iterator[Path]:
+def aside_of(out: Path) -> Iterator[Path]:
     """Give a place beside `out` that takes its name when all is written."""
     make_folder(out.parent)
     aside = out.with_name(f".{out.name}.part")
@@ -234,7 +234,7 @@ def _aside(out: Path) -> Iterator[Path]:
 
 
 def _write_table(frame: pl.DataFrame, out: Path) -> None:
-    with _aside(out) as aside:
+    with aside_of(out) as aside:
         frame.write_parquet(aside) if out.suffix == ".parquet" else frame.write_ndjson(aside)
 
 
@@ -273,11 +273,11 @@ def _copy_files(done: Done, out: Path, folder: bool) -> dict[str, int]:
     if not folder:
         if len(files) > 1:
             raise UserError(t("There are several parts: {names}", names=", ".join(files)), t("Give -o a folder"))
-        with _aside(out) as aside:
+        with aside_of(out) as aside:
             shutil.copyfile(done.stored.folder / next(iter(files)), aside)
         return {out.name: next(iter(files.values()))}
     register = ["dataset_info.json"] if (done.stored.folder / "dataset_info.json").exists() else []
     for name in (*files, *register):
-        with _aside(out / name) as aside:
+        with aside_of(out / name) as aside:
             shutil.copyfile(done.stored.folder / name, aside)
     return files

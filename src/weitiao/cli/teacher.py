@@ -113,5 +113,5 @@ def _money(likely: float | None, most: float | None) -> str:
 
 def _shown(body: Mapping[str, Any]) -> str:
     rest = {name: value for name, value in body.items() if name != "messages"}
-    texts = [f"[{message['role']}]\n{message['content']}" for message in body["messages"]]
+    texts = [f"[{message['role']}]\n{message['content']}" for message in body.get("messages", ())]
     return "\n".join([*texts, orjson.dumps(rest).decode()])

@@ -10,10 +10,9 @@ from pydantic import Field
 from weitiao import record
 from weitiao.gather import Survey
 from weitiao.similar import Flags, Ints
-from weitiao.similar.vectors import BUCKETS, Floats, buckets, hashed, unit, vectors
-from weitiao.step import Batch
+from weitiao.similar.vectors import BUCKETS, Floats, buckets, given, hashed, unit, vectors
+from weitiao.step import ROLES_OF, Batch
 
-_ROLES = {"talk": ("user", "assistant", "passage"), "question": ("user", "passage")}
 _SAMPLE, _ROUNDS = 20_000, 20  # records among which topics are found, and rounds at most
 _WORDS = 8  # pieces that name a topic
 
@@ -28,11 +27,16 @@ class ClusterTopics(Survey):
     by: Literal["talk", "question"] = Field(
         "talk", description="Whose texts tell the topic: question and answer, or the question"
     )
+    embeddings: str = Field("", description="File of vectors by record id, which part the records instead of the texts")
     seed: int = Field(0, ge=0, description="Seed of what is drawn")
+
+    def outside(self) -> tuple[str, ...]:
+        """Return the file of vectors."""
+        return (self.embeddings,) if self.embeddings else ()
 
     def columns(self, batch: Batch) -> pl.DataFrame:
         """Return `id, pieces` of the records and, with id null, `bucket, piece, records` of pieces that recur."""
-        texts = batch.texts(_ROLES[self.by])
+        texts = batch.texts(ROLES_OF[self.by])
         found = hashed(texts)
         words = found.group_by("bucket", "piece").agg(records=pl.len()).filter(pl.col("records") > 1)
         return pl.concat([buckets(texts, found), words.sort("bucket", "piece")], how="diagonal")
@@ -42,7 +46,10 @@ class ClusterTopics(Survey):
         records = columns.filter(pl.col("id").is_not_null()).select("id", "pieces").sort("id")
         if records.is_empty():
             return pl.DataFrame(schema={"id": pl.String, "known": pl.String})
-        known = vectors(records["pieces"], self.seed)
+        if self.embeddings:
+            known = given(self.around.folder / self.embeddings, records["id"].to_list())
+        else:
+            known = vectors(records["pieces"], self.seed)
         told = np.linalg.norm(known, axis=1) > 0
         topic = _parted(known, told, self.topics, self.seed) if told.any() else np.zeros(len(known), dtype=np.int64)
         words = columns.filter(pl.col("id").is_null()).group_by("bucket", "piece").agg(pl.col("records").sum())

@@ -12,10 +12,9 @@ from weitiao.engine import Engine
 from weitiao.gather import Gather, Gathered
 from weitiao.similar import Ints
 from weitiao.similar.vectors import Floats, buckets, given, nearest, vectors
-from weitiao.step import Batch
+from weitiao.step import ROLES_OF, Batch
 from weitiao.store import write_whole
 
-_ROLES = {"talk": ("user", "assistant", "passage"), "question": ("user", "passage")}
 _HEARD, _TRIED = 10_000, 64  # records that a pick is judged by; candidates for each place at least
 
 
@@ -43,7 +42,7 @@ class PickDiverse(Gather):
 
     def columns(self, batch: Batch) -> pl.DataFrame:
         """Return `id`, and hashes of the pieces of the text unless there are vectors."""
-        return batch.records.select("id") if self.embeddings else buckets(batch.texts(_ROLES[self.by]))
+        return batch.records.select("id") if self.embeddings else buckets(batch.texts(ROLES_OF[self.by]))
 
     def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
         """Return the records that are not picked, each with the nearest one that is and the distance to it."""

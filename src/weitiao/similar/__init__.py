@@ -13,7 +13,7 @@ texts than that, `large` keeps them on disk and lets signatures name the pairs t
 
 from weitiao.similar.held import INSIDE, Holding, Items
 from weitiao.similar.join import SHORT, Likeness, Pairs, connected, kept_twins, near_pairs
-from weitiao.similar.keys import Flags, Ints, distinct, figures, first_of_each, is_filled, matching_key
+from weitiao.similar.keys import Flags, Ints, distinct, figures, first_of_each, is_filled, matching_key, numbers
 
 __all__ = [
     "INSIDE",
@@ -32,4 +32,5 @@ __all__ = [
     "kept_twins",
     "matching_key",
     "near_pairs",
+    "numbers",
 ]

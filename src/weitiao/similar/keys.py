@@ -102,6 +102,11 @@ def _sum(text: pl.Expr) -> pl.Expr:
     return pl.when(is_sum).then(numbers.hash()).otherwise(pl.lit(0, dtype=pl.UInt64))
 
 
+def numbers(text: pl.Expr) -> pl.Expr:
+    """Return a hash of all numbers of a text, in order; the same for all texts without any."""
+    return matching_key(text).str.extract_all(_NUMBER).list.join("|").hash()
+
+
 def distinct(keys: pl.DataFrame) -> tuple[pl.DataFrame, Ints]:
     """Return the different rows of `key, figures` in order of appearance, and for each row the number of its like.
 

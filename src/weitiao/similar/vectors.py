@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from weitiao.errors import UserError
-from weitiao.similar.keys import Ints
+from weitiao.similar.keys import Flags, Ints
 from weitiao.talk import t
 
 Floats = NDArray[np.float32]
@@ -143,26 +143,41 @@ def _upright(matrix: Floats) -> Floats:
 
 
 def given(path: Path, ids: Sequence[str]) -> Floats:
-    """Read the vectors of these records, at length one, off a file by id.
+    """Read the vectors of these records, at length one, off a file by id; raises UserError if one has none.
 
     Parquet with the columns `id` and `embedding` (a list of numbers), or NPZ with `ids` and `vectors`; no pickles.
     """
+    found, has = given_some(path, ids)
+    if not has.all():
+        missing = [name for name, there in zip(ids, has.tolist(), strict=True) if not there]
+        text = t("{path} has no vector for {count} records: {id} …", path=path, count=len(missing), id=missing[0])
+        raise UserError(text, t("Make the vectors for all records that come to this step, by their ids"))
+    return found
+
+
+def given_some(path: Path, ids: Sequence[str]) -> tuple[Floats, Flags]:
+    """Return the same, and which records have a vector; that of the others is nothing."""
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 known, rows = file["ids"], file["vectors"]
         else:
             frame = pl.read_parquet(path, columns=["id", "embedding"])
-            known, rows = frame["id"].to_numpy(), np.array(frame["embedding"].to_list(), dtype=np.float32)
+            known, sizes = frame["id"].to_numpy(), frame["embedding"].cast(pl.List(pl.Float32)).list.len()
+            rows = frame["embedding"].explode().to_numpy().reshape(-1, sizes.first() or 1)
+            if sizes.n_unique() > 1:
+                raise ValueError(t("not all have as many numbers"))
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         hint = t("It is Parquet with `id` and `embedding` (a list of numbers), or NPZ with `ids` and `vectors`")
         raise UserError(t("Cannot read the vectors of {path}: {error}", path=path, error=error), hint) from None
     places = {str(name): place for place, name in enumerate(known)}
-    missing = [name for name in ids if name not in places]
-    if missing:
-        text = t("{path} has no vector for {count} records: {id} …", path=path, count=len(missing), id=missing[0])
-        raise UserError(text, t("Make the vectors for all records that come to this step, by their ids"))
-    return unit(np.asarray(rows, dtype=np.float32)[[places[name] for name in ids]])
+    wanted = np.array([places.get(name, -1) for name in ids], dtype=np.int64)
+    has = wanted >= 0
+    found = np.zeros((len(wanted), rows.shape[1]), dtype=np.float32)
+    for start in range(0, len(wanted), _BLOCK):  # a block at a time: no further copy of all
+        own = slice(start, start + _BLOCK)
+        found[own][has[own]] = unit(np.asarray(rows[wanted[own][has[own]]], dtype=np.float32))
+    return found, has
 
 
 def nearest(vectors: Floats, among: Ints) -> tuple[Ints, Floats]:
