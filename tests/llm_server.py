@@ -79,7 +79,7 @@ def asked_of(body: dict[str, Any]) -> str:
     Of a call for vectors it is the first text that names a fault, else the first one.
     """
     if "input" in body:
-        return next((text for text in body["input"] if text.startswith("[")), body["input"][0])
+        return next((text for text in body["input"] if text[1 : text.find("]")] in FAULTS), body["input"][0])
     first, *others = (str(message["content"]) for message in body["messages"])
     return "\n".join([first, *others]) if body["messages"][0]["role"] == "system" else first
 

@@ -11,7 +11,7 @@ from weitiao.augment.fill_templates import FillTemplates
 from weitiao.augment.merge_turns import MergeTurns
 from weitiao.augment.rephrase import Rephrase
 from weitiao.augment.self_instruct import SelfInstruct
-from weitiao.llm import Taught
+from weitiao.llm import Embedder, Taught
 from weitiao.llm.desk import state
 from weitiao.recipe import Recipe
 from weitiao.stage import Stage
@@ -29,8 +29,22 @@ STEPS: tuple[type[Expand], ...] = (
 )
 
 
+class Near(Embedder):
+    """By whose vectors a child is held against its parent, and how near it has to be."""
+
+    similarity: float = Field(
+        gt=0, le=1, description="Cosine to its parent below which a child is another question: it depends on the model"
+    )
+
+
 class Augment(Taught):
     """What is made, and who is asked for it."""
+
+    embedding: Near | None = Field(
+        None,
+        description="Embedding model that keeps out what is another question than its parent: `endpoint`, `model`, "
+        "`similarity`",
+    )
 
     steps: tuple[one_of(*STEPS), ...] = Field(  # type: ignore[valid-type]
         min_length=1, description="Steps in order, each `name` or `name: {setting: value}`"

@@ -76,7 +76,7 @@ class CharacterNoise(Derive, Make):
             for copy in range(self.copies):
                 draw = self.draw(seed, record.id, copy)
                 texts = [self.mistyped(text, draw) for text in asked(record)]
-                yield Child(self.child((record,), with_questions(record, texts), {}, same=True), close=True)
+                yield Child(self.child((record,), with_questions(record, texts), {}, same=True), close=True, same=True)
 
     def mistyped(self, text: str, draw: random.Random) -> str:
         """Return a text with slips, none of which touches another."""

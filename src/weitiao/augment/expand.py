@@ -24,13 +24,15 @@ NO_QUESTION, NO_ANSWER, NO_PASSAGE, TOO_LONG = "no question", "no answer", "not 
 class Child:
     """A record that was made, or would be (`planned`), of an answer that nobody has given yet.
 
-    `close`: it is meant to be like its kin, and may only not be the same as one of them.
+    `close`: it is meant to be like its kin, and may only not be the same as one of them. `same`: it is to ask what its
+    parent asks.
     """
 
     record: Record
     close: bool = False
     check: Question | None = None  # what the teacher is asked about it, where its step has something to ask
     planned: bool = False
+    same: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ class SayAgain(Teach):
         """Return the record with other questions, to be checked against the old ones."""
         new = self.child((parent,), with_questions(parent, texts), note, same=True)
         values = {"before": question(parent), "after": question(new), "answer": answer(parent)}
-        return Child(new, close, Question(CHECK, values, values["before"], SameQuestion) if self.check else None)
+        check = Question(CHECK, values, values["before"], SameQuestion) if self.check else None
+        return Child(new, close, check, same=True)
 
     def expected(self, ask: Ask) -> BaseModel:
         """Return texts as long as the old ones."""

@@ -2,33 +2,37 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
 from weitiao import ledger, record
-from weitiao.augment import Augment
-from weitiao.augment.expand import Ask, Child, Derive, Expand, Make, Teach, Verdict
+from weitiao.augment import Augment, Near
+from weitiao.augment.expand import Ask, Child, Derive, Expand, Make, Teach, Verdict, question
 from weitiao.augment.guards import Guard
 from weitiao.llm.call import Failure, Reply
 from weitiao.llm.desk import Desk, Question, failed, open_desk
 from weitiao.llm.money import Plan
 from weitiao.record import Record
+from weitiao.similar.vectors import Floats
 from weitiao.stage import Job, Outcome
 from weitiao.talk import t
 
 BEYOND = "beyond the limit"
+FAR = "far from its parent"
 _SHORT = 2000  # characters of what a teacher said in vain that the ledger keeps
 
 
 def run(job: Job) -> Outcome:
     """Copy the records that are there, and write what the steps make behind them."""
     parts = job.inputs["records"].parts()
-    with open_desk(job, settings := job.settings(Augment), settings.wanted) as desk:
+    settings = job.settings(Augment)
+    with open_desk(job, settings, settings.wanted, embedder=settings.embedding) as desk:
         work = _Work([pl.read_parquet(path) for path in parts], desk, job.seed)
         yields = [work.take(step) for step in settings.steps]
         facts = desk.facts()
@@ -54,7 +58,8 @@ def run(job: Job) -> Outcome:
 
 def plan(job: Job) -> dict[str, Plan]:
     """Return what each step would ask, by its name, as far as the answers that are known lead."""
-    with open_desk(job, settings := job.settings(Augment), settings.wanted, planning=True) as desk:
+    settings = job.settings(Augment)
+    with open_desk(job, settings, settings.wanted, planning=True, embedder=settings.embedding) as desk:
         work = _Work([pl.read_parquet(path) for path in job.inputs["records"].parts()], desk, job.seed)
         for step in settings.steps:
             work.take(step)
@@ -165,7 +170,7 @@ class _Work:
                 made.drop(child.record, *against)
             else:
                 left.append(child)
-        self._check(step, left, made)
+        self._check(step, self._near(step, left, known, made), made)
         self.new += made.kept
         return made
 
@@ -218,6 +223,38 @@ class _Work:
             return []
         return [_apart(one, next(self.apart)) for one in step.read(ask, step.expected(ask))]
 
+    def _near(self, step: Expand, children: list[Child], known: Mapping[str, Record], made: _Yield) -> Sequence[Child]:
+        """Return the children that may be the question of their parents, by their vectors, if such are wanted."""
+        held = [child for child in children if child.same]
+        if not held or not isinstance(near := self.desk.embedder, Near):
+            return children
+        parents = [known[child.record.parents[0]] for child in held]
+        # What is planned has its parent's text, and what is to come another.
+        own = [f"{question(child.record)}{f' {n}' if child.planned else ''}" for n, child in enumerate(held)]
+        texts = [*own, *(question(parent) for parent in parents)]
+        found = self.desk.embed(f"{step.step_name()}-embedding", texts)
+        if self.desk.planning:
+            return children
+        scores: dict[str, tuple[float, str]] = {}
+        gone = set()
+        for child, parent, one, other in zip(held, parents, found, found[len(held) :], strict=False):
+            if isinstance(one, Failure) or isinstance(other, Failure):
+                failure = one if isinstance(one, Failure) else other
+                assert isinstance(failure, Failure)
+                made.unchecked += 1
+                made.drop(child.record, str(failure.reason), failed(failure, {}))
+                gone.add(child.record.id)
+            else:
+                scores[child.record.id] = cosine(one, other), parent.id
+        records = {child.record.id: child.record for child in held}
+        for key, action, detail in _weighed(scores, near.similarity):
+            if action == "dropped":
+                made.drop(records[key], FAR, detail)
+                gone.add(key)
+            else:
+                made.note("spared", key, FAR, detail)
+        return [child for child in children if child.record.id not in gone]
+
     def _check(self, step: Expand, children: Sequence[Child], made: _Yield) -> None:
         """Let the teacher check what has something to check, and keep what it has nothing against."""
         questions = [child.check for child in children if child.check]
@@ -242,6 +279,21 @@ class _Work:
             return child
         own = {**child.facts["augment"], "teacher": self.desk.teacher_name}
         return replace(child, facts={**child.facts, "augment": own})
+
+
+def cosine(one: Floats, other: Floats) -> float:
+    """Return the cosine of two vectors, 0 where one is nothing."""
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return round(float(one @ other) / lengths, 6) if lengths else 0.0
+
+
+def _weighed(scores: Mapping[str, tuple[float, str]], least: float) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield what goes for its score, and what just stays: id, action and particulars."""
+    rows = [(key, "similarity", score, least, of) for key, (score, of) in scores.items()]
+    kinds = {"id": pl.String, "setting": pl.String, "score": pl.Float64, "threshold": pl.Float64, "of": pl.String}
+    weighed = ledger.weighed(pl.DataFrame(rows, schema=kinds, orient="row"), "<")
+    for key, action, detail in weighed.select("id", "action", "detail").iter_rows():
+        yield key, action, orjson.loads(detail)
 
 
 def _apart(one: Child | Ask, number: int) -> Child | Ask:

@@ -63,7 +63,7 @@ def _command(stage: str) -> None:
         if dry_run:
             tell_plan(pipeline.preview(recipe, work_dir or paid_folder(out), reporter=Terminal()), as_json)
         else:
-            _run(recipe, out, paid_folder(out) if asked else None, ledger, work_dir, as_json)
+            _run(recipe, out, paid_folder(out) if asked or own.get("embedding") else None, ledger, work_dir, as_json)
 
 
 for _stage in pipeline.TEACHING:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from weitiao.errors import UserError
-from weitiao.llm import Taught, Teacher
+from weitiao.llm import Embedder, Taught, Teacher
 from weitiao.llm.batch import read_batch, worst, write_batch
 from weitiao.llm.cache import Cache, Spent, identity, keys
 from weitiao.llm.call import Failure, Messages, Reason, Reply, Request
@@ -19,6 +19,9 @@ from weitiao.model import hub
 from weitiao.script import script
 from weitiao.stage import Job, Reporter
 from weitiao.talk import t
+
+if TYPE_CHECKING:
+    from weitiao.llm.embed import Vector
 
 T = TypeVar("T", bound=Teacher)
 
@@ -55,6 +58,7 @@ class Desk:
     reporter: Reporter
     folder: Path | None = None  # of the offline batch
     planning: bool = False
+    embedder: Embedder | None = None
     plans: dict[str, Plan] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     _reserved: float = 0.0
@@ -82,6 +86,17 @@ class Desk:
         outcomes = dict(ask_all(requests, teacher, self.cache, name, self.reporter))
         return [outcomes[index] for index in range(len(requests))]
 
+    def embed(self, step: str, texts: Sequence[str]) -> "list[Vector | Failure]":
+        """Return the vector of each text, in order, or why it has none; none while planning."""
+        assert self.embedder
+        from weitiao.llm import embed  # loads aiohttp
+
+        name = f"{self.stage}/{step}"
+        if self.planning:
+            self.plans[name] = embed.plan(texts, self.embedder, self.cache)
+            return [Failure(Reason.WAITING)] * len(texts)
+        return embed.embed_all(texts, self.embedder, self.cache, name, self.reporter)
+
     @property
     def teacher_name(self) -> str:
         """The model's name, without the place of a local one."""
@@ -90,18 +105,25 @@ class Desk:
 
     def facts(self) -> dict[str, Any]:
         """Return who was asked with which prompts, and what it cost in all runs, for the manifest."""
-        if self.teacher is None:
+        asked: dict[str, Any] = {}
+        if self.teacher:
+            who, model = identity(self.teacher)
+            asked["teacher"] = {"model": model, "at": who, "sampling": self.teacher.sampling}
+            asked["prompts"] = self.prompts.digests
+        if self.embedder:
+            who, model = identity(self.embedder)
+            asked["embedding"] = {"model": model, "at": who, "sampling": self.embedder.sampling}
+        if not asked:
             return {}
-        who, model = identity(self.teacher)
         spent = self.spent()
+        priced = (self.teacher and self.teacher.price) or (self.embedder and self.embedder.price)
         return {
-            "teacher": {"model": model, "at": who, "sampling": self.teacher.sampling},
-            "prompts": self.prompts.digests,
+            **asked,
             "cost": {
                 "calls": spent.calls,
                 "prompt": spent.usage.prompt,
                 "completion": spent.usage.completion,
-                "money": spent.cost if self.teacher.price else None,
+                "money": spent.cost if priced else None,
                 "unknown": spent.unknown,
             },
         }
@@ -143,7 +165,9 @@ class Desk:
 
 
 @contextmanager
-def open_desk(job: Job, settings: Taught, wanted: Sequence[str], *, planning: bool = False) -> Iterator[Desk]:
+def open_desk(
+    job: Job, settings: Taught, wanted: Sequence[str], *, planning: bool = False, embedder: Embedder | None = None
+) -> Iterator[Desk]:
     """Open the desk of a stage whose steps use the prompts `wanted`; without any, no teacher is needed.
 
     Raises UserError, before anything is spent, for a teacher that is not given or cannot be asked, and for prompts that
@@ -164,7 +188,10 @@ def open_desk(job: Job, settings: Taught, wanted: Sequence[str], *, planning: bo
         if teacher:
             keys(teacher, [])
             Purse(teacher, cache, job.stage)
-        desk = Desk(job.stage, settings, teacher, prompts, cache, job.reporter, batch, planning)
+        if embedder:
+            embedder = _within(embedder, teacher)
+            Purse(embedder, cache, job.stage)
+        desk = Desk(job.stage, settings, teacher, prompts, cache, job.reporter, batch, planning, embedder)
         yield desk
     if desk.files:
         files = ", ".join(str(path.relative_to(desk.folder or path)) for path in desk.files)
@@ -172,6 +199,14 @@ def open_desk(job: Job, settings: Taught, wanted: Sequence[str], *, planning: bo
         job.reporter.say(
             t("Upload them, put the result files into {folder}, and run the same command again", folder=desk.folder)
         )
+
+
+def _within(embedder: Embedder, teacher: Teacher | None) -> Embedder:
+    """Return the embedder as the teacher's prices and budget, which is the stage's, hold for it too."""
+    if teacher is None:
+        return embedder
+    budget = teacher.budget if embedder.budget is None else embedder.budget
+    return embedder.model_copy(update={"prices": {**teacher.prices, **embedder.prices}, "budget": budget})
 
 
 def local(teacher: T, folder: Path) -> T:
