@@ -1,6 +1,8 @@
 """`weitiao embed` writes vectors by id, in the records' order, that prepare reads; a second time it asks nothing."""
 
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ import polars as pl
 import pytest
 from llm_server import Server, serving, vector_of
 
+ROOT = Path(__file__).parents[2]
 Weitiao = Callable[..., subprocess.CompletedProcess[str]]
 TEXTS = ["猫会不会游泳？", "狗会不会爬树？", "猫会不会游泳？", "Why is the sky blue?"]
 
@@ -98,3 +101,20 @@ def test_what_cannot_work_is_told(weitiao: Weitiao, server: Server, tmp_path: Pa
     server.vector = lambda text: []
     assert "No record has a vector" in weitiao(f"{EMBED}2 --attempts 1", 2).stderr
     assert not (tmp_path / "vectors.parquet").exists()
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_run(weitiao: Weitiao, server: Server, tmp_path: Path) -> None:
+    pages = [ROOT / "docs" / "steps" / f"drop_near_duplicates{end}.md" for end in ("", ".zh-CN")]
+    found = [re.findall(r"^```bash\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S) for page in pages]
+    assert found[0] == found[1]
+    lines = "".join(found[0]).splitlines()
+    assert len(lines) == 3
+    folder = tmp_path / "examples" / "ruozhiba"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "examples" / "ruozhiba" / "questions_zh.jsonl", folder)
+    for line in lines:
+        assert line.startswith("weitiao ")
+        weitiao(line.removeprefix("weitiao ").replace("http://localhost:8000/v1", "URL"))
+    assert len((tmp_path / "clean.jsonl").read_bytes().splitlines()) > 100
+    assert set(server.asked.values()) == {1}
