@@ -117,7 +117,7 @@ def test_nothing_to_ask_is_the_users_mistake(
     data: Path, tiny_llama: Path, other_llama: Path, recipe: Recipes, write_questions: Writer, tmp_path: Path
 ) -> None:
     path = write_questions(tmp_path / "q.jsonl", [("长" * 300, "b")])
-    with pytest.raises(UserError, match="None of the 1 questions fits"):
+    with pytest.raises(UserError, match="None of the 1 question fits"):
         pipeline.run(recipe(path, tiny_llama, other_llama), tmp_path / "runs")
     with pytest.raises(UserError, match="No model at"):
         pipeline.run(recipe(data, tmp_path / "nowhere", other_llama), tmp_path / "runs")

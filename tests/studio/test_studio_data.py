@@ -44,7 +44,7 @@ def site(
 
 def shown(page: Page, count: int) -> None:
     """Hold that so many records answer."""
-    expect(page.locator(".middle h2")).to_have_text(f"{count} records")
+    expect(page.locator(".middle h2")).to_have_text(f"{count} record{'s' * (count != 1)}")
     expect(page.locator(".found li")).to_have_count(count)
 
 

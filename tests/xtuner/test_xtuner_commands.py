@@ -98,7 +98,7 @@ def test_import_says_by_line_what_became_of_the_settings(here: Path) -> None:
 def test_the_road_from_train_to_chat(here: Path) -> None:
     trained = xtuner("train", "configs/mine.py", "--deepspeed", "deepspeed_zero2", "--seed", "7")
     adapter = Path(trained.stdout.strip())
-    assert adapter == Path("work_dirs/mine/train/adapter")
+    assert adapter == here / "work_dirs/mine/train/adapter"
     assert "One process trains" in trained.stderr
     manifest = json.loads((adapter.parent / "manifest.json").read_bytes())
     assert (manifest["project"]["seed"], manifest["settings"]["r"]) == (7, 4)
