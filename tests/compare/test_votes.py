@@ -121,7 +121,7 @@ def voted(done: Done, tmp_path: Path) -> Path:
     places = iter(range(100))
     vote_all(
         ballot, Box(home), "Ann", lambda pair: ("first", "second")[pair.sides.index("after")] if next(places) else "bad"
-    )  # type: ignore[arg-type, return-value]
+    )
     return home
 
 

@@ -93,7 +93,7 @@ class Voting:
     async def _done(self) -> list[Vote]:
         """Return the visitor's votes on the pairs that there are."""
         votes, rows = await run.io_bound(self.box.votes), self.ballot.rows if self.ballot else {}
-        return [one for one in votes if one.who == self.memory.voter and one.pair in rows]
+        return [one for one in votes or () if one.who == self.memory.voter and one.pair in rows]
 
     def _ask_name(self, count: int) -> None:
         with ui.element("form").classes("begin") as form:
