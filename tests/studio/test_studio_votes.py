@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 import pytest
-import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from studio_look import Site, width
@@ -20,24 +19,6 @@ from weitiao.compare.votes import Ballot, Box
 from weitiao.recipe import load
 
 Look = Callable[..., Page]
-WORDS = ["水", "火", "土", "木", "金", "日", "月", "山", "川", "田", "人", "口"]
-HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
-
-
-@pytest.fixture(scope="module")
-def compared(tiny_llama: Path, other_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose models answered twelve questions, one of them hostile."""
-    folder = tmp_path_factory.mktemp("votes") / "votes"
-    folder.mkdir()
-    rows = [{"question": f"{word}？{HOSTILE if word == '口' else ''}", "answer": f"{word}。"} for word in WORDS]
-    rows[0]["check"] = {"regex": "水"}  # type: ignore[assignment]
-    (folder / "asked.jsonl").write_bytes(b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in rows))
-    models = {"before": str(tiny_llama), "after": str(other_llama)}
-    compare = {**models, "max_new_tokens": 12, "samples": 200, "general": False}
-    sections = {"model": "nano", "source": {"inputs": ["asked.jsonl"]}, "export": {}, "compare": compare}
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(sections, allow_unicode=True), encoding="utf-8")
-    run(folder)
-    return folder
 
 
 def run(folder: Path) -> dict[str, Any]:
