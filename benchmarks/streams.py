@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -164,7 +165,7 @@ async def crowd(browser: Browser, url: str, count: int) -> list[tuple[str, str]]
         await field.fill(question)
         await field.press("Enter")
         note = tab.locator(".answer [role=status]")
-        await note.filter(has_text=" s").wait_for(timeout=120_000)
+        await note.filter(has_text=re.compile(r"\d s")).wait_for(timeout=120_000)
         return bool(await tab.locator(".answer .said").inner_text())
 
     done = await asyncio.gather(*(one(tab, question) for tab, question in zip(tabs, asked, strict=True)))
