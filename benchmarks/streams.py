@@ -134,7 +134,8 @@ def told(said: list[tuple[str, int, float]], wall: float, spent: float) -> list[
 
 async def stands(browser: Browser, url: str, times: int = 5) -> list[tuple[str, str]]:
     """Open the chat page cold and warm, and each time see when it stands."""
-    cold, warm = [], []
+    cold: list[float] = []
+    warm: list[float] = []
     for _ in range(times):
         context = await browser.new_context()
         tab = await context.new_page()

@@ -11,6 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from studio_look import width
 
+from weitiao.talk import translate
+
 Opened = Callable[..., Page]
 
 
@@ -138,7 +140,7 @@ def test_the_language_is_switched(opened: Opened) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(page.locator("#figures h2 .zh")).to_be_visible()
     expect(page.locator("#figures h2 .en")).to_be_hidden()
-    expect(page.get_by_placeholder("搜索所有文字")).to_be_visible()
+    expect(page.get_by_placeholder(translate("zh", "Search all texts"))).to_be_visible()
     chinese = page.title()
     assert re.search("[\u4e00-\u9fff]", chinese)
     page.get_by_role("button", name="English").click()
