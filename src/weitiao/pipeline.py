@@ -4,7 +4,7 @@ import importlib
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,7 +197,9 @@ class _Line:
         again = stored is not None and stored.manifest["facts"].get("again", False)
         fresh = forced or again or stored is None or stored.manifest["key"] != key
         if stored is None or fresh:
-            stored = self._run(stage, inputs, basis, key)
+            people = stage.decided and stored is not None and not (again or forced)
+            earlier = stored if people and stored and _decided_alone(stored.manifest, basis) else None
+            stored = self._run(stage, inputs, basis, earlier)
         self.done[stage.name] = Done(stage, stored, fresh, stored.manifest)
         self.reporter.say(self.done[stage.name].line())
 
@@ -212,12 +214,12 @@ class _Line:
         planned: dict[str, Plan] = _load(stage.plan)(self.job(stage))
         return planned
 
-    def _run(self, stage: Stage, inputs: dict[str, Stored], basis: dict[str, Any], key: str) -> Stored:
+    def _run(self, stage: Stage, inputs: dict[str, Stored], basis: dict[str, Any], earlier: Stored | None) -> Stored:
         if "model" in stage.project:
             local.rest()  # the memory is for the model
-        start = time.monotonic()
+        start, key = time.monotonic(), digest(basis)
         draft = self.home.draft(stage.name, key)
-        outcome: Outcome = _load(stage.entry)(Job(self.recipe, stage.name, draft, inputs, self.reporter))
+        outcome: Outcome = _load(stage.entry)(Job(self.recipe, stage.name, draft, inputs, self.reporter, earlier))
         _check_sum(stage, outcome)
         if stage.reads_records and stage.gives_records:
             balance.check(stage.name, outcome, inputs["records"], Stored(draft.folder))
@@ -243,9 +245,11 @@ class _Line:
         }
 
     def _outside(self, stage: Stage) -> object:
-        if stage.decided:
-            return _load(stage.decided)(self.recipe, self.home.folder)
-        return stage.outside(self.recipe) if stage.outside else None
+        found = stage.outside(self.recipe) if stage.outside else None
+        decided = _load(stage.decided)(self.recipe, self.home.folder) if stage.decided else None
+        if found is None or decided is None:
+            return decided if found is None else found
+        return {"found": found, "decided": decided}
 
     def _inputs(self, stage: Stage) -> dict[str, Stored]:
         inputs = {name: self.done[name].stored for name in stage.reads if name in self.done}
@@ -285,6 +289,17 @@ def _trial(recipe: Recipe, runs: Path | None, reporter: Reporter | None) -> Iter
 def _home(recipe: Recipe, runs: Path | None) -> Run:
     # Absolute, for those who work elsewhere.
     return Run((runs or recipe.folder / "runs").absolute() / recipe.project.name)
+
+
+def _decided_alone(old: Mapping[str, Any], basis: Mapping[str, Any]) -> bool:
+    """Tell whether two bases of a stage differ by nothing but what people have decided."""
+    return all(old.get(name) == basis[name] for name in basis if name != "outside") and (
+        _found(old["outside"]) == _found(basis["outside"])
+    )
+
+
+def _found(outside: Any) -> Any:
+    return outside["found"] if isinstance(outside, dict) and "decided" in outside else outside
 
 
 def _load(entry: str) -> Any:

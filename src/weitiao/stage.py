@@ -45,6 +45,8 @@ class Job:
     draft: Draft
     inputs: dict[str, Stored]  # the finished stages that it reads, by name
     reporter: Reporter = field(default_factory=Silent)
+    # The stage as it stands finished, where nothing but what people have decided since is different.
+    earlier: Stored | None = None
 
     def settings(self, kind: type[S]) -> S:
         """Return the settings of this stage."""

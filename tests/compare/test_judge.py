@@ -29,7 +29,8 @@ def hear(rows: list[Row], scripted: Script, folder: Path, people: dict[str, str]
     """Let a scripted judge hear the rows; returns what came of it, with the server's count as `calls`."""
     with serving(Server(script=scripted)) as server:
         judge = Judge.model_validate({"endpoint": server.address, "model": "m", "attempts": 1, **more})
-        found = Bench.of(judge, folder, folder / "t.sqlite").hear(rows, people or {}, Silent())
+        found = Bench.of(judge, folder, folder / "t.sqlite").hear(rows, Silent())
+        verdicts.put_beside(rows, people or {})
         settings = Compare(samples=400)
         measures = {item.name: item for item in verdicts.measures(rows, settings, 1)}
         return {
@@ -232,7 +233,7 @@ def test_what_cannot_be_asked_is_said_before_anything_is_answered(tmp_path: Path
 def test_a_folder_can_be_the_judge(tiny_llama: Path, tmp_path: Path) -> None:
     rows = planted(1, 0, 0)
     bench = Bench.of(Judge(model=tiny_llama.name, max_tokens=4), tiny_llama.parent, tmp_path / "t.sqlite")
-    found = bench.hear(rows, {}, Silent())
+    found = bench.hear(rows, Silent())
     assert (found["at"], found["model"], found["asked"]) == ("folder", tiny_llama.name, 2)
     assert sum(found["failed"].values()) == 2  # its words are noise
 

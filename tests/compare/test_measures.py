@@ -189,7 +189,7 @@ def test_likelihood_is_the_mean_log_probability() -> None:
     assert by_character["likelihood"] == -1.5
     assert by_token["stopped"] == 1
     assert by_token["tokens"] == by_token["characters"] == 1
-    assert set(BETTER) - set(by_token) == {"right", "preferred", "harmless", "honest", "helpful"}
+    assert set(BETTER) - set(by_token) == {"right", "preferred", "harmless", "honest", "helpful", "voted"}
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,32 @@ def test_what_is_not_supported_is_refused_by_name(client: OpenAI) -> None:
         ask(client, "a", tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}])
 
 
+def test_what_the_template_cannot_carry_is_refused_in_words(client: OpenAI) -> None:
+    asked: Any = {"role": "user", "content": "a"}
+    for message, lost in (
+        ({**asked, "name": "Bob"}, "`name`"),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}, "image_url"),
+    ):
+        with pytest.raises(openai.BadRequestError, match=lost):
+            client.chat.completions.create(model="nano", messages=[asked, message])  # type: ignore[list-item]
+
+
+def test_several_answers_are_streamed_as_they_are_given_whole(client: OpenAI) -> None:
+    how: dict[str, Any] = {"temperature": 1.0, "seed": 3, "n": 3, "max_tokens": 16, "logprobs": True}
+    whole = ask(client, "a", **how)
+    stop = next(one.message.content[1:3] for one in whole.choices if len(one.message.content) > 3)
+    whole = ask(client, "a", stop=stop, **how)
+    said: list[list[Any]] = [[] for _ in whole.choices]
+    for event in ask(client, "a", stop=stop, stream=True, **how):
+        for choice in event.choices:
+            said[choice.index].append(choice)
+    for pieces, one in zip(said, whole.choices, strict=True):
+        assert "".join(piece.delta.content or "" for piece in pieces) == one.message.content
+        assert pieces[-1].finish_reason == one.finish_reason
+        told = [token.token for piece in pieces if piece.logprobs for token in piece.logprobs.content or []]
+        assert told == [token.token for token in one.logprobs.content]
+
+
 def test_figures_are_told(client: OpenAI, service: Service) -> None:
     ask(client, "a", max_tokens=3)
     root = service.url.removesuffix("/v1")

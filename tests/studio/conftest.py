@@ -10,7 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import orjson
 import pytest
+import yaml
+
+from weitiao import pipeline
+from weitiao.recipe import load
 
 pytest.importorskip("nicegui", reason="the extra `studio` is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -22,6 +27,8 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+WORDS = ["水", "火", "土", "木", "金", "日", "月", "山", "川", "田", "人", "口"]
+HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 RECIPE = "model: nano\nsource: {inputs: [data.jsonl]}\nreview: {}\ntrain: {}\nmerge: {}\n"
 # As the report is: one page whose style and script are named by their hashes.
 REPORT = """<!doctype html><html lang="en" data-lang="en"><head><meta charset="utf-8"><title>Report</title>
@@ -122,3 +129,19 @@ def _hold(url: str, host: str, wrong: list[str]) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("data", "blob") and parts.netloc != host:
         wrong.append(f"asked {url}")
+
+
+@pytest.fixture(scope="session")
+def compared(tiny_llama: Path, other_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose models answered twelve questions, one of them hostile."""
+    folder = tmp_path_factory.mktemp("votes") / "votes"
+    folder.mkdir()
+    rows = [{"question": f"{word}？{HOSTILE if word == '口' else ''}", "answer": f"{word}。"} for word in WORDS]
+    rows[0]["check"] = {"regex": "水"}  # type: ignore[assignment]
+    (folder / "asked.jsonl").write_bytes(b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in rows))
+    models = {"before": str(tiny_llama), "after": str(other_llama)}
+    compare = {**models, "max_new_tokens": 12, "samples": 200, "general": False}
+    sections = {"model": "nano", "source": {"inputs": ["asked.jsonl"]}, "export": {}, "compare": compare}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(sections, allow_unicode=True), encoding="utf-8")
+    pipeline.run(load(folder / "recipe.yaml", pipeline.SETTINGS))
+    return folder

@@ -62,6 +62,38 @@ def test_an_answer_is_stopped_and_a_question_asked_again(site: Site, look: Look)
         expect(page.locator(".turn")).to_have_count(0)
 
 
+def test_a_conversation_is_there_again_when_the_page_is_drawn_anew(site: Site, look: Look) -> None:
+    page = look(f"{site.url}/chat")
+    with echoing() as address:
+        ask_only(page, address)
+        ask(page, "first words")
+        said = page.locator(".answer .said")
+        expect(said).to_have_text("first words")
+        page.get_by_role("button", name="中文", exact=True).click()
+        expect(page.get_by_label("你的问题")).to_be_visible()
+        expect(said).to_have_text("first words")
+        expect(page.locator(".question .said")).to_have_text("first words")
+        page.goto(f"{site.url}/compare")
+        page.goto(f"{site.url}/chat")
+        page.get_by_role("button", name="EN", exact=True).click()
+        ask_only(page, address)
+        ask(page, "more words")
+        expect(said.last).to_have_text("more words")
+        told = Echo.asked["messages"]
+        assert isinstance(told, list)
+        assert [message["content"] for message in told] == ["first words", "first words", "more words"]
+    other = look(f"{site.url}/chat")  # another visitor, who sees nothing of it
+    expect(other.get_by_role("heading", name="Ask them all")).to_be_visible()
+    expect(other.locator(".turn")).to_have_count(0)
+    page.get_by_label("New conversation").click()
+    expect(page.locator(".turn")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_role("heading", name="Ask them all")).to_be_visible()
+    expect(page.locator(".turn")).to_have_count(0)
+    cookie = next(one for one in page.context.cookies() if one["name"] == "weitiao_visitor")
+    assert (cookie["httpOnly"], cookie["sameSite"], cookie["expires"]) == (True, "Strict", -1)
+
+
 def test_a_server_that_is_not_there_is_said(site: Site, look: Look) -> None:
     page = look(f"{site.url}/chat")
     add_address(page, "http://127.0.0.1:9/v1")

@@ -9,7 +9,7 @@ import typer
 
 from weitiao import pipeline
 from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, with_flags
-from weitiao.compare import Compare, Server
+from weitiao.compare import KEPT, Compare, Server
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
 from weitiao.recipe import load, plain_value
@@ -81,7 +81,7 @@ def compare(
         done, folder = _plain(compare, out, {"seed": seed, "trust_remote_code": trust_remote_code})
     if as_json:
         facts = done.manifest["facts"]
-        kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models", "judge", "by_judge")}
+        kept = {name: facts[name] for name in KEPT}
         emit({"folder": str(folder), "total": done.manifest["total"], "kept": done.manifest["kept"], **kept})
     else:
         print(folder / FILES[0])

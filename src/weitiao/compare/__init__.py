@@ -13,6 +13,9 @@ from weitiao.talk import t
 
 # What else a row of the report holds: a further model stands beside it under its name.
 _TAKEN = {"id", "family", "question", "reference", "before", "after", "change", "verdict", "copies", "groups", "judge"}
+_TAKEN |= {"people", "life"}
+# What the manifest, and `--json`, tell of the report.
+KEPT = ("shown", "unit", "measures", "verdicts", "models", "judge", "by_judge", "people", "by_people")
 
 
 class Judge(Teacher):
@@ -134,4 +137,5 @@ STAGE = Stage(
     project=("seed", "model", "template", "trust_remote_code", "thinking"),
     outside=outside,
     files=files,
+    decided="weitiao.compare.votes:decided",
 )

@@ -61,6 +61,7 @@ def figures(rows: Sequence[Mapping[str, Any]], others: Sequence[str], settings: 
     sides = ("after", *others)
     found = {name: _differences(rows, name, settings, seed) for name in sides}
     found["judge"] = verdicts.measures(rows, settings, seed)
+    found["people"] = verdicts.voted(rows, settings, seed)
     owners = [name for name in found for _ in found[name]]
     adjusted = corrected([item for name in found for item in found[name]], BETTER)
     told = {name: [item for item, owner in zip(adjusted, owners, strict=True) if owner == name] for name in found}
@@ -80,6 +81,7 @@ def figures(rows: Sequence[Mapping[str, Any]], others: Sequence[str], settings: 
         "measures": as_facts(told["after"]),
         "tested": sum(item.name in BETTER for items in told.values() for item in items),
         "by_judge": as_facts(told["judge"]),
+        "by_people": as_facts(told["people"]),
         "verdicts": tallies,
         "checked": _checked(rows, ("before", *sides)),
         "groups": _grouped(rows, ("before", *sides)),

@@ -69,11 +69,10 @@ class Bench:
             Purse(judge, kept, STEP)
         return cls(judge, rubric, cache)
 
-    def hear(self, rows: Sequence[dict[str, Any]], people: Mapping[str, str], reporter: Reporter) -> dict[str, Any]:
+    def hear(self, rows: Sequence[dict[str, Any]], reporter: Reporter) -> dict[str, Any]:
         """Let the judge look at every row in both orders, set `judge` in it, and return who it was and what it cost.
 
-        `people` are the verdicts of people by the row's id, to stand beside the judge's. A row that lacks a verdict in
-        one of the orders holds the reasons under `failed`, and nothing else.
+        A row that lacks a verdict in one of the orders holds the reasons under `failed`, and nothing else.
         """
         language = spoken(rows)
         path = Path(self.judge.rubric or f"judge.{language}.j2")
@@ -85,9 +84,7 @@ class Bench:
             outcomes.update(ask_all(requests, self.judge, cache, STEP, reporter))
             spent = cache.spent(STEP)
         for number, row in enumerate(rows):
-            ruling = _ruling([outcomes[len(_ORDERS) * number + place] for place in range(len(_ORDERS))])
-            said = {"human": people[row["id"]]} if "verdict" in ruling and row["id"] in people else {}
-            row["judge"] = ruling | said
+            row["judge"] = _ruling([outcomes[len(_ORDERS) * number + place] for place in range(len(_ORDERS))])
         failed = Counter(str(one.reason) for one in outcomes.values() if isinstance(one, Failure))
         return {
             "model": Path(self.judge.model).name if self.judge.endpoint is None else self.judge.model,

@@ -25,6 +25,7 @@ BETTER: dict[str, Literal["higher", "lower"]] = {
     "harmless": "higher",
     "honest": "higher",
     "helpful": "higher",
+    "voted": "higher",  # by people, blind
 }
 
 

@@ -17,6 +17,7 @@ NAMES = {
     "harmless": "Harmless",
     "honest": "Honest",
     "helpful": "Helpful",
+    "voted": "Preferred by people",
 }
 MEANINGS = {
     "likelihood": "log-likelihood in nats; higher is better",
@@ -35,12 +36,13 @@ MEANINGS = {
     "harmless": "the judge's mark, 1 to 5, mean of both orders; higher is better",
     "honest": "the judge's mark, 1 to 5, mean of both orders; higher is better",
     "helpful": "the judge's mark, 1 to 5, mean of both orders; higher is better",
+    "voted": "share of the pairs voted on, a tie counted half; higher is better",
 }
 # What checks call answers, where the word alone would not say it.
 WORDS = {"fell": "fell for it", "refused": "refused to answer"}
 _DIGITS = {"likelihood": 3, "overlap": 1, "rouge": 1, "harmless": 2, "honest": 2, "helpful": 2}
-_SHARES = {"right", "stopped", "repetition", "drifted", "refused", "preferred"}
-_YES_OR_NO = _SHARES - {"repetition", "preferred"}
+_SHARES = {"right", "stopped", "repetition", "drifted", "refused", "preferred", "voted"}
+_YES_OR_NO = _SHARES - {"repetition", "preferred", "voted"}
 
 
 def fixed(value: float, digits: int = 2) -> str:

@@ -170,7 +170,13 @@ def limits(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         (few, {"count": total}),
         (_LIKELIHOOD, {}),
         (_OVERLAP, {}),
-        (_JUDGED, {"model": facts["judge"]["model"]}) if facts["judge"] else (_UNJUDGED, {}),
+        *(
+            [(_JUDGED, {"model": facts["judge"]["model"]})]
+            if facts["judge"]
+            else []
+            if facts["people"]
+            else [(_UNJUDGED, {})]
+        ),
         (_ONE_RUN, {}),
     ]
 

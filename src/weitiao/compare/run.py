@@ -11,7 +11,7 @@ import polars as pl
 
 import weitiao
 from weitiao import checks, ledger
-from weitiao.compare import Compare, Server, figures, general, history, others, report, seen, verdicts
+from weitiao.compare import KEPT, Compare, Server, figures, general, history, others, report, seen, verdicts, votes
 from weitiao.compare.ask import Local, Question, Round, Side
 from weitiao.compare.judge import Bench, human
 from weitiao.compare.measures import Said
@@ -21,7 +21,7 @@ from weitiao.model import pair
 from weitiao.model.template import AUTO
 from weitiao.record import Record, fact, to_records
 from weitiao.stage import Job, Outcome
-from weitiao.store import write_whole
+from weitiao.store import Stored, write_whole
 from weitiao.talk import language, t
 
 OVER_LIMIT = "beyond the limit"
@@ -32,9 +32,20 @@ def run(job: Job) -> Outcome:
     settings = job.settings(Compare)
     frame = _asked(job, settings)
     candidates = [_question(record, settings.group_by) for record in to_records(frame)]
+    facts, gaps = _kept(job.earlier) if job.earlier else _measured(job, settings, frame, candidates)
+    _tell(job, facts, settings, candidates)
+    _write(job, facts, settings)
+    _say(job, facts)
+    return _outcome(job, candidates, facts, gaps)
+
+
+def _measured(
+    job: Job, settings: Compare, frame: pl.DataFrame, candidates: Sequence[Question]
+) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Ask the models and the judge; return what came of it, and why a question has no answer, by its id."""
     questions = candidates[: settings.limit]
     wide = general.questions(settings, job.inputs.get("general"))
-    bench, people = _bench(job, settings, questions)
+    bench = _bench(job, settings)
     sides = _sides(job, settings)
     rounds = [Round(questions, settings.max_new_tokens), Round(wide, general.MOST_TOKENS, "-general")]
     told = {side.name: side.said(rounds, settings, job.seed, job.reporter) for side in sides}
@@ -52,7 +63,6 @@ def run(job: Job) -> Outcome:
     for row in rows:
         row["life"] = lives[row["id"]]
     others = list(settings.models)
-    judged = bench.hear(rows, people, job.reporter) if bench else None
     facts: dict[str, Any] = {
         "weitiao": weitiao.__version__,
         "run": job.recipe.project.name,
@@ -66,9 +76,8 @@ def run(job: Job) -> Outcome:
         "made_here": settings.before is None and job.recipe.project.model == "tiny",
         "settings": settings.model_dump(mode="json"),
         "seen": met,
-        **figures.figures(rows, others, settings, job.seed),
         "general": None,
-        "judge": judged and {**judged, **verdicts.summary(rows, settings, job.seed)},
+        "judge": bench.hear(rows, job.reporter) if bench else None,
         **history.collect(job),
         "proof": _proof(job, settings, train_side, sides),
         "records": rows,
@@ -76,13 +85,29 @@ def run(job: Job) -> Outcome:
     if known := _rows(wide, {name: said[1] for name, said in told.items()}, settings, by_token):
         found = figures.figures(known, others, settings, job.seed)
         facts["general"] = {"told_by": general.told_by(found["measures"]), **found, "records": known}
-    _write(job, facts, settings)
-    _say(job, facts)
     gaps = {
         question.id: next((side.gap for side in sides if question.id not in first[side.name]), "")
         for question in questions
     }
-    return _outcome(job, candidates, facts, gaps)
+    return facts, gaps
+
+
+def _kept(earlier: Stored) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Return the same as it was found before: people have voted since, but no answer is another."""
+    skipped = earlier.ledger().filter(pl.col("action") == "skipped")
+    return orjson.loads((earlier.folder / "report.json").read_bytes()), dict(skipped.select("id", "reason").iter_rows())
+
+
+def _tell(job: Job, facts: dict[str, Any], settings: Compare, candidates: Sequence[Question]) -> None:
+    """Count the votes of people, and add what can be said of all rows."""
+    rows = facts["records"]
+    voted = votes.count(rows, votes.Box(job.folder.parent).votes())
+    facts["people"] = verdicts.people(rows, voted, settings, job.seed)
+    facts |= figures.figures(rows, list(settings.models), settings, job.seed)
+    if facts["judge"]:
+        own = {question.id: said for question in candidates if (said := human(question.record))}
+        verdicts.put_beside(rows, own)
+        facts["judge"] |= verdicts.summary(rows, settings, job.seed)
 
 
 def _asked(job: Job, settings: Compare) -> pl.DataFrame:
@@ -205,15 +230,11 @@ def _home(path: str, folder: Path, train: Path | None) -> Path:
     return train
 
 
-def _bench(job: Job, settings: Compare, questions: Sequence[Question]) -> tuple[Bench | None, dict[str, str]]:
-    """Return the judge, ready to be asked, and what people said on the questions, by id.
-
-    Its answers are kept beside the stages, where a later run finds them.
-    """
+def _bench(job: Job, settings: Compare) -> Bench | None:
+    """Return the judge, ready to be asked; its answers are kept beside the stages, where a later run finds them."""
     if settings.judge is None:
-        return None, {}
-    people = {question.id: said for question in questions if (said := human(question.record))}
-    return Bench.of(settings.judge, job.recipe.folder, job.folder.parent / TEACHERS), people
+        return None
+    return Bench.of(settings.judge, job.recipe.folder, job.folder.parent / TEACHERS)
 
 
 def _named(job: Job, settings: Compare, sides: Sequence[Side]) -> dict[str, dict[str, str]]:
@@ -266,7 +287,7 @@ def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any],
     job.draft.write(0, None, ledger.events(pl.DataFrame(events, infer_schema_length=None)))
     gone = Counter(str(event["reason"]) for event in events if event["action"] == "skipped")
     counts = facts["verdicts"]["likelihood"]
-    kept = {name: facts[name] for name in ("shown", "unit", "measures", "verdicts", "models", "judge", "by_judge")}
+    kept = {name: facts[name] for name in KEPT}
     said = {name: counts[name] for name in ("wins", "losses", "ties")}
     return Outcome(len(candidates), len(rows), dict(gone), {"report": "report.html", "said": said, **kept})
 

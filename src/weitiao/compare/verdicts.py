@@ -1,4 +1,4 @@
-"""What a judge's verdicts amount to: who won, whether order or length decided, whether people agree, who did harm."""
+"""What verdicts of a judge and of people amount to: who won, whether order or length decided, who agrees, who harms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,10 +9,11 @@ import numpy as np
 from weitiao.compare import Compare
 from weitiao.compare.judge import HUMAN, SIDES
 from weitiao.compare.statistics import LEVEL, Difference, Verdict, bounds, differences, tally
+from weitiao.compare.votes import WINNERS
 from weitiao.doubt import MARKS
 from weitiao.intervals import Floats, agreement
 
-PREFERRED = "preferred"
+PREFERRED, VOTED = "preferred", "voted"
 HARMFUL = 2  # a mark for harmless of at most this, in either order, is shown first of all
 _REACH = 4.0  # from mark 1 to mark 5
 _POINTS = {"win": 1.0, "tie": 0.5, "loss": 0.0}
@@ -30,15 +31,40 @@ def measures(rows: Rows, settings: Compare, seed: int) -> list[Difference]:
     some = judged(rows)
     if not some:
         return []
-    points = [_POINTS[row["judge"]["verdict"]] for row in some]
     before, after = (
         [{PREFERRED: point, **row["judge"][side]} for row, point in zip(some, won, strict=True)]
-        for side, won in (("before", [1 - point for point in points]), ("after", points))
+        for side, won in zip(SIDES, _won(some, "judge"), strict=True)
     )
     families = [row["family"] for row in some]
     # The exact test of right and wrong is here the sign test: of the answers not tied, how many won.
     found = differences(before, after, families, samples=settings.samples, seed=seed, claims=(PREFERRED,))
     return [_doubted(item, reach) for item, reach in zip(found, (1.0, *[_REACH] * len(MARKS)), strict=True)]
+
+
+def voted(rows: Rows, settings: Compare, seed: int) -> list[Difference]:
+    """Return whom people prefer who voted blind, to be tested together with all other measures."""
+    some = [row for row in rows if "people" in row]
+    if not some:
+        return []
+    before, after = ([{VOTED: point} for point in won] for won in _won(some, "people"))
+    families = [row["family"] for row in some]
+    found = differences(before, after, families, samples=settings.samples, seed=seed, claims=(VOTED,))
+    return [_doubted(item, 1.0) for item in found]
+
+
+def people(rows: Rows, told: Mapping[str, Any] | None, settings: Compare, seed: int) -> dict[str, Any] | None:
+    """Return how people voted: who they were, as `told`, and who won."""
+    some = [row for row in rows if "people" in row]
+    if told is None:
+        return None
+    verdicts, families = [row["people"]["verdict"] for row in some], [row["family"] for row in some]
+    return {**told, "verdicts": tally(verdicts, families, samples=settings.samples, seed=seed)}
+
+
+def _won(rows: Rows, who: str) -> tuple[list[float], list[float]]:
+    """Return the points of the answers before, and of those after, by the verdicts of `who`."""
+    points = [_POINTS[row[who]["verdict"]] for row in rows]
+    return [1 - point for point in points], points
 
 
 def _doubted(item: Difference, reach: float) -> Difference:
@@ -47,6 +73,14 @@ def _doubted(item: Difference, reach: float) -> Difference:
         return item
     low, high = bounds(item.difference, item.families, reach)
     return replace(item, low=low, high=high)
+
+
+def put_beside(rows: Sequence[dict[str, Any]], own: Mapping[str, str]) -> None:
+    """Set what people said beside each verdict of the judge: their blind votes, else the record's `own` by its id."""
+    for row in judged(rows):
+        said = WINNERS[row["people"]["verdict"]] if "people" in row else own.get(row["id"])
+        row["judge"].pop("human", None)
+        row["judge"].update({"human": said} if said else {})
 
 
 def summary(rows: Rows, settings: Compare, seed: int) -> dict[str, Any]:

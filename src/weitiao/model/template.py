@@ -158,15 +158,16 @@ class Template:
     def prompt_with_tools(self, chat: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> list[int]:
         """Return the `prompt` of messages that may call tools (`tool_calls`), told what `tools` there are.
 
-        Raises UserError where the template leaves out what a role says, the calls, or the tools.
+        Raises UserError where the template leaves out what a role says, the calls, the tools, or who it is by name.
         """
         self._hear([(message["role"], message["content"]) for message in chat if "tool_calls" not in message])
-        uncalled = [{key: value for key, value in message.items() if key != "tool_calls"} for message in chat]
         text = self._laid_out(chat, tools, True, False)[0]
         if tools and self._laid_out(chat, (), True, False)[0] == text:
             raise UserError(t("The chat template leaves out `{name}`", name="tools"))
-        if uncalled != list(chat) and self._laid_out(uncalled, tools, True, False)[0] == text:
-            raise UserError(t("The chat template leaves out `{name}`", name="tool_calls"))
+        for name in ("tool_calls", "name"):  # a result may lack its name: the call before it has one
+            bare = [{key: one[key] for key in one if key != name or one["role"] == "tool"} for one in chat]
+            if bare != list(chat) and self._laid_out(bare, tools, True, False)[0] == text:
+                raise UserError(t("The chat template leaves out `{name}`", name=name))
         ids: list[int] = self._tokens([text])["input_ids"][0]
         return ids
 

@@ -137,7 +137,7 @@ class ChatAsked(Asked):
     def prompts(self, template: Template) -> list[list[int]]:
         """Return the tokens of the conversation; raises UserError where the template cannot say it."""
         chat = [message.plain() for message in self.messages]
-        if self.tools or any({"tool_calls", "tool_call_id"} & message.keys() for message in chat):
+        if self.tools or any({"tool_calls", "tool_call_id", "name"} & message.keys() for message in chat):
             return [template.prompt_with_tools(chat, self.tools or [])]
         return [template.prompt([(message["role"], message["content"]) for message in chat])]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from nicegui import background_tasks, ui
@@ -10,9 +11,11 @@ from nicegui.events import GenericEventArguments, KeyEventArguments
 from weitiao.errors import UserError
 from weitiao.serve.refusal import Refusal
 from weitiao.studio.chat_setup import Setup
-from weitiao.studio.conversation import Answer, Conversation, Speaker, Turn
+from weitiao.studio.conversation import Answer, Speaker, Turn
+from weitiao.studio.memory import recalled
 from weitiao.studio.page import Page, Studio
 from weitiao.studio.parts import empty, icon_button, named, words
+from weitiao.studio.visitor import visitor
 from weitiao.talk import t
 
 # Seconds between two looks of an answer that grows: often enough to read along.
@@ -36,8 +39,10 @@ class Chat:
     """The page of one visitor."""
 
     def __init__(self, studio: Studio) -> None:
-        self.setup = Setup(studio)
-        self.talk = Conversation()
+        self.memory = studio.memories.of(visitor.get().id)
+        self.studio = studio
+        self.talk = recalled(self.memory.talk)
+        self.setup = Setup(studio, self.talk.manner if self.talk.turns else None, self.memory.models)
         self._going: list[asyncio.Task[None]] = []
         self._blocks: list[ui.element] = []
 
@@ -48,6 +53,8 @@ class Chat:
             self._log = named(ui.element("section").classes("turns").props("role=log aria-live=off"), t("Conversation"))
             self._invite()
             self._composer()
+        for turn in self.talk.turns:
+            self._draw_turn(turn, [*turn.answers])
         ui.keyboard(self._key, repeating=False, ignore=[])
         ui.context.client.on_delete(self.stop)
         ui.run_javascript(_FOLLOW % self._log.id)
@@ -91,6 +98,7 @@ class Chat:
     def _anew(self) -> None:
         self.stop()
         self._cut(0)
+        self._remember()
         self._hint.visible = True
         self._field.run_method("focus")
 
@@ -111,17 +119,28 @@ class Chat:
         self.talk.manner = self.setup.manner
         turn = self.talk.ask(question.strip(), [speaker.name for speaker in speakers])
         self._field.value = ""
-        self._hint.visible = False
-        with self._log, ui.element("article").classes("turn") as block:
-            self._blocks.append(block)
-            self._question(turn)
-            with ui.element("div").classes("answers").style(f"--models: {len(speakers)}"):
-                shown = [self._answer(speaker) for speaker in speakers]
+        self.memory.models = [*turn.answers]
+        self._remember()
+        shown = self._draw_turn(turn, [*turn.answers])
         for speaker, view in zip(speakers, shown, strict=True):
             task = background_tasks.create(self._listen(turn, speaker, view), name=speaker.name, context=self._log)
             self._going.append(task)
             task.add_done_callback(self._done)
         self._show_state()
+
+    def _remember(self) -> None:
+        """Have the server know the conversation when the page is drawn anew; of two pages, the one that asked last."""
+        self.memory.talk = self.talk if self.talk.turns else None
+        self.studio.memories.forget_the_oldest()
+
+    def _draw_turn(self, turn: Turn, names: Sequence[str]) -> list["_View"]:
+        """Draw a question with the place of each answer."""
+        self._hint.visible = False
+        with self._log, ui.element("article").classes("turn") as block:
+            self._blocks.append(block)
+            self._question(turn)
+            with ui.element("div").classes("answers").style(f"--models: {len(names)}"):
+                return [self._answer(name, turn.answers[name]) for name in names]
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._going.remove(task)
@@ -164,10 +183,12 @@ class Chat:
             ui.button(t("Ask again"), on_click=again, color=None).props("flat no-caps").classes("firm")
             ui.button(t("Leave it"), on_click=leave, color=None).props("flat no-caps").classes("quiet")
 
-    def _answer(self, speaker: Speaker) -> "_View":
-        with named(ui.element("section").classes("answer"), speaker.name):
-            words("h2", speaker.name)
-            return _View()
+    def _answer(self, name: str, answer: Answer) -> "_View":
+        with named(ui.element("section").classes("answer"), name):
+            words("h2", name)
+            view = _View()
+            view.show(answer)
+            return view
 
     async def _listen(self, turn: Turn, speaker: Speaker, view: "_View") -> None:
         answer, shown = turn.answers[speaker.name], 0.0

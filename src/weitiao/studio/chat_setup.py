@@ -1,6 +1,6 @@
 """The head of the Chat page: which models are asked, and how their answers are drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,9 +26,10 @@ _AGAIN = 5.0  # seconds after which the run is looked at again
 class Setup:
     """What a visitor has chosen."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-        self.manner = Manner(system=_system(studio))
+    def __init__(self, studio: Studio, manner: Manner | None, models: Sequence[str]) -> None:
+        """`manner` and `models` are those of a conversation that goes on."""
+        self.studio, self._asked = studio, models
+        self.manner = manner or Manner(system=_system(studio))
         self._remote = _of_recipe(studio)
 
     def chosen(self) -> list[Speaker]:
@@ -39,7 +40,8 @@ class Setup:
     def draw(self) -> None:
         """Draw the choice of the models, and below it what most people leave as it is."""
         names = [*self._known()]
-        liked = [name for name in _LIKED if name in names][:2] or names[:2]
+        liked = [name for name in self._asked if name in names]
+        liked = liked or [name for name in _LIKED if name in names][:2] or names[:2]
         with ui.element("div").classes("setup"):
             self._models = ui.select(names, value=liked, multiple=True, label=t("Models"), on_change=self._bound)
             self._models.props("outlined dense use-chips options-dense").classes("models")

@@ -112,6 +112,12 @@ class Conversation:
         self.turns.append(turn)
         return turn
 
+    @property
+    def letters(self) -> int:
+        """How long it is."""
+        said = (answer.text for turn in self.turns for answer in turn.answers.values())
+        return len(self.manner.system) + sum(len(turn.question) for turn in self.turns) + sum(map(len, said))
+
     def back_to(self, place: int) -> None:
         """Forget the turn at `place` and all after it."""
         del self.turns[place:]

@@ -12,7 +12,7 @@ from weitiao.serve.door import App, Event, Receive, Send, hold_caller
 from weitiao.serve.refusal import Refusal
 from weitiao.studio.login import LOGIN, LOGOUT, REVIEW, Login
 from weitiao.studio.reviewers import Reviewers
-from weitiao.studio.visitor import read, visitor
+from weitiao.studio.visitor import VISITOR_COOKIE, Visitor, read, visitor
 from weitiao.talk import set_language, t
 
 _HEADERS = {
@@ -54,7 +54,7 @@ class Gate:
         visitor.set(came)
         set_language(came.language)
         if scope["type"] == "http":
-            send = _Guarded(send)
+            send = _Guarded(send, _cookie(came, scope) if came.fresh else "")
         answer: Response | None = None
         try:
             hold_caller(headers, () if self.token else self.hosts)
@@ -100,8 +100,9 @@ class Gate:
 class _Guarded:
     """A `send` that adds the headers; a whole page waits until its scripts can be named."""
 
-    def __init__(self, send: Send) -> None:
-        self._send, self._page = send, b""
+    def __init__(self, send: Send, cookie: str) -> None:
+        """`cookie` goes with a page, where it is not empty."""
+        self._send, self._cookie, self._page = send, cookie, b""
         self._start: Event | None = None
 
     async def __call__(self, event: Event) -> None:
@@ -110,6 +111,8 @@ class _Guarded:
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             if "text/html" in headers.get("content-type", "") and "content-security-policy" not in headers:
+                if self._cookie:
+                    headers.append("Set-Cookie", self._cookie)
                 self._start = event
                 return
         if self._start is None:
@@ -121,6 +124,12 @@ class _Guarded:
         MutableHeaders(scope=self._start)["Content-Security-Policy"] = _policy(self._page)
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": self._page})
+
+
+def _cookie(came: Visitor, scope: Event) -> str:
+    """Return the cookie by which a visitor is known again, until the browser is closed."""
+    secure = "; secure" if scope["scheme"] == "https" else ""
+    return f"{VISITOR_COOKIE}={came.id}; path=/; httponly; samesite=strict{secure}"
 
 
 def _policy(page: bytes) -> str:

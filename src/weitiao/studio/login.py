@@ -17,7 +17,7 @@ from weitiao.errors import UserError
 from weitiao.serve.door import ARRIVAL, Event, Receive
 from weitiao.serve.refusal import Refusal
 from weitiao.studio.reviewers import Reviewers, forget, remember
-from weitiao.studio.visitor import visitor
+from weitiao.studio.visitor import VISITOR_COOKIE, visitor
 from weitiao.talk import t
 
 LOGIN, LOGOUT, REVIEW = "/login", "/logout", "/review"
@@ -71,7 +71,8 @@ class Login:
         if scope["path"] == LOGOUT:
             self._until.pop(cookie_parser(headers.get("cookie", "")).get(_COOKIE, ""), None)
             gone = RedirectResponse(LOGIN, 303)
-            gone.delete_cookie(_COOKIE, httponly=True, samesite="strict")
+            for name in (_COOKIE, VISITOR_COOKIE):
+                gone.delete_cookie(name, httponly=True, samesite="strict")
             forget(gone)
             return gone
         given = parse_qs((await _body(receive)).decode(errors="replace"))

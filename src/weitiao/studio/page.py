@@ -1,11 +1,12 @@
 """What a page of the studio is, and what it is given."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from weitiao.recipe import Recipe
 from weitiao.serve.desk import Desk
+from weitiao.studio.memory import Memories
 from weitiao.studio.reviewers import Reviewers
 
 
@@ -18,6 +19,7 @@ class Studio:
     desk: Desk
     needs_token: bool = False
     reviewers: Reviewers | None = None  # of a recipe with the stage `review`
+    memories: Memories = field(default_factory=Memories)
 
     @property
     def name(self) -> str:

@@ -1,5 +1,7 @@
-"""Who looks at a page: the language and the colours that they read in."""
+"""Who looks at a page: the language and the colours that they read in, and a name by which to know them again."""
 
+import re
+import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -11,7 +13,8 @@ from weitiao.talk import LANGUAGES, language
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = get_args(Theme)
-LANGUAGE_COOKIE, THEME_COOKIE = "weitiao_language", "weitiao_theme"
+LANGUAGE_COOKIE, THEME_COOKIE, VISITOR_COOKIE = "weitiao_language", "weitiao_theme", "weitiao_visitor"
+_ID = re.compile(r"[\w-]{32}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Visitor:
 
     language: str
     theme: Theme
+    id: str
+    fresh: bool  # the browser does not know the id yet
 
     @property
     def dark(self) -> bool | None:
@@ -35,7 +40,10 @@ def read(headers: Headers) -> Visitor:
     cookies = cookie_parser(headers.get("cookie", ""))
     theme: Theme = next((name for name in THEMES if name == cookies.get(THEME_COOKIE)), "auto")
     chosen = cookies.get(LANGUAGE_COOKIE, "")
-    return Visitor(chosen if chosen in LANGUAGES else _liked(headers.get("accept-language", "")), theme)
+    spoken = chosen if chosen in LANGUAGES else _liked(headers.get("accept-language", ""))
+    known = cookies.get(VISITOR_COOKIE, "")
+    fresh = not _ID.fullmatch(known)
+    return Visitor(spoken, theme, secrets.token_urlsafe(24) if fresh else known, fresh)
 
 
 def _liked(languages: str) -> str:
