@@ -17,6 +17,7 @@ from weitiao.errors import UserError
 from weitiao.model import hub
 from weitiao.pipeline import SETTINGS, Done
 from weitiao.recipe import Recipe, Settings, bind, plain_value
+from weitiao.stage import PROGRESS
 from weitiao.talk import t
 
 T = TypeVar("T")
@@ -35,7 +36,6 @@ EngineName = Annotated[
     str | None, typer.Option("--engine", metavar="local|ray", help=t("Work on this machine, or on a Ray cluster"))
 ]
 
-PROGRESS = "WEITIAO_PROGRESS"
 _NOTED_EVERY = 0.4  # seconds
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
