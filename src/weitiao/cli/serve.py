@@ -60,7 +60,9 @@ def serve(
     address.check()
     places = _places(model, adapter or [], trust_remote_code) if model else {}
     project = load(recipe, SETTINGS) if recipe else None
-    service = _service(places, address, checked.section("serve", Limits), (recipe, project) if recipe and project else None, runs)
+    service = _service(
+        places, address, checked.section("serve", Limits), (recipe, project) if recipe and project else None, runs
+    )
     if project:
         Terminal().say(
             t("The studio of {name} is at {url}; Ctrl-C ends it", name=project.project.name, url=service.site)

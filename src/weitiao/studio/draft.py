@@ -73,7 +73,7 @@ class Draft:
             if text not in known and _FAR.match(text):
                 raise UserError(
                     t("`{text}` leads out of the project", text=text),
-                    t("In a studio with a token, only files of the project can be named; edit the recipe on its machine"),
+                    t("In a studio with a token, only files of the project can be named; edit it on its machine"),
                 )  # fmt: skip
         if new.get("trust_remote_code") is True and old.get("trust_remote_code") is not True:
             raise UserError(t("trust_remote_code can only be set on the recipe's own machine"))

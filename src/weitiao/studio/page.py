@@ -12,7 +12,7 @@ from weitiao.studio.runner import Runner
 
 @dataclass(frozen=True)
 class Studio:
-    """What all pages share: the recipe as it was at the start, its run's folder, where models are asked, who runs stages."""
+    """What all pages share: the recipe as it was at the start, its run, where models are asked, who runs stages."""
 
     recipe: Recipe
     file: Path  # where the recipe stands

@@ -1,9 +1,11 @@
 """The Recipe page: its settings as a form, its text beside it, what would run again, and the run itself."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from nicegui import background_tasks, ui
+from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import KeyEventArguments, ValueChangeEventArguments
 
 from weitiao import pipeline
@@ -13,7 +15,7 @@ from weitiao.recipe import Project, Recipe, SettingError, plain_value
 from weitiao.studio import yaml_text
 from weitiao.studio.draft import Draft
 from weitiao.studio.page import Page, Studio
-from weitiao.studio.parts import icon_button, named, words
+from weitiao.studio.parts import icon_button, named, refused, words
 from weitiao.studio.recipe_form import Form
 from weitiao.studio.run_panel import RunPanel, unsaved
 from weitiao.talk import t
@@ -39,6 +41,7 @@ class RecipePage:
         self._outlook: dict[str, Outlook] = {}
         self._looking: asyncio.Task[None] | None = None
         self._error: UserError | None = None
+        self._buttons: dict[str, tuple[ui.button, ui.icon, TextElement]] = {}
 
     def draw(self) -> None:
         """Draw the page."""
@@ -50,13 +53,14 @@ class RecipePage:
             with named(ui.element("section").classes("source"), t("The recipe's text")):
                 self._draw_text()
         self._names = self._stages()
+        self._draw_strip()
         self._open(_HEAD if not self._names else self._names[0])
         self._check()
         ui.timer(_LOOK, self._look)
         ui.keyboard(self._key, repeating=False, ignore=[])
 
     def _draw_text(self) -> None:
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("bar"):
             words("h2", self.studio.file.name)
             ui.space()
             self._discard = ui.button(t("Discard"), on_click=self._load, color=None).props("flat no-caps")
@@ -79,7 +83,7 @@ class RecipePage:
         self._section = section
         self._form_place.clear()
         with self._form_place:
-            with ui.element("div").classes("row"):
+            with ui.element("div").classes("bar"):
                 words("h2", t(section) if section else t("General"))
                 ui.space()
                 if section:
@@ -89,7 +93,7 @@ class RecipePage:
             self._form.draw()
         if isinstance(self._error, SettingError):
             self._form.mark(self._error)
-        self._draw_strip()
+        self._show_strip()
 
     def _draw_stage(self, stage: str) -> None:
         """Draw what can be done with a stage."""
@@ -102,35 +106,51 @@ class RecipePage:
             icon_button(icon, name, do)
 
     def _take_out(self, stage: str) -> None:
-        self.draft.text = yaml_text.drop(self.draft.text, (stage,))
-        self._edited()
+        self._change(lambda: yaml_text.drop(self.draft.text, (stage,)))
 
     def _add(self, stage: str) -> None:
-        self.draft.text = yaml_text.add_section(self.draft.text, stage, [*SETTINGS])
-        self._section = stage
+        if self._change(lambda: yaml_text.add_section(self.draft.text, stage, [*SETTINGS])):
+            self._open(stage)
+
+    def _change(self, edit: Callable[[], str]) -> bool:
+        """Change the text; return whether that went."""
+
+        def change() -> None:
+            self.draft.text = edit()
+
+        if refused(change):
+            return False
         self._edited()
-        self._open(stage)
+        return True
 
     def _draw_strip(self) -> None:
-        """Draw the stages and how each stands."""
+        """Draw a button for each stage that the text has, and one that offers the others."""
         self._strip.clear()
-        wrong = self._error.location[:1] if isinstance(self._error, SettingError) else ()
+        self._buttons = {}
         with self._strip:
             for name in (_HEAD, *self._names):
-                state = self._state(name)
-                button = ui.button(on_click=partial(self._open, name), color=None).props("flat no-caps")
-                button.classes("stage").props["aria-pressed"] = str(name == self._section).lower()
-                with button:
-                    bad = wrong == (name,) if name else bool(wrong) and wrong[0] in Project.model_fields
-                    ui.icon("error" if bad else _ICONS.get(state, "tune")).props("aria-hidden=true")
+                with ui.button(on_click=partial(self._open, name), color=None).props("flat no-caps") as button:
+                    button.classes("stage")
+                    icon = ui.icon("tune").props("aria-hidden=true")
                     words("span", t(name) if name else t("General"))
-                    words("span", t("wrong") if bad else _stands(state), "unseen")
+                    self._buttons[name] = (button, icon, words("span", "", "unseen"))
             if missing := [name for name in SETTINGS if name not in self._names]:
                 with ui.button(icon="add", color=None).props("flat no-caps").classes("stage") as more:
                     named(more, t("Add a stage")).props["title"] = t("Add a stage")
                     with ui.menu().props("auto-close"):
                         for name in missing:
                             ui.menu_item(t(name), partial(self._add, name))
+        self._show_strip()
+
+    def _show_strip(self) -> None:
+        """Show how each stage stands; buttons stay what they are, so that nobody's focus or press is lost."""
+        wrong = self._error.location[:1] if isinstance(self._error, SettingError) else ()
+        for name, (button, icon, stands) in self._buttons.items():
+            state = self._state(name)
+            bad = wrong == (name,) if name else bool(wrong) and wrong[0] in Project.model_fields
+            button.props["aria-pressed"] = str(name == self._section).lower()
+            icon.name = "error" if bad else _ICONS.get(state, "tune")
+            stands.text = t("wrong") if bad else _stands(state)
 
     def _state(self, name: str) -> str:
         if name and name == self.panel.stage:
@@ -157,6 +177,7 @@ class RecipePage:
         names = self._stages()
         if names != self._names:
             self._names = names
+            self._draw_strip()
             if self._section not in (_HEAD, *names):
                 self._open(_HEAD)
         self._form.refresh()
@@ -164,7 +185,7 @@ class RecipePage:
         self._wrong.text = str(self._error) if self._error else ""
         self._wrong.visible = self._error is not None and not shown
         self._show_save()
-        self._draw_strip()
+        self._show_strip()
         if recipe:
             self._ask(recipe)
 
@@ -188,7 +209,7 @@ class RecipePage:
         if self._strip.is_deleted:
             return
         self._outlook = {one.stage.name: one for one in found}
-        self._draw_strip()
+        self._show_strip()
         self._next.clear()
         with self._next:
             if said:
@@ -203,7 +224,7 @@ class RecipePage:
 
     def _turned(self) -> None:
         """Take note of a stage that has begun or ended."""
-        self._draw_strip()
+        self._show_strip()
         if self._error is None:
             self._ask(self.draft.check())
 
@@ -213,13 +234,14 @@ class RecipePage:
             raise unsaved()
         if (name := self.draft.check().project.name) != self.studio.run.name:
             raise UserError(
-                t("The recipe names another run now: {name}", name=name), t("End the studio and start it again to run it")
+                t("The recipe names another run now: {name}", name=name),
+                t("End the studio and start it again to run it"),
             )
 
     def _saved(self) -> None:
-        self.draft.save()
+        if not refused(self.draft.save):
+            ui.notify(t("Saved"), type="positive")
         self._show_save()
-        ui.notify(t("Saved"), type="positive")
 
     def _load(self) -> None:
         self.draft.reload()

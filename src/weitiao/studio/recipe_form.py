@@ -1,4 +1,4 @@
-"""The form of one section of a recipe: a field for each setting, and steps as a list; what is typed goes into the text."""
+"""The form of one section of a recipe: a field for each setting, a list for steps; it writes into the text."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from weitiao.errors import UserError
 from weitiao.recipe import Location, SettingError, Settings, plain_value
 from weitiao.studio import yaml_text
 from weitiao.studio.draft import Draft
-from weitiao.studio.parts import icon_button, named, words
+from weitiao.studio.parts import icon_button, named, refused, words
 from weitiao.studio.recipe_fields import Setting, settings, summary
 from weitiao.studio.yaml_text import typed, values, written
 from weitiao.talk import t
@@ -76,7 +76,9 @@ class Form:
             self._draw_steps(one)
         if rest := [one for one in plain if one not in first]:
             title = others if first or lists else t("Settings, all as by default")
-            self._groups.append(_Group(title, rest, self._draw_one, opened=not first and not lists and not self._groups))
+            self._groups.append(
+                _Group(title, rest, self._draw_one, opened=not first and not lists and not self._groups)
+            )
 
     def _draw_one(self, setting: Setting) -> None:
         if setting.inner is None:
@@ -87,21 +89,25 @@ class Form:
             words("p", setting.about, "note")
             self._draw_settings(settings(setting.inner, setting.location), t("More of {name}", name=setting.name))
 
-    def _set(self, location: Location, value: str | None) -> None:
-        """Write a value into the text, or take it out."""
+    def _set(self, location: Location, value: str | None) -> bool:
+        """Write a value into the text, or take it out; return whether that went."""
         *way, name = location
         text = self._draft.text
         if value is None:
-            self._edit(lambda: yaml_text.drop(text, location) if location in self._values else text)
-        elif len(way) > 2 and self._values.get(tuple(way[:-1])) == way[-1]:  # the name of a step alone
-            self._edit(lambda: yaml_text.put(text, tuple(way[:-1]), f"{{{way[-1]}: {{{name}: {value}}}}}"))
-        else:
-            self._edit(lambda: yaml_text.put(text, location, value))
+            return self._edit(lambda: yaml_text.drop(text, location) if location in self._values else text)
+        if len(way) > 2 and self._values.get(tuple(way[:-1])) == way[-1]:  # the name of a step alone
+            return self._edit(lambda: yaml_text.put(text, tuple(way[:-1]), f"{{{way[-1]}: {{{name}: {value}}}}}"))
+        return self._edit(lambda: yaml_text.put(text, location, value))
 
-    def _edit(self, edit: Callable[[], str]) -> None:
-        self._draft.text = edit()
+    def _edit(self, edit: Callable[[], str]) -> bool:
+        def change() -> None:
+            self._draft.text = edit()
+
+        if refused(change):
+            return False
         self._values = values(self._draft.text)
         self._changed()
+        return True
 
     def _names(self, way: Location) -> list[str]:
         """Return the names of the steps that the text lists."""
@@ -195,7 +201,7 @@ class _Group:
 class _Field:
     """One setting on the page."""
 
-    def __init__(self, setting: Setting, value: str | None, set_: Callable[[Location, str | None], None]) -> None:
+    def __init__(self, setting: Setting, value: str | None, set_: Callable[[Location, str | None], bool]) -> None:
         self._setting, self._set, self._written = setting, set_, value
         choices = setting.choices
         if choices is None:
@@ -235,11 +241,8 @@ class _Field:
             return
         value = (written(text) if self._setting.is_text else typed(text)) if text.strip() else None
         before, self._written = self._written, value
-        try:
-            self._set(self._setting.location, value)
-        except UserError:
+        if not self._set(self._setting.location, value):
             self._written = before
-            raise
 
 
 def _name(item: object) -> str:
@@ -251,5 +254,3 @@ def _told(error: UserError) -> str:
     """Return what is wrong, without the place: the field is that."""
     message = error.message.partition(": ")[2] or error.message
     return f"{message} {error.hint}".strip()
-
-

@@ -6,7 +6,7 @@ from nicegui import ui
 
 from weitiao.errors import UserError
 from weitiao.studio.page import Studio
-from weitiao.studio.parts import named, words
+from weitiao.studio.parts import named, refused, words
 from weitiao.studio.runner import State
 from weitiao.talk import t
 
@@ -38,7 +38,7 @@ class RunPanel:
     def draw(self) -> None:
         """Draw it where the page is now."""
         with named(ui.element("section").classes("run"), t("The run")):
-            with ui.element("div").classes("row"):
+            with ui.element("div").classes("bar"):
                 self._start = ui.button(t("Run"), icon="play_arrow", on_click=lambda: self.start(), color=None)
                 self._start.props("flat no-caps").classes("firm")
                 self._stop = ui.button(t("Stop"), icon="stop", on_click=self._stopped, color=None)
@@ -57,13 +57,12 @@ class RunPanel:
 
     def start(self, *, first: str | None = None, last: str | None = None) -> None:
         """Start the run."""
-        self._ready()
-        self._runner.start(first=first, last=last)
-        self._fold.props["open"] = True
-        self._look()
+        if not refused(self._ready) and not refused(lambda: self._runner.start(first=first, last=last)):
+            self._fold.props["open"] = True
+            self._look()
 
     def _stopped(self) -> None:
-        self._runner.stop()
+        refused(self._runner.stop)
         self._look()
 
     def _look(self) -> None:
@@ -98,7 +97,7 @@ def told(state: State) -> str:
         return ends.get(state.status, t("The run has broken off; the log tells more"))
     if state.stopping:
         return t("Stopping")
-    parts = [t("{stage} runs", stage=t(state.stage)) if state.stage else t("The run begins")]
+    parts = [t("{stage} runs", stage=t(state.stage)) if state.stage else t("It runs")]
     if not state.ours:
         parts.append(t("started in a terminal, where its log is"))
     if far := state.progress:
@@ -114,8 +113,10 @@ def time_left(seconds: float) -> str:
     if minutes < 2:
         return t("{seconds} s left", seconds=minutes * 60 + rest)
     hours, minutes = divmod(minutes, 60)
-    return t("{hours} h {minutes} min left", hours=hours, minutes=minutes) if hours else t(
-        "{minutes} min left", minutes=minutes
+    return (
+        t("{hours} h {minutes} min left", hours=hours, minutes=minutes)
+        if hours
+        else t("{minutes} min left", minutes=minutes)
     )
 
 

@@ -26,6 +26,7 @@ class TrainPage:
         self._studio = studio
         self._known: list[str] = []
         self._curves: dict[str, Curves] = {}
+        self._answers: list[tuple[str, int]] = []
 
     def draw(self) -> None:
         """Draw the page."""
@@ -91,7 +92,7 @@ class TrainPage:
         if known != self._known:
             self._known = known
             self._choice.set_options(known, value=[name for name in self._choice.value if name in known])
-        if any([curves.look() for curves in self._curves.values()]):
+        if sum(curves.look() for curves in self._curves.values()):  # each is looked at
             self._show()
 
     def _show(self) -> None:
@@ -99,16 +100,22 @@ class TrainPage:
         self._loss.show([line for place, one in enumerate(chosen) for line in _losses(place, one)])
         for name, chart in self._others.items():
             chart.show([Line(one.name, place, one.of(name)) for place, one in enumerate(chosen)])
-        for place, draw in (
-            (self._runs, _draw_runs), (self._probes, _draw_probes), (self._table, _draw_table), (self._plan, _draw_plan),
-        ):  # fmt: skip
+        drawn = [(self._runs, _draw_runs), (self._table, _draw_table), (self._plan, _draw_plan)]
+        answers = [(one.name, len(one.probes)) for one in chosen]
+        if answers != self._answers:  # what somebody has opened there stays open as long as nothing is new
+            self._answers = answers
+            drawn.append((self._probes, _draw_probes))
+        for place, draw in drawn:
             place.clear()
             with place:
                 draw(chosen)
 
 
 def _losses(place: int, one: Curves) -> list[Line]:
-    return [Line(one.name, place, one.of("loss")), Line(t("{name}, held out", name=one.name), place, one.held_out, True)]
+    return [
+        Line(one.name, place, one.of("loss")),
+        Line(t("{name}, held out", name=one.name), place, one.held_out, True),
+    ]
 
 
 def _folded(title: str) -> ui.element:
@@ -204,7 +211,15 @@ def _draw_table(chosen: Sequence[Curves]) -> None:
                 loss, *others = figures
                 known = held.get(int(line["step"]))
                 rows.append([one.name, f"{line['step']:,}", loss, f"{known:.4g}" if known else "–", *others])
-    head = (t("Run"), t("Step"), t("Loss"), t("Held-out loss"), t("Learning rate"), t("Tokens a second"), t("Memory, GB"))
+    head = (
+        t("Run"),
+        t("Step"),
+        t("Loss"),
+        t("Held-out loss"),
+        t("Learning rate"),
+        t("Tokens a second"),
+        t("Memory, GB"),
+    )
     _grid(head, rows)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -50,7 +51,7 @@ def put(text: str, location: Location, value: str) -> str:
 
 
 def drop(text: str, location: Location) -> str:
-    """Return the text without the key or the item at `location`; a comment on its own lines above an item goes along."""
+    """Return the text without the key or the item at `location`; comments right above an item go along."""
     *way, last = location
 
     def change(root: yaml.Node | None) -> Change:
@@ -80,7 +81,7 @@ def move(text: str, location: Location, to: int) -> str:
     pieces = [text[span.start : span.end] for span in spans]
     if not flow and not pieces[-1].endswith("\n"):
         pieces[-1] += "\n"
-    gaps = [text[one.end : other.start] for one, other in zip(spans, spans[1:], strict=False)]
+    gaps = [text[one.end : other.start] for one, other in pairwise(spans)]
     pieces.insert(to, pieces.pop(here))
     moved = "".join(piece + gap for piece, gap in zip(pieces, [*gaps, ""], strict=True))
     new = text[: spans[0].start] + moved + text[spans[-1].end :]
