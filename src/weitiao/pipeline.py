@@ -65,7 +65,7 @@ class Done:
 class Outlook:
     """What a run would do with a stage.
 
-    It is `finished`; or it runs, since it is `new`, since `changed` tells what is not as it was, since failures are tried
+    It is `finished`; or runs, since it is `new`, since `changed` tells what is not as it was, since failures are tried
     `again`, or perhaps, since something runs that it reads (`follows`).
     """
 

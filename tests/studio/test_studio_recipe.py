@@ -33,7 +33,8 @@ export:
   format: openai
 train:
   r: 2
-  epochs: 1000
+  epochs: 200
+  accumulate: 1
   max_steps: 4000  # many: it is stopped
   evaluate_every: 100
   probe_every: 1000
