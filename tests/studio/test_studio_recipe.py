@@ -205,7 +205,6 @@ def test_a_run_outlives_the_studio(open_studio: Open, look: Look, tmp_path: Path
             page = look(f"{site.url}/recipe")
             page.get_by_label("Token").fill("a-token-of-16-characters")
             page.get_by_role("button", name="Log in").click()
-            page.goto(f"{site.url}/recipe")
             status = page.get_by_role("region", name="The run").get_by_role("status")
             expect(status).to_contain_text("train runs")
             page.get_by_role("button", name="Stop").click()

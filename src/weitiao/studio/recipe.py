@@ -78,6 +78,10 @@ class RecipePage:
         data = plain_value(self.draft.text)
         return [name for name in SETTINGS if name in data] if isinstance(data, dict) else self._names
 
+    def _turn_to(self, section: str) -> None:
+        if section != self._section:
+            self._open(section)
+
     def _open(self, section: str) -> None:
         """Show the form of a section."""
         self._section = section
@@ -129,7 +133,7 @@ class RecipePage:
         self._buttons = {}
         with self._strip:
             for name in (_HEAD, *self._names):
-                with ui.button(on_click=partial(self._open, name), color=None).props("flat no-caps") as button:
+                with ui.button(on_click=partial(self._turn_to, name), color=None).props("flat no-caps") as button:
                     button.classes("stage")
                     icon = ui.icon("tune").props("aria-hidden=true")
                     words("span", t(name) if name else t("General"))
