@@ -176,7 +176,7 @@ def test_a_run_is_started_watched_stopped_and_resumed(bench: tuple[Path, Site], 
 
 def test_a_changed_value_says_what_would_run_again(bench: tuple[Path, Site], look: Look) -> None:
     page = look(f"{bench[1].url}/recipe")
-    stage(page, "source")
+    stage(page, "export")
     page.get_by_label("Run to the end of this stage").click()
     expect(page.get_by_text("The run has ended in order")).to_be_visible()
     next_ = page.locator(".next")
