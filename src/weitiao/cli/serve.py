@@ -80,10 +80,10 @@ def serve(
     )  # fmt: skip
 
 
-def open_studio(recipe: Recipe, runs: Path | None, address: "Address") -> "Service":
-    """Return the studio of a recipe, which listens already; raises UserError where that cannot be."""
+def open_studio(named: tuple[Path, Recipe], runs: Path | None, address: "Address") -> "Service":
+    """Return the studio of a recipe and its file, which listens already; raises UserError where that cannot be."""
     address.check()
-    return _service({}, address, Limits(), recipe, runs)
+    return _service({}, address, Limits(), named, runs)
 
 
 def _service(

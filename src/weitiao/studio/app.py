@@ -74,9 +74,7 @@ def pages(recipe: Recipe, file: Path, run: Path, address: Address) -> Pages:
     """Return what puts the pages of a recipe beside the API; `run` is the folder of its run."""
     reviewers = Reviewers(recipe, run) if "review" in recipe.sections else None
     runner = Runner(file, run)
-    return lambda app, desk: _put(
-        app, Studio(recipe, file, run, desk, runner, bool(address.token), reviewers), address
-    )
+    return lambda app, desk: _put(app, Studio(recipe, file, run, desk, runner, bool(address.token), reviewers), address)
 
 
 def _put(app: FastAPI, studio: Studio, address: Address) -> App:
