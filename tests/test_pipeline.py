@@ -68,6 +68,31 @@ def test_a_changed_setting_runs_its_stage_and_what_follows(project: Path) -> Non
     )
 
 
+def told(recipe: Path, *overrides: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return what is said of each stage without a run."""
+    checked = load(recipe, pipeline.SETTINGS, overrides)
+    return {one.stage.name: (one.state, one.changed) for one in pipeline.outlook(checked)}
+
+
+def test_what_a_run_would_do_is_told_without_one(project: Path) -> None:
+    assert told(project) == dict.fromkeys(ALL, ("new", ()))
+    assert not (project.parent / "runs").exists()
+    run(project)
+    before = {path: path.stat().st_mtime_ns for path in (project.parent / "runs").rglob("*")}
+    assert told(project) == dict.fromkeys(ALL, ("finished", ()))
+    assert told(project, "split.ratios={train: 0.5, test: 0.5}", "export.format=alpaca") == {
+        "source": ("finished", ()),
+        "prepare": ("finished", ()),
+        "split": ("changed", ("ratios",)),
+        "export": ("changed", ("format",)),
+    }
+    assert told(project, "seed=7")["export"] == ("follows", ())
+    with (project.parent / "qa.jsonl").open("a") as file:
+        file.write("\n")
+    assert told(project)["source"] == ("changed", ("outside",))
+    assert before == {path: path.stat().st_mtime_ns for path in (project.parent / "runs").rglob("*")}
+
+
 def test_a_changed_input_runs_all(project: Path) -> None:
     run(project)
     with (project.parent / "qa.jsonl").open("a") as file:

@@ -1,5 +1,6 @@
 """The store: a stage is there whole or not at all."""
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -83,6 +84,16 @@ def test_a_crash_while_renaming_is_mended(tmp_path: Path, crash: str) -> None:
 def test_two_processes_do_not_write_one_run(tmp_path: Path) -> None:
     with Run(tmp_path).locked(), pytest.raises(UserError, match="Another weitiao"), Run(tmp_path).locked():
         pass
+
+
+def test_who_writes_a_run_is_known(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.writer() is None
+    with run.locked():
+        assert run.writer() == os.getpid()
+    assert run.writer() is None
+    (tmp_path / ".lock").write_text("1")  # of one who was killed
+    assert run.writer() is None
 
 
 def test_facts_are_set_and_read_as_columns() -> None:

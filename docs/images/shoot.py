@@ -49,6 +49,12 @@ SHOTS = (
     Shot("review", "en", "light"),
     Shot("review", "zh", "dark"),
     Shot("review", "zh", "light", phone=True),
+    Shot("recipe", "en", "light"),
+    Shot("recipe", "zh", "dark"),
+    Shot("recipe", "zh", "light", phone=True),
+    Shot("train", "en", "dark"),
+    Shot("train", "zh", "light"),
+    Shot("train", "en", "light", phone=True),
     Shot("chat", "en", "light"),
     Shot("chat", "zh", "dark"),
     Shot("chat", "zh", "light", phone=True),
@@ -141,7 +147,7 @@ def main(recipe: str) -> None:
                 with served(draw_queue(project, shot.language)) as waiting:
                     take(browser, waiting, shot)
         with served(recipe) as open_to_all, served(recipe, "--token", "a-token-for-pictures") as closed:
-            take(browser, open_to_all, SHOTS[0])  # the models are loaded now, and waited for in no picture
+            take(browser, open_to_all, Shot("chat", "en", "light"))  # the models are loaded now: no picture waits
             for shot in (shot for shot in SHOTS if shot.page != "review"):
                 take(browser, closed if shot.page == "login" else open_to_all, shot)
         browser.close()
@@ -163,6 +169,11 @@ def take(browser: Browser, address: str, shot: Shot) -> None:
         mend(page, shot)
     if shot.page == "data":
         examine(page, shot.phone)
+    if shot.page == "recipe":
+        page.locator(".stage").nth(-4).click()  # train
+        page.locator(".next p, .next dl").wait_for()
+    if shot.page == "train":
+        page.locator(".chart svg").first.wait_for()
     if shot.page == "compare":
         page.frame_locator("iframe").locator("h1").wait_for()
     page.wait_for_timeout(800)

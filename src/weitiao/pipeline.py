@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import weitiao
 from weitiao import augment, balance, compare, export, label, merge, prepare, review, source, split, train
@@ -59,6 +59,19 @@ class Done:
         else:
             text = t("{line}, found finished", line=text)
         return text + (f"  ({reasons})" if reasons else "")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run would do with a stage.
+
+    It is `finished`; or runs, since it is `new`, since `changed` tells what is not as it was, since failures are tried
+    `again`, or perhaps, since something runs that it reads (`follows`).
+    """
+
+    stage: Stage
+    state: Literal["finished", "new", "changed", "again", "follows"]
+    changed: tuple[str, ...] = ()  # keys of the stage or of the recipe's head; `outside` for files, `version` for ours
 
 
 def run(
@@ -120,6 +133,15 @@ def upcoming(recipe: Recipe, runs: Path | None, name: str, *, reporter: Reporter
         return line.job(stage)
 
 
+def outlook(recipe: Recipe, runs: Path | None = None) -> list[Outlook]:
+    """Say of each stage whether a run would find it finished; nothing is run or written, and no lock is taken.
+
+    Raises UserError as `run` does, where that can be known now.
+    """
+    line = _Line(recipe, _home(recipe, runs), Silent(), looks=True)
+    return [line.look(stage) for stage in chosen(recipe, None, None)]
+
+
 def chosen(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
     """Return the recipe's stages in order, up to `last`. Raises UserError as `run` does."""
     line = [stage for stage in STAGES if stage.name in recipe.sections]
@@ -161,6 +183,7 @@ class _Line:
     home: Run
     reporter: Reporter
     done: dict[str, Done] = field(default_factory=dict)
+    looks: bool = False  # it only says what would be done
 
     @property
     def waits(self) -> int:
@@ -202,6 +225,30 @@ class _Line:
             stored = self._run(stage, inputs, basis, earlier)
         self.done[stage.name] = Done(stage, stored, fresh, stored.manifest)
         self.reporter.say(self.done[stage.name].line())
+
+    def look(self, stage: Stage) -> Outlook:
+        """Say what `pass_by` would do, as far as what stands on disk tells it."""
+        stored = self.home.glance(stage.name)
+        if stored is None:
+            return Outlook(stage, "new")
+        manifest, basis = stored.manifest, self._basis(stage, {})
+        changed = [name for part in ("settings", "project") for name in _differing(manifest[part], basis[part])]
+        changed += [name for name in ("version", "outside") if manifest[name] != basis[name]]
+        if changed:
+            return Outlook(stage, "changed", tuple(changed))
+        if manifest["facts"].get("again"):
+            return Outlook(stage, "again")
+        inputs = self._inputs(stage) if all(name in self.done for name in self._read_by(stage)) else {}
+        if {name: item.manifest["output"] for name, item in inputs.items()} != manifest["inputs"]:
+            return Outlook(stage, "follows")
+        self.done[stage.name] = Done(stage, stored, False, manifest)
+        return Outlook(stage, "finished")
+
+    def _read_by(self, stage: Stage) -> list[str]:
+        """Return the stages of the recipe whose output a stage reads."""
+        before = [one for one in STAGES[: STAGES.index(stage)] if one.name in self.recipe.sections]
+        givers = [one.name for one in before if one.gives_records][-1:] if stage.reads_records else []
+        return [one.name for one in before if one.name in stage.reads] + givers
 
     def job(self, stage: Stage) -> Job:
         """Return the job of the stage as it would start."""
@@ -256,16 +303,21 @@ class _Line:
         if stage.reads_records:
             inputs["records"] = [item.stored for item in self.done.values() if item.stage.gives_records][-1]
         for name, file in (stage.files(self.recipe) if stage.files else {}).items():
-            inputs[name] = self._read(name, file, stage)
+            if stored := self._read(name, file, stage):
+                inputs[name] = stored
         return inputs
 
-    def _read(self, name: str, file: str, stage: Stage) -> Stored:
+    def _read(self, name: str, file: str, stage: Stage) -> Stored | None:
         """Read a file as any other, in a run of its own inside this one, as far as what the stage itself reads."""
         project = self.recipe.project.model_copy(update={"name": name})
         sections: dict[str, Settings] = {"source": source.Source(inputs=[file])}
         if not stage.reads_records:
             sections["export"] = export.Export()
-        return run(Recipe(project, sections, self.recipe.folder), self.home.folder, reporter=self.reporter)[-1].stored
+        recipe = Recipe(project, sections, self.recipe.folder)
+        if not self.looks:
+            return run(recipe, self.home.folder, reporter=self.reporter)[-1].stored
+        finished = all(one.state == "finished" for one in outlook(recipe, self.home.folder))
+        return _home(recipe, self.home.folder).glance([*sections][-1]) if finished else None
 
 
 @contextmanager
@@ -300,6 +352,10 @@ def _decided_alone(old: Mapping[str, Any], basis: Mapping[str, Any]) -> bool:
 
 def _found(outside: Any) -> Any:
     return outside["found"] if isinstance(outside, dict) and "decided" in outside else outside
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
 
 
 def _load(entry: str) -> Any:

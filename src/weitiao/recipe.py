@@ -51,6 +51,14 @@ class Project(Settings):
     )
 
 
+class SettingError(UserError):
+    """A wrong value or key of a recipe; `location` is the way to it, from the top."""
+
+    def __init__(self, message: str, hint: str, location: Location) -> None:
+        super().__init__(message, hint)
+        self.location = location
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A checked recipe. `folder` is what its relative paths start from."""
@@ -82,6 +90,11 @@ def load(path: Path, sections: Mapping[str, type[Settings]], overrides: Iterable
         raise UserError(t("Cannot read the recipe {path}: {error}", path=path, error=error.strerror)) from None
     except UnicodeDecodeError as error:
         raise _not_utf8(path, error.object) from None
+    return read(text, path, sections, overrides)
+
+
+def read(text: str, path: Path, sections: Mapping[str, type[Settings]], overrides: Iterable[str] = ()) -> Recipe:
+    """Check `text` as `load` checks what stands at `path`."""
     data, lines = _parse(text, str(path))
     for change in overrides:
         override(data, lines, change)
@@ -144,8 +157,8 @@ class _Places:
         near = near or difflib.get_close_matches(str(location[-1]), list(known), n=1)
         message = t("{place}: no such key", place=self.at(location))
         if near:
-            return UserError(message, t("Did you mean `{name}`?", name=near[0]))
-        return UserError(message, t("Possible here: {names}", names=", ".join(known)))
+            return SettingError(message, t("Did you mean `{name}`?", name=near[0]), location)
+        return SettingError(message, t("Possible here: {names}", names=", ".join(known)), location)
 
 
 def _validate(kind: type[S], data: object, prefix: Location, places: _Places) -> S:
@@ -173,7 +186,7 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     wanted = _WANTED.get(first["type"])
     message = t(wanted, **context) if wanted else str(first.get("ctx", {}).get("error", first["msg"]))
     if first["type"] == "missing":
-        return UserError(f"{places.at(location)}: {message}")
+        return SettingError(f"{places.at(location)}: {message}", "", location)
     hint = ""
     expected, given = context.get("expected", context.get("expected_tags")), context.get("tag", value)
     if isinstance(given, str) and expected:
@@ -181,7 +194,8 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
             hint = t("Did you mean `{name}`?", name=near[0])
     elif value is None and ":" in str(location[-1]):
         hint = t("YAML wants a blank after the colon: {mended}", mended=": ".join(str(location[-1]).rsplit(":", 1)))
-    return UserError(t("{place} is {value}: {message}", place=places.at(location), value=shown, message=message), hint)
+    said = t("{place} is {value}: {message}", place=places.at(location), value=shown, message=message)
+    return SettingError(said, hint, location)
 
 
 # What pydantic puts behind a key that takes values of several kinds.
@@ -249,6 +263,12 @@ def plain_value(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)  # a subclass of the safe loader
     except yaml.YAMLError:
         return text
+
+
+def outline(text: str) -> yaml.Node | None:
+    """Return the nodes of a text, each with its place in it; None of an empty one. Raises yaml.YAMLError."""
+    node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    return node
 
 
 class _Loader(yaml.SafeLoader):

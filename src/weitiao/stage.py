@@ -11,6 +11,8 @@ from weitiao.store import Draft, Stored
 
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")
+# The variable of the environment that names a file where a run notes how far it is.
+PROGRESS = "WEITIAO_PROGRESS"
 
 
 class Reporter(Protocol):

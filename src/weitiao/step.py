@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 import polars as pl
 from pydantic import GetCoreSchemaHandler, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
@@ -319,6 +319,12 @@ class Measure(DropByScore):
 def one_of(*kinds: type[Step]) -> Any:
     """Return the type of a step in a recipe: `name`, or `name: {setting: value}`, for the steps of one stage."""
     return Annotated[Step, _OneOf(kinds)]
+
+
+def kinds(annotation: Any) -> tuple[type[Step], ...]:
+    """Return the steps that a list annotated as `tuple[one_of(…), ...]` may hold; nothing for any other annotation."""
+    items = [item for part in get_args(annotation) for item in get_args(part)]
+    return next((item.kinds for item in items if isinstance(item, _OneOf)), ())
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from weitiao.errors import UserError
 from weitiao.talk import t
 
 MANIFEST = "manifest.json"
+LOCK = ".lock"
 
 
 def digest(value: object) -> str:
@@ -149,7 +150,7 @@ class Run:
     def locked(self) -> Iterator[Self]:
         """Keep other processes from writing this run meanwhile."""
         make_folder(self.folder)
-        with (self.folder / ".lock").open("w") as file:
+        with (self.folder / LOCK).open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -157,7 +158,34 @@ class Run:
                     t("Another weitiao is writing {folder}", folder=self.folder),
                     t("Wait for it, or give this run another place with --runs DIR"),
                 ) from None
-            yield self
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            try:
+                yield self
+            finally:
+                file.truncate(0)
+
+    def writer(self) -> int | None:
+        """Return the process that writes this run now, None where none does."""
+        try:
+            with (self.folder / LOCK).open() as file:
+                if not (written := file.read()).isdecimal():
+                    return None
+                try:  # who was killed has left its number behind, but not its lock
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return int(written)
+        except FileNotFoundError:
+            pass
+        return None
+
+    def glance(self, stage: str) -> Stored | None:
+        """Return the finished stage, or None, and change nothing: for those who look on while another writes."""
+        for folder in (self._aside(stage), self.folder / stage):
+            if (folder / MANIFEST).exists():
+                return Stored(folder)
+        return None
 
     def _aside(self, stage: str) -> Path:
         return self.folder / f".{stage}.part"

@@ -65,7 +65,7 @@ def open_(
     checked = load(recipe, pipeline.SETTINGS)
     with closing(_desk(recipe, runs)) as desk:
         left = desk.progress()
-    service = open_studio(checked, runs, Address(host, port, token))
+    service = open_studio((recipe, checked), runs, Address(host, port, token))
     url = f"{service.site}/review"
     count = f"{left['queued'] - left['decided']:,}"
     Terminal().say(t("{count} records wait for people at {url}; Ctrl-C ends it", count=count, url=url))

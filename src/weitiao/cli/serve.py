@@ -60,7 +60,9 @@ def serve(
     address.check()
     places = _places(model, adapter or [], trust_remote_code) if model else {}
     project = load(recipe, SETTINGS) if recipe else None
-    service = _service(places, address, checked.section("serve", Limits), project, runs)
+    service = _service(
+        places, address, checked.section("serve", Limits), (recipe, project) if recipe and project else None, runs
+    )
     if project:
         Terminal().say(
             t("The studio of {name} is at {url}; Ctrl-C ends it", name=project.project.name, url=service.site)
@@ -78,25 +80,26 @@ def serve(
     )  # fmt: skip
 
 
-def open_studio(recipe: Recipe, runs: Path | None, address: "Address") -> "Service":
-    """Return the studio of a recipe, which listens already; raises UserError where that cannot be."""
+def open_studio(named: tuple[Path, Recipe], runs: Path | None, address: "Address") -> "Service":
+    """Return the studio of a recipe and its file, which listens already; raises UserError where that cannot be."""
     address.check()
-    return _service({}, address, Limits(), recipe, runs)
+    return _service({}, address, Limits(), named, runs)
 
 
 def _service(
-    places: "dict[str, Place]", address: "Address", limits: Limits, recipe: Recipe | None, runs: Path | None
+    places: "dict[str, Place]", address: "Address", limits: Limits, named: tuple[Path, Recipe] | None, runs: Path | None
 ) -> "Service":
     from weitiao.serve.run import Service
 
-    if recipe is None:
+    if named is None:
         return Service(places, address, limits)
+    path, recipe = named
     from weitiao.serve.trained import groups
     from weitiao.studio.app import pages
 
     run = (runs or recipe.folder / "runs") / recipe.project.name
     found = partial(groups, recipe, run, taken=frozenset(places))
-    return Service(places, address, limits, found=found, pages=pages(recipe, run, address))
+    return Service(places, address, limits, found=found, pages=pages(recipe, path.resolve(), run.absolute(), address))
 
 
 def _places(model: str, adapters: list[str], trust: bool) -> "dict[str, Place]":

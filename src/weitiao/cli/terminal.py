@@ -1,7 +1,9 @@
 """What commands share: flags made from settings, progress on stderr, results on stdout."""
 
 import inspect
+import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,6 +17,7 @@ from weitiao.errors import UserError
 from weitiao.model import hub
 from weitiao.pipeline import SETTINGS, Done
 from weitiao.recipe import Recipe, Settings, bind, plain_value
+from weitiao.stage import PROGRESS
 from weitiao.talk import t
 
 T = TypeVar("T")
@@ -33,6 +36,8 @@ EngineName = Annotated[
     str | None, typer.Option("--engine", metavar="local|ray", help=t("Work on this machine, or on a Ray cluster"))
 ]
 
+_NOTED_EVERY = 0.4  # seconds
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -40,7 +45,10 @@ class Terminal:
     """A reporter that draws progress on stderr where that is a terminal, and says its lines there."""
 
     def track(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
-        """Pass `items` on under a bar with count, rate and time left."""
+        """Pass `items` on under a bar with count, rate and time left; WEITIAO_PROGRESS names a file to note it in."""
+        if (noted := os.environ.get(PROGRESS)) and total > 1:
+            yield from _noted(items, total, what, Path(noted))
+            return
         if not console.is_terminal or total < 2:
             yield from items
             return
@@ -62,6 +70,20 @@ class Terminal:
     def say(self, text: str) -> None:
         """Say a line on stderr."""
         console.print(text, markup=False)
+
+
+def _noted(items: Iterable[T], total: int, what: str, path: Path) -> Iterator[T]:
+    """Pass `items` on and write how far it is, for who looks on from another process: the studio."""
+    aside, start, written = path.with_name(f".{path.name}.part"), time.monotonic(), 0.0
+    try:
+        for done, item in enumerate(items):
+            if (now := time.monotonic()) - written > _NOTED_EVERY:
+                written = now
+                aside.write_bytes(orjson.dumps({"what": what, "done": done, "total": total, "seconds": now - start}))
+                aside.replace(path)
+            yield item
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def tell_of_code(path: str, trust: bool) -> None:

@@ -22,6 +22,7 @@ from weitiao.studio.page import Page, Studio
 from weitiao.studio.pages import PAGES
 from weitiao.studio.parts import empty, words
 from weitiao.studio.reviewers import Reviewers
+from weitiao.studio.runner import Runner
 from weitiao.studio.visitor import visitor
 from weitiao.talk import t
 
@@ -69,10 +70,11 @@ class _Route(ui.page):
         return visitor.get().dark
 
 
-def pages(recipe: Recipe, run: Path, address: Address) -> Pages:
+def pages(recipe: Recipe, file: Path, run: Path, address: Address) -> Pages:
     """Return what puts the pages of a recipe beside the API; `run` is the folder of its run."""
     reviewers = Reviewers(recipe, run) if "review" in recipe.sections else None
-    return lambda app, desk: _put(app, Studio(recipe, run, desk, bool(address.token), reviewers), address)
+    runner = Runner(file, run)
+    return lambda app, desk: _put(app, Studio(recipe, file, run, desk, runner, bool(address.token), reviewers), address)
 
 
 def _put(app: FastAPI, studio: Studio, address: Address) -> App:

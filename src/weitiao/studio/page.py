@@ -8,15 +8,18 @@ from weitiao.recipe import Recipe
 from weitiao.serve.desk import Desk
 from weitiao.studio.memory import Memories
 from weitiao.studio.reviewers import Reviewers
+from weitiao.studio.runner import Runner
 
 
 @dataclass(frozen=True)
 class Studio:
-    """What all pages share: the recipe, its run's folder, and where models are asked."""
+    """What all pages share: the recipe as it was at the start, its run, where models are asked, who runs stages."""
 
     recipe: Recipe
+    file: Path  # where the recipe stands
     run: Path
     desk: Desk
+    runner: Runner
     needs_token: bool = False
     reviewers: Reviewers | None = None  # of a recipe with the stage `review`
     memories: Memories = field(default_factory=Memories)

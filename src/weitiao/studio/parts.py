@@ -61,6 +61,16 @@ def wrong(error: UserError | Refusal) -> None:
             words("p", t("hint: {hint}", hint=error.hint))
 
 
+def refused(do: Callable[[], Any]) -> bool:
+    """Do something for who pressed a button; where it is refused, say so in a notice, and return true."""
+    try:
+        do()
+    except UserError as error:
+        ui.notify(str(error), type="negative", close_button=True, multi_line=True)
+        return True
+    return False
+
+
 @contextmanager
 def folded(title: str) -> Iterator[None]:
     """Draw what most people need not see, behind its title."""
