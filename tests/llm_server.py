@@ -79,7 +79,8 @@ def asked_of(body: dict[str, Any]) -> str:
     Of a call for vectors it is the first text that names a fault, else the first one.
     """
     if "input" in body:
-        return next((text for text in body["input"] if text[1 : text.find("]")] in FAULTS), body["input"][0])
+        texts: list[str] = body["input"]
+        return next((text for text in texts if text[1 : text.find("]")] in FAULTS), texts[0])
     first, *others = (str(message["content"]) for message in body["messages"])
     return "\n".join([first, *others]) if body["messages"][0]["role"] == "system" else first
 
@@ -204,9 +205,10 @@ class Server:
             return await self.send(writer, fault.status, fault.body, fault.headers)
         if "input" in body:
             rows = [{"index": place, "embedding": self.vector(text)} for place, text in enumerate(body["input"])]
-            usage = {"prompt_tokens": 5 * len(rows), "total_tokens": 5 * len(rows)}
             self.answered.update(body["input"])
-            return await self.send(writer, 200, {"data": rows[::-1], "usage": usage})
+            size = 5 * len(rows)
+            used = {"prompt_tokens": size, "total_tokens": size}
+            return await self.send(writer, 200, {"data": rows[::-1], "usage": used})
         shaped = "response_format" in body or "JSON" in str(body["messages"])
         text = json.dumps({"score": 3, "why": question}) if shaped else f"answer to {question}"
         message: dict[str, Any] = {"content": text if fault.text is None else fault.text}

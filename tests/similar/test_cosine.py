@@ -38,12 +38,12 @@ def test_what_goes_and_of_what(rows: Rows, kinds: int, threshold: float, blocks:
     apart = [sum(row) % kinds for row in rows]
     gone = np.zeros(len(rows), dtype=np.bool_)
     before = cosine._OWN, cosine._OTHERS
-    cosine._OWN, cosine._OTHERS = blocks  # type: ignore[misc]
+    cosine._OWN, cosine._OTHERS = blocks
     try:
         pairs = near_vectors(vectors, np.array(apart, dtype=np.uint64), threshold, 0.05, gone)
         found = chosen_twins(pairs, lambda row: "", gone)
     finally:
-        cosine._OWN, cosine._OTHERS = before  # type: ignore[misc]
+        cosine._OWN, cosine._OTHERS = before
     twins = {row: of for row, of, score, least in found.rows() if score >= least - 1e-9}
     assert set(twins) == set(plain(vectors, apart, threshold)) == set(np.flatnonzero(gone).tolist())
     for row, of in plain(vectors, apart, threshold).items():

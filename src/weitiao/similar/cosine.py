@@ -52,4 +52,5 @@ def _nearest(
 def _cosines(rows: Floats, others: Floats, apart: NDArray[np.uint64], aside: NDArray[np.uint64]) -> Floats:
     alike = rows @ others.T
     alike[apart[:, None] != aside] = -1
-    return np.minimum(alike, 1)
+    capped: Floats = np.minimum(alike, 1)
+    return capped

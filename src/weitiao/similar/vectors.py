@@ -163,10 +163,10 @@ def given_some(path: Path, ids: Sequence[str]) -> tuple[Floats, Flags]:
                 known, rows = file["ids"], file["vectors"]
         else:
             frame = pl.read_parquet(path, columns=["id", "embedding"])
-            known, sizes = frame["id"].to_numpy(), frame["embedding"].cast(pl.List(pl.Float32)).list.len()
-            rows = frame["embedding"].explode().to_numpy().reshape(-1, sizes.first() or 1)
-            if sizes.n_unique() > 1:
+            known, sizes = frame["id"].to_numpy(), set(frame["embedding"].cast(pl.List(pl.Float32)).list.len())
+            if len(sizes) > 1:
                 raise ValueError(t("not all have as many numbers"))
+            rows = frame["embedding"].explode().to_numpy().reshape(-1, max(sizes, default=1) or 1)
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         hint = t("It is Parquet with `id` and `embedding` (a list of numbers), or NPZ with `ids` and `vectors`")
         raise UserError(t("Cannot read the vectors of {path}: {error}", path=path, error=error), hint) from None
