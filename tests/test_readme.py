@@ -41,8 +41,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_commands_run(folder: Path) -> None:
-    # What asks a teacher runs in tests/augment and tests/label, with one; what needs a queue in tests/review.
-    pages = [page for page in PAGES if not page.name.startswith(("augment.", "label.", "review."))]
+    # What asks a teacher runs in tests/augment, label and cli, with one; what needs a queue in tests/review.
+    elsewhere = ("augment.", "label.", "review.", "drop_near_duplicates.")
+    pages = [page for page in PAGES if not page.name.startswith(elsewhere)]
     lines = list(dict.fromkeys(line for page in pages for line in commands(page)))
     assert len(lines) >= 7
     assert commands(BOTH[0]) == commands(BOTH[1])
