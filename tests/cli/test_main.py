@@ -41,6 +41,14 @@ def test_help_lists_all_commands_in_both_languages() -> None:
     assert "从原始帖子到微调好的对话模型" in chinese.stdout
 
 
+@pytest.mark.parametrize("arguments", [(), ("ledger",), ("review",)])
+def test_without_a_verb_the_help_is_what_it_says(arguments: tuple[str, ...]) -> None:
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(" ".join(("Usage: weitiao", *arguments)))
+    assert "..." not in done.stderr.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_each_command_has_help(name: str, lang: str) -> None:

@@ -65,6 +65,8 @@ class _LazyGroup(TyperGroup):
         group: Any = typer.main.get_group(module.app)
         command = group.commands[cmd_name]
         command.help = t(COMMANDS[cmd_name][1])
+        for verb in getattr(command, "commands", {}).values():  # listed whole: the list cuts what has no short form
+            verb.short_help = " ".join((verb.help or "").partition("\n\n")[0].split()).rstrip(".")
         return command
 
 
@@ -91,7 +93,7 @@ def _stub(name: str) -> typer.Typer:
     def nothing() -> None:
         """Stand for a command in the list."""
 
-    app.command(name, help=t(COMMANDS[name][1]))(nothing)
+    app.command(name, help=t(COMMANDS[name][1]), short_help=t(COMMANDS[name][1]))(nothing)
     return app
 
 
@@ -123,6 +125,9 @@ def main() -> None:
             _say(t("error: {message}", message=str(error)), t("hint: {hint}", hint=said))
             sys.exit(2)
         if hasattr(error, "format_message"):  # the parser's own: a flag that is not there, a missing argument
+            if type(error).__name__ == "NoArgsIsHelpError":  # a command without its verb: the help is what it says
+                _say(error.format_message())
+                sys.exit(2)
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "weitiao"
             _say(
