@@ -149,7 +149,7 @@ def test_the_server_decides_how_many_at_once(server: Server, ask: Ask) -> None:
     ended = ask(asking(*[f"q{number}" for number in range(200)]), concurrency=40)
     assert Counter(map(type, ended.values())) == {Reply: 200}
     assert server.most_busy == 5
-    assert server.refused < 80
+    assert server.refused < 200  # about 50; one that went on at 40 at once would be refused seven times a call
 
 
 def test_a_reader_that_leaves_stops_the_asking(server: Server, cache: Cache) -> None:
