@@ -15,9 +15,10 @@ from typing import Any, ClassVar, Literal
 import orjson
 import polars as pl
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from weitiao.errors import UserError
-from weitiao.recipe import Settings
+from weitiao.recipe import WANTED, Settings, fields_at
 from weitiao.talk import t
 
 RIGHT, WRONG = "right", "wrong"
@@ -182,8 +183,7 @@ def judge(checks: tuple[Check, ...], answer: str) -> str:
 
 def written(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the check that a record's facts hold, or None; a column `check` that holds no object is not ours."""
-    source = facts.get("source")
-    value = facts.get("check", source.get("check") if isinstance(source, dict) else None)
+    value = _column(facts)
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = orjson.loads(value)
@@ -192,10 +192,21 @@ def written(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def unread(facts: Mapping[str, Any]) -> bool:
+    """Tell whether a column `check` says something that is no check."""
+    value = _column(facts)
+    return value not in (None, "") and written(facts) is None
+
+
 def carried(facts: Mapping[str, Any]) -> tuple[Check, ...]:
     """Return the checks that a record's facts hold; raises BadCheck."""
     found = written(facts)
     return tuple(_parsed(found)) if found is not None else ()
+
+
+def _column(facts: Mapping[str, Any]) -> Any:
+    source = facts.get("source")
+    return facts.get("check", source.get("check") if isinstance(source, dict) else None)
 
 
 def _parsed(value: Mapping[str, Any]) -> Iterator[Check]:
@@ -206,14 +217,24 @@ def _parsed(value: Mapping[str, Any]) -> Iterator[Check]:
         if name not in KINDS:
             raise BadCheck(f"check.{name}", "no such check", "Possible here: {names}", names=known)
         kind = _kind(KINDS[name])
-        given = {kind.short: settings} if kind.short and not isinstance(settings, dict) else settings
+        short = kind.short and not isinstance(settings, dict)
         try:
-            yield kind.model_validate_json(orjson.dumps(given))
+            yield kind.model_validate_json(orjson.dumps({kind.short: settings} if short else settings))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            place = ".".join(["check", name, *(str(key) for key in first["loc"])])
-            problem = str(first.get("ctx", {}).get("error", first["msg"]))
-            raise BadCheck(place, "{problem}", "", problem=problem) from None
+            written = first["loc"][1:] if short else first["loc"]
+            raise _bad(".".join(["check", name, *map(str, written)]), kind, first) from None
+
+
+def _bad(place: str, kind: type[Check], error: ErrorDetails) -> BadCheck:
+    """Return one of pydantic's errors in our words."""
+    context = {name: str(value) for name, value in error.get("ctx", {}).items()}
+    if error["type"] == "extra_forbidden":
+        names = ", ".join(fields_at(kind, error["loc"][:-1]))
+        return BadCheck(place, "no such key", "Possible here: {names}", names=names)
+    if error["type"] in WANTED:
+        return BadCheck(place, WANTED[error["type"]], "", **context)
+    return BadCheck(place, "{problem}", "", problem=context.get("error", error["msg"]))
 
 
 @cache

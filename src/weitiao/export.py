@@ -127,7 +127,7 @@ def run(job: Job) -> Outcome:
         job.reporter.say(text)
     if posts := refused.get(PASSAGE):
         job.reporter.say(
-            t("{count} posts have no answer, so nothing can be trained on them: write answers for them", count=posts)
+            t("{count} posts without an answer, on which nothing can be trained: write one for each", count=posts)
         )
     if calls:
         job.reporter.say(

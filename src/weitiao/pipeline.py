@@ -92,6 +92,8 @@ def run(
     with _line(recipe, runs, reporter) as line:
         line.find_model(stages)
         for stage in stages:
+            line.find_files(stage)
+        for stage in stages:
             forced = forced or stage.name == first
             line.pass_by(stage, forced)
             if line.waits and last not in (None, stage.name):
@@ -183,6 +185,7 @@ class _Line:
     home: Run
     reporter: Reporter
     done: dict[str, Done] = field(default_factory=dict)
+    read: dict[tuple[str, str, bool], Stored | None] = field(default_factory=dict)  # files that are read for one stage
     looks: bool = False  # it only says what would be done
 
     @property
@@ -209,6 +212,11 @@ class _Line:
         path = hub.resolve(project.model, self.recipe.folder, code=project.trust_remote_code)
         if said := hub.warning(path, project.trust_remote_code):
             self.reporter.say(said)
+
+    def find_files(self, stage: Stage) -> None:
+        """Hold, before anything runs, that the files which are read for a stage are here and whole."""
+        for name, file in (stage.files(self.recipe) if stage.files else {}).items():
+            self._read(name, file, stage)
 
     def pass_by(self, stage: Stage, forced: bool) -> None:
         """Run the stage unless it stands finished with the same key."""
@@ -309,13 +317,22 @@ class _Line:
 
     def _read(self, name: str, file: str, stage: Stage) -> Stored | None:
         """Read a file as any other, in a run of its own inside this one, as far as what the stage itself reads."""
+        which = (name, file, stage.reads_records)
+        if which not in self.read:
+            self.read[which] = self._read_now(*which)
+        return self.read[which]
+
+    def _read_now(self, name: str, file: str, as_records: bool) -> Stored | None:
         project = self.recipe.project.model_copy(update={"name": name})
         sections: dict[str, Settings] = {"source": source.Source(inputs=[file])}
-        if not stage.reads_records:
+        if not as_records:
             sections["export"] = export.Export()
         recipe = Recipe(project, sections, self.recipe.folder)
         if not self.looks:
-            return run(recipe, self.home.folder, reporter=self.reporter)[-1].stored
+            try:
+                return run(recipe, self.home.folder, reporter=self.reporter)[-1].stored
+            except source.BadRows as error:
+                raise UserError(error.message, t("Mend them: nobody is to wonder which rows were left out")) from None
         finished = all(one.state == "finished" for one in outlook(recipe, self.home.folder))
         return _home(recipe, self.home.folder).glance([*sections][-1]) if finished else None
 

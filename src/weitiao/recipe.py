@@ -175,7 +175,7 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
     location = prefix + tuple(part for part in first["loc"] if not _KIND.fullmatch(str(part)))
     if first["type"] == "extra_forbidden":
-        return places.unknown(location, _fields_at(kind, first["loc"][:-1]))
+        return places.unknown(location, fields_at(kind, first["loc"][:-1]))
     value = first["input"]
     # A text that looks like a number or a flag is shown with its quotes: they are the mistake.
     quoted = not isinstance(value, str) or not isinstance(plain_value(value), str)
@@ -183,7 +183,7 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     context = {key: item for key, item in first.get("ctx", {}).items() if key != "error"}
     for name in context.keys() & {"expected", "expected_tags"}:  # pydantic's "'a', 'b' or 'c'"
         context[name] = context[name].replace("'", "").replace(" or ", ", ")
-    wanted = _WANTED.get(first["type"])
+    wanted = WANTED.get(first["type"])
     message = t(wanted, **context) if wanted else str(first.get("ctx", {}).get("error", first["msg"]))
     if first["type"] == "missing":
         return SettingError(f"{places.at(location)}: {message}", "", location)
@@ -202,7 +202,7 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
 _KIND = re.compile(r"constrained-\w+|literal\[.*\]|bool|int|float|str")
 
 # Pydantic's error types in our words, so that they can be said in both languages.
-_WANTED = {
+WANTED = {
     "missing": "this key is needed",
     "int_type": "it must be a whole number",
     "int_from_float": "it must be a whole number",
@@ -220,6 +220,8 @@ _WANTED = {
     "less_than_equal": "it must be at most {le}",
     "literal_error": "it must be one of {expected}",
     "too_short": "it is too short, {min_length} at least",
+    "string_too_short": "it is too short, {min_length} at least",
+    "finite_number": "it must be a number",
     "string_pattern_mismatch": "only letters, digits, `.`, `_` and `-` are allowed",
     "union_tag_invalid": "it must be one of {expected_tags}",
     "union_tag_not_found": "it must be the name of a step; its settings go behind the colon, further indented",
@@ -230,7 +232,7 @@ def _initials(name: str) -> str:
     return "".join(word[0] for word in name.split("_") if word)
 
 
-def _fields_at(kind: type[BaseModel], location: Location) -> list[str]:
+def fields_at(kind: type[BaseModel], location: Location) -> list[str]:
     """Return the field names of the settings that stand at `location` inside `kind`."""
     schema = kind.model_json_schema()
     here: Any = schema

@@ -1,6 +1,7 @@
 """The command line as a user meets it: statuses, streams, both languages."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import orjson
 import pytest
 
 import weitiao
-from weitiao.cli import COMMANDS
+from weitiao.cli import COMMANDS, terminal
 
 ROW = '{"instruction": "鱼会不会淹死？", "input": "", "output": "鱼用鳃呼吸，水里缺氧时会窒息。"}\n'
 
@@ -122,3 +123,13 @@ def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
     assert process.returncode == 130, talk
     assert "Interrupted. What is finished is safe" in talk
     assert "Traceback" not in talk
+
+
+def test_a_log_is_told_now_and_then_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "_TOLD_EVERY", -1.0)
+    assert list(terminal.Terminal().track(range(1000), 1000, "steps")) == list(range(1000))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 999
+    assert re.fullmatch(r"steps: 999 of 1,000, about \d+ s to go", lines[-1])

@@ -1,5 +1,6 @@
 """The compare stage on two random models: what it asks, measures, keeps through a crash, and leaves out."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from weitiao.model.score import answer_only, losses
 from weitiao.model.template import Template
 from weitiao.pipeline import Done
 from weitiao.recipe import Recipe
+from weitiao.stage import Silent
 
 GENERAL = Path(__file__).with_name("general_few.jsonl")
 Recipes = Callable[..., Recipe]
@@ -121,6 +123,46 @@ def test_nothing_to_ask_is_the_users_mistake(
         pipeline.run(recipe(path, tiny_llama, other_llama), tmp_path / "runs")
     with pytest.raises(UserError, match="No model at"):
         pipeline.run(recipe(data, tmp_path / "nowhere", other_llama), tmp_path / "runs")
+
+
+def test_what_its_author_hardly_meant_is_said(
+    tiny_llama: Path, other_llama: Path, recipe: Recipes, tmp_path: Path
+) -> None:
+    rows = [
+        {"question": "a", "answer": "Zebra", "check": {"exact": "B"}},
+        {"question": "b", "answer": "B", "check": "B"},
+        {"question": "b", "answer": "B", "check": {"exact": "B"}},
+    ]
+    path = tmp_path / "q.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
+    lines: list[str] = []
+
+    class Listener(Silent):
+        def say(self, text: str) -> None:
+            lines.append(text)
+
+    models = {"also": str(other_llama)}
+    pipeline.run(recipe(path, tiny_llama, other_llama, models=models), tmp_path / "runs", reporter=Listener())
+    lines = [re.sub(r"at \S*/", "at ", line) for line in lines]
+    assert [line for line in lines if "heck" in line or "same words" in line] == [
+        "Asked once more in the same words: 1 question",
+        "Failing their own check: 1 reference answer, the first at q.jsonl:1",
+        "With a `check` that is no object, and is not read: 1 question, the first at q.jsonl:2",
+        "By their own checks: 0 of 2 right before, 0 after, also 0",
+    ]
+
+
+def test_a_file_of_questions_is_looked_at_before_anything_runs(
+    data: Path, tiny_llama: Path, other_llama: Path, recipe: Recipes, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"No file at .*tset.jsonl"):
+        pipeline.run(recipe(data, tiny_llama, other_llama, questions=str(data.parent / "tset.jsonl")), tmp_path)
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"question": "a", "answer": "b", "check": {"exakt": "b"}}\n')
+    with pytest.raises(UserError, match=r"bad.jsonl:1:check.exakt: no such check") as caught:
+        pipeline.run(recipe(data, tiny_llama, other_llama, questions=str(bad)), tmp_path)
+    assert "skip" not in caught.value.hint
+    assert not (tmp_path / "test" / "source").exists()
 
 
 def test_models_with_other_tokenizers_are_measured_by_character(

@@ -242,6 +242,9 @@ def test_local_folders(tiny_llama: Path, tmp_path: Path, hub: Hub) -> None:
         resolve("./absent", tmp_path)
     with pytest.raises(UserError, match=r"is not a model: it has no config\.json"):
         resolve(".", tmp_path)
+    with pytest.raises(UserError) as caught:
+        resolve(".", tiny_llama.parent)
+    assert caught.value.hint == f"Did you mean `{max(tiny_llama.parent.glob('*/config.json')).parent}`?"
     with pytest.raises(UserError, match="No model `not a name`"):
         resolve("not a name", tmp_path)
     index = {"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}

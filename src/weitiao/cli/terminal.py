@@ -36,6 +36,7 @@ EngineName = Annotated[
     str | None, typer.Option("--engine", metavar="local|ray", help=t("Work on this machine, or on a Ray cluster"))
 ]
 
+_TOLD_EVERY = 60.0  # seconds
 _NOTED_EVERY = 0.4  # seconds
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -50,7 +51,7 @@ class Terminal:
             yield from _noted(items, total, what, Path(noted))
             return
         if not console.is_terminal or total < 2:
-            yield from items
+            yield from self._told(items, total, what)
             return
         columns = (
             SpinnerColumn(),
@@ -66,6 +67,16 @@ class Terminal:
                 yield item
                 speed = progress.tasks[0].speed
                 progress.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+
+    def _told(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
+        """Pass `items` on, and say now and then how far it is: a log has no bar."""
+        start = said = time.monotonic()
+        for done, item in enumerate(items):
+            if (now := time.monotonic()) - said > _TOLD_EVERY and done:
+                said, left = now, round((now - start) * (total - done) / done)
+                self.say(t("{what}: {done} of {total}, about {left} s to go",
+                    what=t(what), done=f"{done:,}", total=f"{total:,}", left=f"{left:,}"))  # fmt: skip
+            yield item
 
     def say(self, text: str) -> None:
         """Say a line on stderr."""

@@ -32,10 +32,11 @@ def run(job: Job) -> Outcome:
     settings = job.settings(Compare)
     frame = _asked(job, settings)
     candidates = [_question(record, settings.group_by) for record in to_records(frame)]
+    _doubt(job, candidates)
     facts, gaps = _kept(job.earlier) if job.earlier else _measured(job, settings, frame, candidates)
     _tell(job, facts, settings, candidates)
-    _write(job, facts, settings)
     _say(job, facts)
+    _write(job, facts, settings)
     return _outcome(job, candidates, facts, gaps)
 
 
@@ -144,6 +145,29 @@ def _question(record: Record, group_by: Sequence[str]) -> Question:
         return Question(record, checks.carried(record.facts), tuple(str(row[name]) for name in group_by))
     except checks.BadCheck as bad:  # source has looked; the kinds of checks may have changed since
         raise bad.at(f"{record.uri}:{record.row}") from None
+
+
+def _doubt(job: Job, candidates: Sequence[Question]) -> None:
+    """Say what its author hardly meant: questions asked twice, checks that nobody reads or no reference answer stands.
+
+    Where nothing says otherwise `check` may be a column of somebody else's: what is no object in it stops nothing.
+    """
+    twice = len(candidates) - len({question.asked for question in candidates})
+    failing = [one for one in candidates if one.checks and checks.judge(one.checks, one.reference) != checks.RIGHT]
+    unread = [one for one in candidates if not one.checks and checks.unread(one.record.facts)]
+    for text, found in (
+        (t("Asked once more in the same words: {count} questions", count=twice), twice),
+        (t("Failing their own check: {count} reference answers, the first at {place}", count=len(failing),
+           place=_place(failing)), failing),
+        (t("With a `check` that is no object, and is not read: {count} questions, the first at {place}",
+           count=len(unread), place=_place(unread)), unread),
+    ):  # fmt: skip
+        if found:
+            job.reporter.say(text)
+
+
+def _place(questions: Sequence[Question]) -> str:
+    return next((f"{one.record.uri}:{one.record.row}" for one in questions), "")
 
 
 def _train_side(job: Job) -> pl.DataFrame | None:
@@ -262,19 +286,23 @@ def _write(job: Job, facts: Mapping[str, Any], settings: Compare) -> None:
 
 
 def _say(job: Job, facts: Mapping[str, Any]) -> None:
-    """Say how many answers are right, of each coarse group, and how many ended by themselves."""
-    coarse = [one for one in facts["groups"] if len(one["group"]) == 1]
-    for one in coarse:
-        counts = {side: one["right"][side]["count"] for side in ("before", "after")}
-        text = t("{group}: {before} of {questions} right before, {after} after", group=one["group"][0],
-            questions=one["questions"], **counts)  # fmt: skip
-        job.reporter.say(text)
-    if coarse:
-        ended = {side: sum(row[side]["stopped"] for row in facts["records"]) for side in ("before", "after")}
-        total = len(facts["records"])
-        job.reporter.say(
-            t("Ended by themselves: {before} of {total} answers before, {after} after", total=total, **ended)
-        )
+    """Say how many answers are right by their checks, of each coarse group or else of all, and how many ended."""
+    if not facts["checked"]:
+        return
+    right, count = facts["checked"]["words"][checks.RIGHT], facts["checked"]["questions"]
+    counted = [
+        (one["group"][0], one["questions"], {side: right["count"] for side, right in one["right"].items()})
+        for one in facts["groups"]
+        if len(one["group"]) == 1
+    ]
+    for group, questions, counts in counted or [(t("By their own checks"), count, right)]:
+        text = t("{group}: {before} of {questions} right before, {after} after", group=group, questions=questions,
+            before=counts["before"], after=counts["after"])  # fmt: skip
+        others = [f"{name} {counts[name]}" for name in facts["others"]]
+        job.reporter.say(", ".join([text, *others]))
+    ended = {side: sum(row[side]["stopped"] for row in facts["records"]) for side in ("before", "after")}
+    total = len(facts["records"])
+    job.reporter.say(t("Ended by themselves: {before} of {total} answers before, {after} after", total=total, **ended))
 
 
 def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any], gaps: Mapping[str, str]) -> Outcome:

@@ -47,9 +47,12 @@ def resolve(name: str, folder: Path, *, weights: bool = True, code: bool = False
             t("Give the folder of the model that it was made of; only `weitiao compare` reads GGUF files"),
         )
     if local.exists():
+        inside = sorted(local.glob("*/config.json"))
         raise UserError(
             t("{path} is not a model: it has no config.json", path=local),
-            t("Give the folder that holds config.json, the weights and the tokenizer"),
+            t("Did you mean `{name}`?", name=inside[-1].parent)
+            if inside
+            else t("Give the folder that holds config.json, the weights and the tokenizer"),
         )
     plain = name.removeprefix(MODELSCOPE)
     if plain.startswith((".", "/", "~")) or plain.count("/") > 1:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from weitiao.errors import UserError
 from weitiao.recipe import Recipe, Settings
 from weitiao.stage import Stage
 
@@ -13,6 +14,10 @@ Shape = Literal[
 ]  # fmt: skip
 # What a text or page is cut into; rows of other files are then recognised as they are.
 CUTS = ("auto", "lines", "thread", "article", "page")
+
+
+class BadRows(UserError):
+    """Rows that cannot be read, where nobody has said that the line may go on without them."""
 
 
 class Source(Settings):

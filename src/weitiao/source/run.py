@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from weitiao.errors import UserError
-from weitiao.source import Source
+from weitiao.source import BadRows, Source
 from weitiao.source.files import Found, Input, find
 from weitiao.source.opened import Opened, open_file
 from weitiao.source.reading import Piece, piece_rows, plans, rows
@@ -132,10 +132,10 @@ def _tally(draft: Draft, index: int) -> Path:
     return draft.scratch("tally") / f"{index:05d}.json"
 
 
-def _cannot_read(tally: Tally, total: int) -> UserError:
+def _cannot_read(tally: Tally, total: int) -> BadRows:
     head = t("{bad} of {total} rows cannot be read", bad=f"{tally.bad:,}", total=f"{total:,}")
     hint = t("Mend them, or go on without them: `skip_bad: true`, --skip-bad")
-    return UserError("\n  ".join([head, *tally.wrong.lines()]), hint)
+    return BadRows("\n  ".join([head, *tally.wrong.lines()]), hint)
 
 
 def _once_each(draft: Draft, parts: int) -> None:
