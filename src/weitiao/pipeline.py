@@ -185,7 +185,7 @@ class _Line:
     home: Run
     reporter: Reporter
     done: dict[str, Done] = field(default_factory=dict)
-    read: dict[tuple[str, str, bool], Stored | None] = field(default_factory=dict)  # files that are read for one stage
+    read: dict[tuple[str, str, str], Stored | None] = field(default_factory=dict)  # files that are read for one stage
     looks: bool = False  # it only says what would be done
 
     @property
@@ -317,18 +317,19 @@ class _Line:
 
     def _read(self, name: str, file: str, stage: Stage) -> Stored | None:
         """Read a file as any other, in a run of its own inside this one, as far as what the stage itself reads."""
-        which = (name, file, stage.reads_records)
+        which = (stage.name, name, file)
         if which not in self.read:
-            self.read[which] = self._read_now(*which)
+            self.read[which] = self._read_now(name, file, stage)
         return self.read[which]
 
-    def _read_now(self, name: str, file: str, as_records: bool) -> Stored | None:
+    def _read_now(self, name: str, file: str, stage: Stage) -> Stored | None:
         project = self.recipe.project.model_copy(update={"name": name})
         sections: dict[str, Settings] = {"source": source.Source(inputs=[file])}
-        if not as_records:
+        if not stage.reads_records:
             sections["export"] = export.Export()
         recipe = Recipe(project, sections, self.recipe.folder)
         if not self.looks:
+            self.reporter.say(f"{stage.name}: {file}")
             try:
                 return run(recipe, self.home.folder, reporter=self.reporter)[-1].stored
             except source.BadRows as error:
