@@ -102,6 +102,8 @@ class Desk:
         from weitiao.llm import embed  # loads aiohttp
 
         name = f"{self.stage}/{step}"
+        if self.folder and texts:
+            self.reporter.say(t("{step}: calls for vectors do not wait for the batch, they go out at once", step=name))
         if self.planning:
             self.plans[name] = embed.plan(texts, self.embedder, self.cache)
             return [Failure(Reason.WAITING)] * len(texts)
