@@ -257,7 +257,7 @@ def test_a_mended_answer_keeps_its_rejected_one_and_another_question_does_not(tm
     def say(item: Item) -> Decision:
         asked, answer = item.messages[0][1], item.messages[1][1]
         new = edits.get(asked, (asked, answer))
-        turns = tuple(Turn(role=role, content=text) for role, text in zip(("user", "assistant"), new, strict=True))
+        turns = (Turn(role="user", content=new[0]), Turn(role="assistant", content=new[1]))
         return Decision(verdict="edit", messages=turns) if asked in edits else Decision(verdict="accept")
 
     assert decide_all(desk, alice, say) == 4
