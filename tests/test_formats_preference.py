@@ -76,7 +76,8 @@ def test_pairs_are_written_as_trainers_read_them(form: str, row: dict[str, Any])
     again = read(written.row, recognise(written.row) or "")
     assert (again.messages, again.fields) == ([U, GOOD], {"rejected": "不会。"})
     assert write(form, [U, GOOD], {}).refused == "a conversation without a rejected answer"
-    assert write(form, [U, GOOD], {"rejected": "会。 "}).refused == "a rejected answer that is the chosen one"
+    for same in ("会。 ", " 会\n。", "会｡"):  # spaces, and a half-width stop
+        assert write(form, [U, GOOD], {"rejected": same}).refused == "a rejected answer that is the chosen one"
 
 
 FILES = Path(__file__).parents[1] / ".." / "shared" / "data" / "formats" / "preference"

@@ -71,6 +71,18 @@ def record_id(uri: str, row: int, content: bytes) -> str:
     return digest.hexdigest()
 
 
+def without_rejected(facts: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Return the facts of a record without its rejected answer, made by label or come with the row, and that answer."""
+    source = facts.get("source") or {}
+    worse = facts["rejected"]["text"] if "rejected" in facts else source.get("rejected")
+    if not isinstance(worse, str):
+        return facts, None
+    left = {name: value for name, value in facts.items() if name != "rejected"}
+    if "rejected" in source:
+        left["source"] = {name: value for name, value in source.items() if name != "rejected"}
+    return left, worse
+
+
 def to_frame(records: list[Record]) -> pl.DataFrame:
     """Lay records out as a table with the columns of `SCHEMA`."""
     rows = [record.row_dict() for record in records]

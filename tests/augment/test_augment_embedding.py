@@ -1,6 +1,7 @@
 """A child that is far from its parent by its vector is another question: it goes, with its score."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,9 +11,18 @@ from llm_server import Server
 
 from weitiao import pipeline
 from weitiao.cli.terminal import plain_recipe
+from weitiao.stage import Silent
 
 REPHRASE: dict[str, Any] = {"rephrase": {"styles": ["casual", "formal"], "check": False}}
 VECTORS = {"Dear": [0.6, 0.8], "so I": [0.9, 0.436]}  # of what is put formally, and casually; others are [1, 0]
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def vector(text: str) -> list[float]:
@@ -98,3 +108,24 @@ def test_the_plan_counts_the_calls(augment: Augmented, server: Server, tmp_path:
             "augment/rephrase-check": 4,
         }
     assert not server.asked
+
+
+def test_a_batch_does_not_keep_vectors_waiting_and_that_is_said(augment: Augmented, server: Server) -> None:
+    server.vector = vector
+    rows = [*EN]
+    data = {
+        "source": {"inputs": ["data.jsonl"]},
+        "augment": {
+            "steps": ["character_noise"],
+            "embedding": near(server),
+            "batch": "batch",
+            "teacher": {"endpoint": server.address, "model": "m"},
+        },
+    }
+    augment(rows, "character_noise")
+    said = "augment/character_noise-embedding: calls for vectors do not wait for the batch, they go out at once"
+    told = Heard()
+    pipeline.preview(plain_recipe(data, "plan"), Path("runs"), reporter=told)
+    assert (told.lines.count(said), sum(server.asked.values())) == (1, 0)
+    done = pipeline.run(plain_recipe(data, "plan"), Path("runs"), reporter=told)[-1]
+    assert (told.lines.count(said), done.manifest["facts"]["cost"]["calls"]) == (2, 1)

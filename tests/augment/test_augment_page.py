@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 from llm_server import Server
+from translators import BACK, THERE, make_marian
 
 from weitiao.augment import STEPS
 from weitiao.pipeline import SETTINGS
@@ -42,6 +43,8 @@ def weitiao(line: str, folder: Path, server: Server, language: str = "en") -> tu
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "examples" / "ruozhiba", tmp_path / "examples" / "ruozhiba")
+    for name, pairs in (("opus-mt-zh-en", THERE), ("opus-mt-en-zh", BACK)):
+        make_marian(tmp_path / "models" / name, pairs)
     return tmp_path
 
 
@@ -49,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_commands_print_what_the_pages_show(folder: Path, server: Server) -> None:
     lines = {name: "".join(blocks(page, "bash")).splitlines() for name, page in PAGES.items()}
     assert lines["en"] == lines["zh"]
-    assert len(lines["en"]) == 8
+    assert len(lines["en"]) == 9
     said = {line: weitiao(line, folder, server) for line in lines["en"]}
     plan, made = blocks(PAGES["en"], "text")
     dry, real = (line for line in lines["en"] if "more.jsonl" in line)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from weitiao import balance, pipeline, trace
+from weitiao.cli.terminal import plain_recipe
 from weitiao.doubt import AUDIT, BAD, DISAGREE, NEAR
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
@@ -232,3 +233,49 @@ def test_the_balance_would_notice(project: Project, line: Line) -> None:
     outcome = Outcome(10, 1, {"not decided in review": 9})
     with pytest.raises(AssertionError):
         balance.check("review", outcome, done["source"].stored, done["review"].stored)
+
+
+def test_a_mended_answer_keeps_its_rejected_one_and_another_question_does_not(tmp_path: Path) -> None:
+    rows = [{"prompt": f"问题{n}", "chosen": f"好{n}", "rejected": f"坏{n}", "id": n} for n in range(4)]
+    (tmp_path / "in.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    data = {
+        "source": {"inputs": [str(tmp_path / "in.jsonl")]},
+        "review": {"queue": "all", "controls": 0.0, "double": 0.0},
+        "export": {"format": "preference"},
+    }
+    recipe, home = plain_recipe(data, "run"), tmp_path / "runs"
+    pipeline.run(recipe, home, last="review")
+    desk = place.desk(recipe, home / "run")
+    alice = desk.whoami(desk.invite("alice"))
+    assert alice
+    edits = {
+        "问题0": ("问题0", "更好0"),
+        "问题1": ("问题1，再问", "好1"),
+        "问题2": ("问题2", "坏2"),
+    }
+
+    def say(item: Item) -> Decision:
+        asked, answer = item.messages[0][1], item.messages[1][1]
+        new = edits.get(asked, (asked, answer))
+        turns = (Turn(role="user", content=new[0]), Turn(role="assistant", content=new[1]))
+        return Decision(verdict="edit", messages=turns) if asked in edits else Decision(verdict="accept")
+
+    assert decide_all(desk, alice, say) == 4
+    desk.close()
+    done = {one.stage.name: one for one in pipeline.run(recipe, home)}
+    events = done["review"].stored.ledger().filter(pl.col("action") == "skipped")
+    assert events.select("step", "reason").rows() == [("review", "rejected answer of another question")]
+    assert orjson.loads(events["detail"][0]) == {"by": ["alice"], "rejected": "坏1"}
+    left = [one.facts["source"] for one in to_records(done["review"].stored.records())]
+    assert [one.get("rejected") for one in left] == ["坏0", None, "坏2", "坏3"]
+    (file,) = done["export"].stored.folder.glob("*.jsonl")
+    pairs = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+    assert [(one["chosen"][0]["content"], one["rejected"][0]["content"]) for one in pairs] == [
+        ("更好0", "坏0"),
+        ("好3", "坏3"),
+    ]
+    refused = done["export"].stored.ledger().filter(pl.col("action") == "refused")
+    assert [orjson.loads(detail)["what"] for detail in refused["detail"]] == [
+        "a conversation without a rejected answer",
+        "a rejected answer that is the chosen one",
+    ]

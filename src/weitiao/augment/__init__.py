@@ -11,7 +11,7 @@ from weitiao.augment.fill_templates import FillTemplates
 from weitiao.augment.merge_turns import MergeTurns
 from weitiao.augment.rephrase import Rephrase
 from weitiao.augment.self_instruct import SelfInstruct
-from weitiao.llm import Embedder, Taught
+from weitiao.llm import Embedder, Taught, Translation
 from weitiao.llm.desk import state
 from weitiao.recipe import Recipe
 from weitiao.stage import Stage
@@ -55,11 +55,21 @@ class Augment(Taught):
         """The prompts that the steps use."""
         return [prompt for step in self.steps if isinstance(step, Teach) for prompt in step.uses]
 
+    @property
+    def translations(self) -> list[Translation]:
+        """The translation models that the steps ask."""
+        return [one for step in self.steps if isinstance(step, Teach) for one in step.translations]
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody is asked whose answers are worth keeping."""
+        return bool(super().asked or self.embedding or self.translations)
+
 
 def outside(recipe: Recipe) -> object:
     """Return what decides the records beside the steps: the teacher and the prompts."""
     settings = recipe.section("augment", Augment)
-    return state(settings, recipe.folder, settings.wanted)
+    return state(settings, recipe.folder, settings.wanted, settings.translations)
 
 
 STAGE = Stage(

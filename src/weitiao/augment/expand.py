@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import orjson
 from pydantic import BaseModel, Field
 
+from weitiao.llm import Translation
 from weitiao.llm.desk import Question
 from weitiao.record import Record, record_id
 from weitiao.step import Step
@@ -116,6 +117,11 @@ class Teach(Derive):
     def uses(self) -> tuple[str, ...]:
         """The prompts that the step uses with these settings."""
         return self.prompts if self.check else self.prompts[:-1]
+
+    @property
+    def translations(self) -> tuple[Translation, ...]:
+        """The translation models that are asked in the teacher's place."""
+        return ()
 
     @abstractmethod
     def asks(self, records: Sequence[Record], seed: int) -> Iterator[Ask]:

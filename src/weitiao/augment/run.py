@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -32,7 +33,7 @@ def run(job: Job) -> Outcome:
     """Copy the records that are there, and write what the steps make behind them."""
     parts = job.inputs["records"].parts()
     settings = job.settings(Augment)
-    with open_desk(job, settings, settings.wanted, embedder=settings.embedding) as desk:
+    with _desk(job, settings) as desk:
         work = _Work([pl.read_parquet(path) for path in parts], desk, job.seed)
         yields = [work.take(step) for step in settings.steps]
         facts = desk.facts()
@@ -52,18 +53,28 @@ def run(job: Job) -> Outcome:
         "calls": f"{sum(row['asked'] + row['checked'] for row in told):,}",
         "failed": f"{failures:,}",
     }
-    facts |= {"steps": told, "said": said, "again": failures > 0, "brief": not settings.wanted}
+    facts |= {
+        "steps": told,
+        "said": said,
+        "again": failures > 0,
+        "brief": not settings.wanted and not settings.translations,
+    }
     return Outcome(total + added + gone.total(), total + added, dict(gone.most_common()), facts)
 
 
 def plan(job: Job) -> dict[str, Plan]:
     """Return what each step would ask, by its name, as far as the answers that are known lead."""
     settings = job.settings(Augment)
-    with open_desk(job, settings, settings.wanted, planning=True, embedder=settings.embedding) as desk:
+    with _desk(job, settings, planning=True) as desk:
         work = _Work([pl.read_parquet(path) for path in job.inputs["records"].parts()], desk, job.seed)
         for step in settings.steps:
             work.take(step)
         return desk.plans
+
+
+def _desk(job: Job, settings: Augment, *, planning: bool = False) -> AbstractContextManager[Desk]:
+    embedder, translations = settings.embedding, settings.translations
+    return open_desk(job, settings, settings.wanted, planning=planning, embedder=embedder, translations=translations)
 
 
 @dataclass
@@ -274,10 +285,11 @@ class _Work:
                 made.keep(self._signed(step, child.record))
 
     def _signed(self, step: Expand, child: Record) -> Record:
-        """Return a child with the teacher's name, where one made it."""
-        if not isinstance(step, Teach):
+        """Return a child with the teacher's name, where one made it and no other is named."""
+        own = child.facts["augment"]
+        if not isinstance(step, Teach) or "teacher" in own:
             return child
-        own = {**child.facts["augment"], "teacher": self.desk.teacher_name}
+        own = {**own, "teacher": self.desk.teacher_name}
         return replace(child, facts={**child.facts, "augment": own})
 
 

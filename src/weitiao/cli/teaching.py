@@ -21,6 +21,7 @@ from weitiao.cli.teacher import (
     tell_plan,
 )
 from weitiao.cli.terminal import AsJson, Steps, Terminal, listed, with_flags
+from weitiao.llm import Taught
 from weitiao.recipe import Recipe
 from weitiao.talk import t
 
@@ -63,7 +64,8 @@ def _command(stage: str) -> None:
         if dry_run:
             tell_plan(pipeline.preview(recipe, work_dir or paid_folder(out), reporter=Terminal()), as_json)
         else:
-            _run(recipe, out, paid_folder(out) if asked or own.get("embedding") else None, ledger, work_dir, as_json)
+            kept = recipe.section(stage, Taught).asked
+            _run(recipe, out, paid_folder(out) if kept else None, ledger, work_dir, as_json)
 
 
 for _stage in pipeline.TEACHING:

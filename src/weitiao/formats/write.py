@@ -1,5 +1,6 @@
 """From messages to a row of a training format, with what the format cannot hold said by name."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -105,13 +106,18 @@ def _ranked(messages: list[Message], fields: Row) -> Written:
     return _pair(messages, fields, _sharegpt, "conversations", "conversations")
 
 
+def _bare(text: str) -> str:
+    """Return a text without what no preference is about: its spaces, and the width of its characters."""
+    return "".join(unicodedata.normalize("NFKC", text).split())
+
+
 def _pair(
     messages: list[Message], fields: Row, form: Callable[[list[Message], Row], Written], turns: str, before: str
 ) -> Written:
     rejected = fields.get("rejected")
     if not isinstance(rejected, str) or not rejected.strip():
         return Written({}, refused="a conversation without a rejected answer")
-    if rejected.strip() == messages[-1][1].strip():
+    if _bare(rejected) == _bare(messages[-1][1]):
         return Written({}, refused="a rejected answer that is the chosen one")
     written = form(messages, fields)
     *asked, chosen = written.row.pop(turns)

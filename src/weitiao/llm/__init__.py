@@ -112,6 +112,37 @@ class Teacher(Asked):
         return value if isinstance(value, int) else self.max_tokens
 
 
+class Translation(Settings):
+    """A translation model on this machine, for one direction."""
+
+    model: str = Field(min_length=1, description="Folder of an encoder-decoder model, such as Marian's opus-mt")
+    prefix: str = Field(
+        "", description="What stands before each sentence, where the model wants it: `>>cmn_Hans<<`, `translate: `"
+    )
+    codes: tuple[str, str] | None = Field(
+        None,
+        strict=False,
+        description="The two languages as the tokenizer of a model of many names them: `[zho_Hans, eng_Latn]`",
+    )
+    beams: int = Field(4, ge=1, description="Beams of the search; 1: the likeliest token each time")
+
+
+class Translator(Teacher):
+    """A translation model as a teacher, which costs nothing; recipes write its `Translation`."""
+
+    by: Translation
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What shapes a translation beside the text."""
+        return self.by.model_dump(exclude={"model"}, exclude_none=True, mode="json")
+
+    @property
+    def price(self) -> Price:
+        """No price."""
+        return Price(input=0, output=0)
+
+
 class Embedder(Asked):
     """Who turns texts into vectors, and how."""
 
@@ -142,6 +173,11 @@ class Taught(Settings):
         None,
         description="Folder of an offline batch: the Batch API's files are written there, its results read",
     )
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody is asked whose answers are worth keeping."""
+        return self.teacher is not None
 
 
 def family(endpoint: str) -> str:

@@ -19,7 +19,7 @@ import orjson
 from anyio.from_thread import start_blocking_portal
 
 from weitiao.errors import UserError
-from weitiao.llm import Asked, Teacher
+from weitiao.llm import Asked, Teacher, Translator
 from weitiao.llm.answer import again, judge
 from weitiao.llm.cache import Cache, Key, keys
 from weitiao.llm.call import Failure, Messages, Reason, Reply, Request, Said
@@ -87,10 +87,15 @@ def _outcomes(
         return
     # What failed before waits, so that a row that never answers does not stand before those that were never asked.
     left.sort(key=lambda item: cache.failure(item[0]) is not None)
-    if teacher.endpoint is None:
-        from weitiao.llm.local import answers  # loads torch
+    arriving: Iterable[tuple[Key, Outcome] | str]
+    if isinstance(teacher, Translator):
+        from weitiao.llm.translate import translations  # loads torch
 
-        arriving: Iterable[tuple[Key, Outcome] | str] = answers(left, teacher, cache, step)
+        arriving = translations(left, teacher, cache, step)
+    elif teacher.endpoint is None:
+        from weitiao.llm.local import answers  # loads torch, too
+
+        arriving = answers(left, teacher, cache, step)
     else:
         arriving = arrivals(_Chats(teacher, cache, step, patience, Dialect(teacher)), left)
     asked = set()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from weitiao.errors import UserError
-from weitiao.llm import Embedder, Taught, Teacher
+from weitiao.llm import Embedder, Taught, Teacher, Translation, Translator
 from weitiao.llm.batch import read_batch, worst, write_batch
 from weitiao.llm.cache import Cache, Spent, identity, keys
 from weitiao.llm.call import Failure, Messages, Reason, Reply, Request
@@ -36,6 +36,8 @@ class Question:
 
     `spoken` is the text by whose language the prompt is chosen; the second `sample` of a question is another call.
     With a `talk` the prompt is the system message before it, and the teacher goes on with the talk.
+    A translation model asked in the teacher's place (`by`) gets the `texts` of the values and no prompt, whose name
+    then says from which language into which.
     """
 
     prompt: str
@@ -44,6 +46,7 @@ class Question:
     schema: type[BaseModel] | None = None
     sample: int = 0
     talk: Messages = ()
+    by: Translation | None = None
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Desk:
     folder: Path | None = None  # of the offline batch
     planning: bool = False
     embedder: Embedder | None = None
+    translators: Mapping[Translation, Translator] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     _reserved: float = 0.0
@@ -71,15 +75,21 @@ class Desk:
         `step` is what the charges are booked on, behind the stage's name; `temperature` and `model` stand in for the
         teacher's.
         """
-        if not questions:
-            return []
-        teacher = self._teacher(temperature, model)
-        requests = [self._request(question) for question in questions]
-        name = f"{self.stage}/{step}"
+        outcomes: dict[int, Reply | Failure] = {}
+        for by in dict.fromkeys(question.by for question in questions):
+            places = [place for place, question in enumerate(questions) if question.by == by]
+            requests = [self._request(questions[place]) for place in places]
+            teacher = self.translators[by] if by else self._teacher(temperature, model)
+            name = f"{self.stage}/{step}" + (f"-{questions[places[0]].prompt}" if by else "")
+            outcomes |= zip(places, self._outcomes(requests, teacher, name), strict=True)
+        return [outcomes[place] for place in range(len(questions))]
+
+    def _outcomes(self, requests: Sequence[Request], teacher: Teacher, name: str) -> list[Reply | Failure]:
+        """Return what came of each request to a teacher, in order."""
         if self.planning:
             self.plans[name] = plan(requests, teacher, self.cache, name)
             return self._known(requests, teacher)
-        if self.folder:
+        if self.folder and not isinstance(teacher, Translator):  # which has no use for such files
             return self._batch(requests, teacher, name)
         from weitiao.llm.client import ask_all  # loads aiohttp, which a stage without a teacher can do without
 
@@ -92,6 +102,8 @@ class Desk:
         from weitiao.llm import embed  # loads aiohttp
 
         name = f"{self.stage}/{step}"
+        if self.folder and texts:
+            self.reporter.say(t("{step}: calls for vectors do not wait for the batch, they go out at once", step=name))
         if self.planning:
             self.plans[name] = embed.plan(texts, self.embedder, self.cache)
             return [Failure(Reason.WAITING)] * len(texts)
@@ -113,6 +125,10 @@ class Desk:
         if self.embedder:
             who, model = identity(self.embedder)
             asked["embedding"] = {"model": model, "at": who, "sampling": self.embedder.sampling}
+        if self.translators:
+            asked["translators"] = [
+                {"model": identity(one)[1], "sampling": one.sampling} for one in self.translators.values()
+            ]
         if not asked:
             return {}
         spent = self.spent()
@@ -138,6 +154,9 @@ class Desk:
         return self.teacher.model_copy(update={name: value for name, value in other.items() if value is not None})
 
     def _request(self, question: Question) -> Request:
+        if question.by:
+            texts = tuple(("text", text) for text in question.values["texts"])
+            return Request(texts, question.schema, question.sample)
         language = self.settings.language
         if language == "auto":
             language = "zh" if script(question.spoken) == "zh" else "en"
@@ -166,20 +185,32 @@ class Desk:
 
 @contextmanager
 def open_desk(
-    job: Job, settings: Taught, wanted: Sequence[str], *, planning: bool = False, embedder: Embedder | None = None
+    job: Job,
+    settings: Taught,
+    wanted: Sequence[str],
+    *,
+    planning: bool = False,
+    embedder: Embedder | None = None,
+    translations: Sequence[Translation] = (),
 ) -> Iterator[Desk]:
     """Open the desk of a stage whose steps use the prompts `wanted`; without any, no teacher is needed.
 
-    Raises UserError, before anything is spent, for a teacher that is not given or cannot be asked, and for prompts that
-    are none.
+    Raises UserError, before anything is spent, for a teacher that is not given or cannot be asked, for folders that
+    are no translation models, and for prompts that are none.
     """
+    translators = {one: _translator(one, job.recipe.folder) for one in translations}
     prompts = Prompts(_folder(settings.prompts, job), wanted)
     teacher = settings.teacher and local(settings.teacher, job.recipe.folder)
     if wanted and teacher is None:
         if not planning:
             raise UserError(
                 t("{where} asks a teacher, and none is given", where=f"`{job.stage}`"),
-                t("Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe"),
+                t(
+                    "Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe; "
+                    "the check of augment's steps is left out with `check: false`"
+                )
+                if translations
+                else t("Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe"),
             )
         job.reporter.say(t("No teacher is given: calls and tokens are counted as for any"))
         teacher = _ANY
@@ -191,7 +222,7 @@ def open_desk(
         if embedder:
             embedder = _within(embedder, teacher)
             Purse(embedder, cache, job.stage)
-        desk = Desk(job.stage, settings, teacher, prompts, cache, job.reporter, batch, planning, embedder)
+        desk = Desk(job.stage, settings, teacher, prompts, cache, job.reporter, batch, planning, embedder, translators)
         yield desk
     if desk.files:
         files = ", ".join(str(path.relative_to(desk.folder or path)) for path in desk.files)
@@ -216,11 +247,23 @@ def local(teacher: T, folder: Path) -> T:
     return teacher.model_copy(update={"model": str(hub.place(teacher.model, folder))})
 
 
-def state(settings: Taught, folder: Path, wanted: Sequence[str]) -> object:
+def _translator(by: Translation, folder: Path) -> Translator:
+    """Return who translates; raises UserError for a folder that holds no translation model, or not all of it."""
+    path = hub.resolve(str(hub.place(by.model, folder)), folder)
+    if not hub.is_translator(path):
+        raise UserError(
+            t("{path} is no translation model", path=path),
+            t("Give the folder of an encoder-decoder model, such as Marian's: hf download NAME --local-dir DIR"),
+        )
+    return Translator(model=path, by=by)
+
+
+def state(settings: Taught, folder: Path, wanted: Sequence[str], translations: Sequence[Translation] = ()) -> object:
     """Return what decides the answers beside a stage's steps: who is asked, how, and by which prompts."""
     teacher = local(settings.teacher, folder) if wanted and settings.teacher else None
     own = folder / Path(settings.prompts).expanduser() if settings.prompts else None
-    return [teacher and [*identity(teacher), teacher.sampling], Prompts(own, wanted).digests]
+    told = [teacher and [*identity(teacher), teacher.sampling], Prompts(own, wanted).digests]
+    return [*told, *(identity(_translator(one, folder)) for one in translations)]
 
 
 def failed(failure: Failure, note: Mapping[str, Any]) -> dict[str, Any]:

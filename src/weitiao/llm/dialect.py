@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from weitiao.llm import Teacher
+from weitiao.llm import Teacher, Translator
 from weitiao.llm.answer import instruction, strict_schema
 from weitiao.llm.call import Messages, Reason, Request, Said, Usage
 from weitiao.talk import t
@@ -74,7 +74,7 @@ class Dialect:
 
     def __init__(self, teacher: Teacher) -> None:
         self.teacher = teacher
-        self.format = _FORMATS[0]
+        self.format = _FORMATS[0 if teacher.endpoint else -1]  # a model in a folder is told in words
         self.limit_key = "max_tokens"
         self.left_out: set[str] = set()
 
@@ -90,7 +90,7 @@ class Dialect:
         if request.schema and self.format == "json_schema":
             schema = {"name": request.schema.__name__, "strict": True, "schema": strict_schema(request.schema)}
             shape = {"response_format": {"type": "json_schema", "json_schema": schema}}
-        elif request.schema:
+        elif request.schema and not isinstance(self.teacher, Translator):
             asked = told(asked, request.schema)
             shape = {"response_format": {"type": self.format}} if self.format else {}
         return {

@@ -67,6 +67,21 @@ def place(name: str, folder: Path) -> Path:
     return Path(__file__).parent / SHIPPED if name == SHIPPED else (folder / Path(name).expanduser()).resolve()
 
 
+def is_translator(path: str) -> bool:
+    """Tell whether the model in the folder `path` reads a whole text, then writes another: encoder and decoder."""
+    file = Path(path) / "config.json"
+    return file.is_file() and bool(orjson.loads(file.read_bytes()).get("is_encoder_decoder"))
+
+
+def refuse_translator(path: str) -> None:
+    """Raise UserError for a translation model where one is to chat: its decoder would load, with weights missing."""
+    if is_translator(path):
+        raise UserError(
+            t("{path} is a translation model, which cannot chat", path=path),
+            t("Name it under `models` of the step `back_translate`, which translates by it"),
+        )
+
+
 def own_code(path: str, trust: bool) -> tuple[str, ...]:
     """Return the code that the model in the folder `path` brings along and cannot be loaded without.
 

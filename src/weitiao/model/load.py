@@ -1,24 +1,26 @@
 """Load models and tokenizers from a folder or by name: no remote code, no pickles executed."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 from weitiao.errors import UserError
 from weitiao.model import internlm2, quantise, tokens
-from weitiao.model.hub import own_code
+from weitiao.model.hub import own_code, refuse_translator
 from weitiao.model.processor import cpu_has_bfloat16
 from weitiao.model.quantise import Quantised
 from weitiao.model.tokenizer import load_tokenizer
 from weitiao.talk import t
 
-__all__ = ["DTYPES", "base_of", "load_config", "load_model", "load_tokenizer", "pick_dtype"]
+__all__ = ["DTYPES", "base_of", "load_config", "load_model", "load_tokenizer", "load_translator", "pick_dtype"]
 
 disable_progress_bar()  # progress is ours to show
 
@@ -54,21 +56,23 @@ def load_model(
     """
     internlm2.register()
     code = bool(own_code(path, trust))
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    refuse_translator(path)
+    device = device or _device()
     kind = pick_dtype(dtype, path, device)
+    model: Any
     try:
-        model: Any
-        if quantised:
-            model = quantise.load(path, load_config(path, trust=trust), quantised.config(kind), device, code=code)
-        else:
-            model = AutoModelForCausalLM.from_pretrained(
-                path, dtype=kind, trust_remote_code=code, local_files_only=True
-            )
-        if adapter is not None:
-            tokens.widen(model, tokens.trained_in(Path(adapter)))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads what transformers 5.23 has renamed
-                model = PeftModel.from_pretrained(model, adapter)
+        with _told(adapter or path):
+            if quantised:
+                model = quantise.load(path, load_config(path, trust=trust), quantised.config(kind), device, code=code)
+            else:
+                model = AutoModelForCausalLM.from_pretrained(
+                    path, dtype=kind, trust_remote_code=code, local_files_only=True
+                )
+            if adapter is not None:
+                tokens.widen(model, tokens.trained_in(Path(adapter)))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", FutureWarning)  # PEFT 0.21 reads what transformers 5.23 has renamed
+                    model = PeftModel.from_pretrained(model, adapter)
     except RuntimeError as error:
         if adapter is None or "size mismatch" not in str(error):
             raise
@@ -76,14 +80,35 @@ def load_model(
             t("The adapter {adapter} belongs to another model than {path}", adapter=adapter, path=path),
             t("Its adapter_config.json names the base: base_model_name_or_path"),
         ) from None
+    return (quantise.hold(model) if quantised else model.to(device)).eval()
+
+
+def load_translator(path: str) -> Any:
+    """Load the translation model in the folder `path`, ready to answer; UserError if its files are none."""
+    device = _device()
+    with _told(path):
+        model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+            path, dtype=pick_dtype("auto", path, device), trust_remote_code=False, local_files_only=True
+        )
+    return model.to(device).eval()
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Tell the user what is wrong with the files in `path`."""
+    try:
+        yield
     except (OSError, ValueError, ImportError) as error:
-        raise UserError(t("Cannot load the model {path}: {error}", path=adapter or path, error=error)) from None
+        raise UserError(t("Cannot load the model {path}: {error}", path=path, error=error)) from None
     except UnpicklingError:
         raise UserError(
-            t("The weights in {path} are a pickle that would run code; it was not loaded", path=adapter or path),
+            t("The weights in {path} are a pickle that would run code; it was not loaded", path=path),
             t("Ask for the same weights as safetensors"),
         ) from None
-    return (quantise.hold(model) if quantised else model.to(device)).eval()
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def pick_dtype(name: str, path: str, device: str) -> torch.dtype:

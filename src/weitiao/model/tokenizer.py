@@ -7,16 +7,19 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from weitiao.errors import UserError
-from weitiao.model.hub import own_code
+from weitiao.model.hub import own_code, refuse_translator
 from weitiao.model.pieces import load_pieces
 from weitiao.talk import t
 
 
-def load_tokenizer(path: str, *, trust: bool = False) -> PreTrainedTokenizerBase:
+def load_tokenizer(path: str, *, trust: bool = False, chats: bool = True) -> PreTrainedTokenizerBase:
     """Load the tokenizer in the folder `path`; it gets a token to pad with where it has none, never a new one.
 
+    Raises UserError for that of a translation model, unless it is not one that `chats` which is wanted.
     A tokenizer's own code runs only if the model's does: where the user said to `trust` it, and nothing else will do.
     """
+    if chats:
+        refuse_translator(path)
     code = bool(own_code(path, trust))
     try:
         tokenizer: Any = _internlm2(path) or AutoTokenizer.from_pretrained(

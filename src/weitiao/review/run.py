@@ -14,7 +14,7 @@ import polars as pl
 from weitiao import ledger
 from weitiao.doubt import AUDIT
 from weitiao.recipe import Recipe
-from weitiao.record import Record, to_frame, to_records
+from weitiao.record import Record, to_frame, to_records, without_rejected
 from weitiao.review import Review, place
 from weitiao.review.decision import Said
 from weitiao.review.draw import ALL, key_of, plan, rows
@@ -23,6 +23,7 @@ from weitiao.stage import Job, Outcome
 from weitiao.store import digest
 
 REJECTED, UNDECIDED, EDITED = "rejected in review", "not decided in review", "edited in review"
+UNPAIRED = "rejected answer of another question"
 WORDS = {"accept": "accepted", "edit": "edited", "reject": "rejected", "skip": "skipped"}
 STEP = "review"
 
@@ -122,6 +123,11 @@ class _Work:
             after = replace(after, messages=messages)
             for turn, before in _edits(record, messages):
                 yield {**_event(record, "changed", EDITED, {"by": who}), "turn": turn, "before": before}, after
+            # Who mends an answer likes it more than before; who changes the question has asked for another pair.
+            facts, worse = without_rejected(after.facts)
+            if worse is not None and messages[:-1] != record.messages[:-1]:
+                after = replace(after, facts=facts)
+                yield _event(record, "skipped", UNPAIRED, {"by": who, "rejected": worse}), after
 
     def _told(self, one: Said) -> dict[str, Any]:
         when = datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds")
