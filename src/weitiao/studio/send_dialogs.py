@@ -36,7 +36,7 @@ class Sending:
         if sent.lacks:
             self._offer(sent, talk, turn, model)
         else:
-            ui.notify(_told(sent), type="positive", multi_line=True, close_button=True)
+            ui.notify(_told(sent), type="positive", multi_line=True, close_button=t("Close"))
 
     def _ask_name(self, talk: Conversation, turn: Turn, model: str) -> None:
         self._card.clear()

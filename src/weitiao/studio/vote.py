@@ -70,10 +70,19 @@ class Voting:
 
     async def begun(self) -> bool:
         """Tell whether the visitor has voted on some pairs, and not on all: the report would tell the sides."""
+        done, total = await self._far()
+        return 0 < done < total
+
+    async def due(self) -> bool:
+        """Tell whether there are pairs, and the visitor has voted on none."""
+        done, total = await self._far()
+        return done == 0 < total
+
+    async def _far(self) -> tuple[int, int]:
+        """Return on how many pairs the visitor has voted, and how many there are."""
         self._own = await names.of_token(self.studio)
         self.ballot = await run.io_bound(ballot_of, self.studio)
-        done = await self._done()
-        return self.ballot is not None and 0 < len(done) < len(self.ballot.rows)
+        return len(await self._done()), len(self.ballot.rows) if self.ballot else 0
 
     async def show(self) -> None:
         """Show what comes next for this visitor."""
