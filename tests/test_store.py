@@ -9,7 +9,7 @@ import pytest
 from weitiao import ledger, record
 from weitiao.errors import UserError
 from weitiao.record import Record, to_frame
-from weitiao.store import Run
+from weitiao.store import Run, add_line
 
 RECORDS = to_frame([Record("a", (("user", "问"), ("assistant", "答")), "x.jsonl", 1)])
 EVENTS = ledger.events(pl.DataFrame({"id": ["b"], "step": ["drop"], "action": ["dropped"], "reason": ["too short"]}))
@@ -104,3 +104,23 @@ def test_facts_are_set_and_read_as_columns() -> None:
         ("train", "逻辑")
     ]
     assert record.to_records(frame)[0].facts == {"split": {"part": "train"}, "tag": "逻辑"}
+
+
+def test_a_line_is_added_whole_whatever_a_crash_has_left(tmp_path: Path) -> None:
+    file = tmp_path / "lines.jsonl"
+    seen: list[list[bytes]] = []
+
+    def add(row: object) -> None:
+        add_line(file, lambda lines: seen.append(lines) or row)  # type: ignore[func-returns-value]
+
+    add({"a": 1})
+    with file.open("ab") as torn:
+        torn.write(b'{"b"')
+    add({"c": 2})
+    assert file.read_bytes() == b'{"a":1}\n{"c":2}\n'
+    file.write_bytes(b'{"a":1}\n{"by":"hand"}')
+    add(None)
+    assert file.read_bytes() == b'{"a":1}\n{"by":"hand"}'
+    add({"d": 3})
+    assert file.read_bytes() == b'{"a":1}\n{"by":"hand"}\n{"d":3}\n'
+    assert seen[-1] == [b'{"a":1}', b'{"by":"hand"}']

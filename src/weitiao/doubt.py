@@ -9,7 +9,7 @@ from weitiao.script import script
 
 MARKS = ("harmless", "honest", "helpful")  # what comes first counts first
 UNSURE, DISAGREE, NEAR, UNJUDGED = "judge unsure", "judges disagree", "near a threshold", "not judged"
-APART, AUDIT, PLANTED = "samples disagree", "random audit", "planted control"
+APART, AUDIT, PLANTED, SENT = "samples disagree", "random audit", "planted control", "sent from chat"
 BAD = ("swapped", "truncated", "contradicted")
 
 _CONTRARY = {

@@ -67,6 +67,11 @@ class Recipe:
     sections: dict[str, Settings]
     folder: Path
 
+    @property
+    def title(self) -> str:
+        """The project's name, which is its folder's where the recipe has none of its own."""
+        return self.folder.name if self.project.name == "recipe" else self.project.name
+
     def section(self, name: str, kind: type[S]) -> S:
         """Return the settings of stage `name`."""
         section = self.sections[name]

@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,27 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+
+
+def add_line(path: Path, make: Callable[[list[bytes]], object]) -> None:
+    """Add what `make` makes of the lines that there are to a file of JSON lines, and nothing where that is None.
+
+    It is on the disk when this returns. Of several processes each waits for the others; half a line that a crash has
+    left goes, a whole one that lacks its end gets it.
+    """
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        *lines, rest = file.read().split(b"\n")
+        try:
+            lines += [rest] if rest and orjson.loads(rest) is not None else []
+        except orjson.JSONDecodeError:
+            file.truncate(file.tell() - len(rest))
+            rest = b""
+        if (row := make(lines)) is not None:
+            file.write(b"\n" * bool(rest) + orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def write_parquet(path: Path, frame: pl.DataFrame, *, lasting: bool = True) -> None:

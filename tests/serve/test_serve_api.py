@@ -5,6 +5,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import openai
@@ -221,3 +222,15 @@ def test_tools_and_their_results_pass_through_the_template(
     assert done.usage
     assert read.usage
     assert done.usage.prompt_tokens == read.usage.prompt_tokens
+
+
+def test_health_says_that_the_server_ends(service: Service) -> None:
+    models = service._models
+    models.closing = True
+    try:
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{service.url.removesuffix('/v1')}/health")
+        assert (refused.value.code, json.load(refused.value)) == (503, {"status": "stopping"})
+        refused.value.close()
+    finally:
+        models.closing = False

@@ -23,6 +23,9 @@ from playwright.sync_api import Browser, BrowserContext, Page  # noqa: E402
 from serve_adapters import make_adapter  # noqa: E402
 from studio_look import CHROMIUM, Site  # noqa: E402
 
+from postgres_server import postgres  # noqa: E402
+
+__all__ = ["postgres"]
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",

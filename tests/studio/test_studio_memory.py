@@ -15,10 +15,10 @@ def test_those_who_came_longest_ago_are_forgotten(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(memory, "MOST_VISITORS", 3)
     memories = Memories()
     for name in ("a", "b", "c"):
-        memories.of(name).voter = name
+        memories.of(name).name = name
     memories.of("a")
     memories.of("d")
-    assert [memories.of(name).voter for name in ("a", "c", "b")] == ["a", "c", ""]
+    assert [memories.of(name).name for name in ("a", "c", "b")] == ["a", "c", ""]
 
 
 def test_conversations_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -307,3 +307,38 @@ def test_it_waits_for_a_queue_and_stands_in_the_menu_of_such_recipes(site: Site,
     page = look(f"{site.url}/review", zh=True)
     expect(page.get_by_role("heading", name="还没有排出队列")).to_be_visible()
     expect(page.get_by_text(re.compile("weitiao run recipe.yaml --to review"))).to_be_visible()
+
+
+def test_two_people_decide_in_postgresql(
+    open_studio: Open, look: Look, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(place.VARIABLE, postgres)
+    rows = [
+        {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "."}]} for n in "abcdef"
+    ]
+    (tmp_path / "data.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    name = f"pg-{uuid.uuid4().hex[:8]}"
+    review = "review: {queue: all, double: 1, controls: 0}"
+    (tmp_path / "recipe.yaml").write_text(f"name: {name}\nmodel: nano\nsource: {{inputs: [data.jsonl]}}\n{review}\n")
+    recipe = load(tmp_path / "recipe.yaml", pipeline.SETTINGS)
+    pipeline.run(recipe, tmp_path / "runs", last="review")
+    with open_studio(tmp_path) as site, closing(place.desk(recipe, tmp_path / "runs" / name)) as desk:
+        assert desk.engine.dialect.name == "postgresql"
+        pages = [come(look, site, token) for token in (desk.invite("ann"), desk.invite("bob"))]
+        for _ in range(6):
+            for page in pages:  # what one holds the other is given when it is decided
+                expect(page.locator("article[data-key]")).to_be_visible()
+                before = key(page)
+                page.keyboard.press("a")
+                expect(page.locator(f"article[data-key='{before}']")).to_have_count(0)
+        for page in pages:
+            expect(page.get_by_role("heading", name="All is decided")).to_be_visible()
+        pages[0].keyboard.press("u")
+        expect(pages[0].locator("article[data-key]")).to_be_visible()
+        pages[0].keyboard.press("r")
+        for _ in range(200):
+            if desk.progress()["conflict"]:
+                break
+            time.sleep(0.05)
+        assert (desk.progress()["decided"], desk.progress()["conflict"]) == (5, 1)
+    assert not (tmp_path / "runs" / name / "review.db").exists()

@@ -2,9 +2,10 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from studio_look import Site, width
 from weitiao import pipeline
 from weitiao.compare.votes import Ballot, Box
 from weitiao.recipe import load
+from weitiao.review import place as desks
 
 Look = Callable[..., Page]
 
@@ -141,3 +143,39 @@ def test_the_voting_speaks_chinese(studio: Site, look: Look) -> None:
     expect(page.get_by_role("button", name="第一个回答更好")).to_be_visible()
     page.get_by_role("button", name="两个都不好").click()
     expect(page.get_by_text("已投 1 / 12")).to_be_visible()
+
+
+def test_a_reviewer_votes_under_the_name_of_their_token(
+    compared: Path, open_studio: Callable[..., AbstractContextManager[Site]], look: Look, tmp_path: Path
+) -> None:
+    folder = tmp_path / "votes"
+    shutil.copytree(compared, folder)
+    (folder / "runs" / "recipe" / "votes.jsonl").unlink(missing_ok=True)
+    text = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    (folder / "recipe.yaml").write_text(f"{text}review: {{}}\n", encoding="utf-8")
+    recipe = load(folder / "recipe.yaml", pipeline.SETTINGS)
+    with closing(desks.desk(recipe, folder / "runs" / "recipe")) as desk:
+        token = desk.invite("Wei")
+    box = Box(folder / "runs" / "recipe")
+    with open_studio(folder) as site:
+        other = look(f"{site.url}/compare")
+        expect(other.get_by_text("The report names the sides: who means to vote")).to_be_visible()
+        begin(other, " Wei ")
+        expect(other.get_by_text("Wei reviews here, by a token")).to_be_visible()
+        other.get_by_label("Your name, which stands beside your votes").fill("Bo")
+        other.get_by_role("button", name="Begin").click()
+        seen(other, 0)
+        other.keyboard.press("1")
+        seen(other, 1)
+        mine = look(f"{site.url}/login?next=/review")
+        mine.locator("#given").fill(token)
+        mine.keyboard.press("Enter")
+        mine.wait_for_url("**/review")
+        mine.goto(f"{site.url}/compare")
+        mine.get_by_role("button", name="Vote blind").click()
+        seen(mine, 0)
+        expect(mine.locator(".voter")).to_have_text("Wei")
+        expect(mine.get_by_label("Vote under another name")).to_have_count(0)
+        mine.keyboard.press("2")
+        seen(mine, 1)
+    assert [one.who for one in box.votes()] == ["Bo", "Wei"]

@@ -49,6 +49,9 @@ class Ask:
     back: bool = False
 
 
+_OWN = ("split", "augment", "chat")  # facts of a record that say nothing of what is made of it
+
+
 class Verdict(BaseModel):
     """What the teacher thinks of a child: a claim that is false is the reason why the child goes."""
 
@@ -70,7 +73,11 @@ class Expand(Step):
         """
         first, ids = parents[0], [parent.id for parent in parents]
         licences = {parent.licence for parent in parents}
-        kept = {name: value for name, value in first.facts.items() if name not in ("split", "augment")} if same else {}
+        kept = (
+            {name: value for name, value in first.facts.items() if name not in ("split", "augment", "chat")}
+            if same
+            else {}
+        )
         return Record(
             id=record_id(f"augment/{self.step_name()}", 0, orjson.dumps([ids, messages])),
             messages=messages,

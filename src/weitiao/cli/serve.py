@@ -64,9 +64,7 @@ def serve(
         places, address, checked.section("serve", Limits), (recipe, project) if recipe and project else None, runs
     )
     if project:
-        Terminal().say(
-            t("The studio of {name} is at {url}; Ctrl-C ends it", name=project.project.name, url=service.site)
-        )
+        Terminal().say(t("The studio of {name} is at {url}; Ctrl-C ends it", name=project.title, url=service.site))
     if places:
         Terminal().say(t("Serving {names} at {url}; Ctrl-C ends it", names=", ".join(places), url=service.url))
     if as_json:

@@ -10,9 +10,7 @@ A vote is on two texts. After a run in which the models answer otherwise, the vo
 count, and those on answers that are still the same do.
 """
 
-import fcntl
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +21,7 @@ from typing import Any, Literal
 import orjson
 
 from weitiao.recipe import Recipe
-from weitiao.store import digest
+from weitiao.store import add_line, digest
 
 FILE = "votes.jsonl"
 Choice = Literal["first", "second", "tie", "bad"]
@@ -92,14 +90,7 @@ class Box:
         return [Vote(**orjson.loads(line)) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
     def _add(self, vote: Vote) -> None:
-        with self.path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)  # the end of a line was lost in a crash
-            file.write(orjson.dumps(asdict(vote), option=orjson.OPT_APPEND_NEWLINE))
-            file.flush()
-            os.fsync(file.fileno())
+        add_line(self.path, lambda _: asdict(vote))
 
 
 @dataclass(frozen=True)

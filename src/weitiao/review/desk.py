@@ -239,6 +239,21 @@ class Desk:
                 self._settle(connection, item, {})
             connection.execute(insert(draws).values(project=self.project, digest=digest))
 
+    def add(self, row: dict[str, Any]) -> bool:
+        """Put one more item before all others; return false where it is there already, or no queue was drawn yet.
+
+        The next draw makes the queue anew as a whole, and has the item too if its record is among those it draws from.
+        """
+        with self._writing() as connection:
+            drawn = select(draws.c.digest).where(draws.c.project == self.project).with_for_update()
+            if connection.scalar(drawn) is None or connection.execute(self._of(row["key"])).one_or_none():
+                return False
+            first = connection.scalar(select(func.min(items.c.rank)).where(self._own()))
+            fresh = {"project": self.project, "pool": OPEN, "whose": 0, "holder": 0, "until": 0.0, "final": None}
+            connection.execute(insert(items).values({**fresh, **row, "rank": (first or 0) - 1}))
+            self._settle(connection, self._locked(connection, row["key"]), {})
+        return True
+
     def queue(self) -> Iterator[tuple[Item, bool]]:
         """Yield the queued items in order, with all that was said of them, and whether they are decided.
 

@@ -11,13 +11,14 @@ from typing import Any
 import orjson
 import polars as pl
 
-from weitiao.doubt import APART, AUDIT, DISAGREE, NEAR, UNJUDGED, UNSURE, answered, bad_answers
+from weitiao.doubt import APART, AUDIT, DISAGREE, NEAR, SENT, UNJUDGED, UNSURE, answered, bad_answers
 from weitiao.record import Record, fact, record_id, to_records
 from weitiao.review import Review
 from weitiao.store import digest
 
 ALL = "all records"
-DOUBTS = (DISAGREE, UNSURE, NEAR, APART, UNJUDGED)  # what people can help with most comes first
+DOUBTS = (SENT, DISAGREE, UNSURE, NEAR, APART, UNJUDGED)  # what people can help with most comes first
+CHAT = "chat"  # the fact of a record that somebody has sent from the chat: who, when, which model
 _LOTS = ("audit", "double", "control", "place")
 
 
@@ -70,6 +71,12 @@ def rows(parts: Sequence[Path], planned: pl.DataFrame, whole: bool) -> Iterator[
                 yield _row(record, plan, reasons, record.id, "")
 
 
+def sent_row(record: Record, settings: Review, seed: int) -> dict[str, Any]:
+    """Return the row of a record that was just sent from the chat, as it will be drawn when the line has read it."""
+    doubled = dict(zip(_LOTS, _lots(seed, record.id), strict=True))["double"] < settings.double
+    return _row(record, {"rank": 0, "audited": False, "doubled": doubled}, [SENT], record.id, "")
+
+
 def _row(record: Record, plan: dict[str, Any], reasons: list[str], source: str, planted: str) -> dict[str, Any]:
     return {
         "key": key_of(record),
@@ -86,17 +93,18 @@ def _row(record: Record, plan: dict[str, Any], reasons: list[str], source: str, 
 
 def _altered(record: Record, kind: str, text: str) -> Record:
     """Return a record with a bad answer; it keeps the marks of the good one, as if a judge had been taken in by it."""
-    facts = {name: value for name, value in record.facts.items() if name != "review"}
+    facts = {name: value for name, value in record.facts.items() if name not in ("review", CHAT)}
     messages = (*record.messages[:-1], ("assistant", text))
     own = record_id(f"review/{kind}", 0, record.id.encode())
     return replace(record, id=own, messages=messages, parents=(record.id,), facts=facts)
 
 
 def _seen(part: int, path: Path, seed: int) -> pl.DataFrame:
-    """Return of each record of a part why label sent it here, whether it has an answer, and its lots."""
+    """Return of each record of a part why it was sent here, whether it has an answer, and its lots."""
     last = pl.col("messages").list.last()
     said = (last.struct.field("role") == "assistant") & (last.struct.field("content").str.strip_chars() != "")
-    columns = {"why": fact("review", "why"), "answered": said.fill_null(False)}
+    sent = pl.when(fact(CHAT, "when").is_not_null()).then(pl.lit(SENT))
+    columns = {"why": sent.otherwise(fact("review", "why")), "answered": said.fill_null(False)}
     frame = pl.scan_parquet(path).select("id", **columns).collect()
     lots = pl.DataFrame(
         [_lots(seed, key) for key in frame["id"]], schema=dict.fromkeys(_LOTS, pl.Float64), orient="row"

@@ -13,8 +13,10 @@ from nicegui import ui
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 
+from weitiao.errors import UserError
 from weitiao.recipe import Recipe
 from weitiao.serve.door import LOOPBACK, App
+from weitiao.serve.refusal import Refusal
 from weitiao.serve.run import Address, Pages
 from weitiao.studio import compare, frame
 from weitiao.studio.gate import Gate
@@ -45,6 +47,11 @@ def _broken(error: Exception) -> None:
         words("code", type(error).__name__)
 
 
+def _is_bug(said: logging.LogRecord) -> bool:
+    """Tell whether a line of the log is worth the terminal: what a visitor got wrong is told to them alone."""
+    return not (said.exc_info and isinstance(said.exc_info[1], (UserError, Refusal)))
+
+
 _NOWHERE = Page("/{rest:path}", "No such page", "explore_off", _nowhere)
 
 
@@ -61,7 +68,7 @@ class _Route(ui.page):
         self(drawn)
 
     def resolve_title(self) -> str:
-        return f"{t(self._page.title)} · {self._studio.name}"
+        return f"{t(self._page.title)} · {self._studio.recipe.title}"
 
     def resolve_language(self) -> Literal["en-US", "zh-CN"]:
         return "zh-CN" if visitor.get().language == "zh" else "en-US"
@@ -95,6 +102,7 @@ def _put(app: FastAPI, studio: Studio, address: Address) -> App:
     compare.put_report(app, studio)
     ui.add_head_html(f'<link rel="stylesheet" href="{_STYLE}">', shared=True)
     logging.getLogger("nicegui").setLevel(logging.ERROR)  # a page that is not there is the visitor's affair
+    logging.getLogger("nicegui").addFilter(_is_bug)
     pages_app.config.socket_io_js_transports[:] = ["websocket"]
     pages_app.colors(primary="#176574", dark="#1c1f23", dark_page="#15171a")
     alone = app.router.lifespan_context

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from nicegui import background_tasks, ui
@@ -15,6 +15,7 @@ from weitiao.studio.conversation import Answer, Speaker, Turn
 from weitiao.studio.memory import recalled
 from weitiao.studio.page import Page, Studio
 from weitiao.studio.parts import empty, icon_button, named, words
+from weitiao.studio.send_dialogs import Sending
 from weitiao.studio.visitor import visitor
 from weitiao.talk import t
 
@@ -43,6 +44,7 @@ class Chat:
         self.studio = studio
         self.talk = recalled(self.memory.talk)
         self.setup = Setup(studio, self.talk.manner if self.talk.turns else None, self.memory.models)
+        self.sending = Sending(studio, self.memory)
         self._going: list[asyncio.Task[None]] = []
         self._blocks: list[ui.element] = []
 
@@ -53,6 +55,7 @@ class Chat:
             self._log = named(ui.element("section").classes("turns").props("role=log aria-live=off"), t("Conversation"))
             self._invite()
             self._composer()
+        self.sending.draw()
         for turn in self.talk.turns:
             self._draw_turn(turn, [*turn.answers])
         ui.keyboard(self._key, repeating=False, ignore=[])
@@ -140,7 +143,7 @@ class Chat:
             self._blocks.append(block)
             self._question(turn)
             with ui.element("div").classes("answers").style(f"--models: {len(names)}"):
-                return [self._answer(name, turn.answers[name]) for name in names]
+                return [self._answer(name, turn) for name in names]
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._going.remove(task)
@@ -183,11 +186,11 @@ class Chat:
             ui.button(t("Ask again"), on_click=again, color=None).props("flat no-caps").classes("firm")
             ui.button(t("Leave it"), on_click=leave, color=None).props("flat no-caps").classes("quiet")
 
-    def _answer(self, name: str, answer: Answer) -> "_View":
+    def _answer(self, name: str, turn: Turn) -> "_View":
         with named(ui.element("section").classes("answer"), name):
             words("h2", name)
-            view = _View()
-            view.show(answer)
+            view = _View(lambda: self.sending.send(self.talk, turn, name))
+            view.show(turn.answers[name])
             return view
 
     async def _listen(self, turn: Turn, speaker: Speaker, view: "_View") -> None:
@@ -207,19 +210,23 @@ class Chat:
 class _View:
     """An answer on the page."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[], Awaitable[None]]) -> None:
+        """`send` sends the conversation up to here to review."""
         self._text = words("p", "", "said")
         with ui.element("div").classes("tools"):
             self._note = words("span", t("Waits for the model"), "note").props("role=status")
-            self._copy = icon_button("content_copy", t("Copy the answer"), lambda: ui.clipboard.write(self._text.text))
-        self._copy.visible = False
+            self._tools = (
+                icon_button("content_copy", t("Copy the answer"), lambda: ui.clipboard.write(self._text.text)),
+                icon_button("rate_review", t("Send it to review as a new record"), send),
+            )
 
     def show(self, answer: Answer) -> None:
         """Show what there is by now."""
         self._text.text = answer.text
         self._note.text = _note(answer)
         self._note.classes(add="bad" if answer.error else "", remove="" if answer.error else "bad")
-        self._copy.visible = bool(answer.text and answer.finish)
+        for tool in self._tools:
+            tool.visible = bool(answer.text.strip() and answer.finish)
 
 
 def _note(answer: Answer) -> str:

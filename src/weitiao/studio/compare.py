@@ -37,6 +37,8 @@ class _View:
                 ui.button(t(name), on_click=opened, color=None).props("flat no-caps dense").classes("tab")
                 for name, opened in (("The report", self._asked_for), ("Vote blind", self.vote))
             ]
+        with ui.element("p").classes("note hint") as self._hint:
+            words("span", t("The report names the sides: who means to vote does it before reading."))
         self._report = ui.element("iframe").classes("report").props("sandbox=allow-scripts")
         self._report.props["title"] = t("The report")
         self.voting.draw()
@@ -47,11 +49,13 @@ class _View:
     async def read(self) -> None:
         """Show the report."""
         self.voting.hide()
+        self._hint.visible = await self.voting.due()
         self._press(0)
         self._load()
 
     async def vote(self) -> None:
         """Show the voting."""
+        self._hint.visible = False
         self._press(1)
         self._report.props.pop("src", None)
         await self.voting.show()

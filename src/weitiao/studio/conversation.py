@@ -38,10 +38,11 @@ class Answer:
 
 @dataclass
 class Turn:
-    """A question, and the answer of each model by its name."""
+    """A question, the answer of each model by its name, and how they were drawn."""
 
     question: str
     answers: dict[str, Answer] = field(default_factory=dict)
+    manner: Manner = Manner()
 
 
 class Speaker(Protocol):
@@ -108,7 +109,7 @@ class Conversation:
 
     def ask(self, question: str, names: Sequence[str]) -> Turn:
         """Add a question to `names`, and return its turn."""
-        turn = Turn(question, {name: Answer() for name in names})
+        turn = Turn(question, {name: Answer() for name in names}, self.manner)
         self.turns.append(turn)
         return turn
 
@@ -124,7 +125,7 @@ class Conversation:
 
     def before(self, turn: Turn, name: str) -> list[tuple[str, str]]:
         """Return what the model `name` reads for its answer of `turn`: turns that it did not answer are left out."""
-        said = [("system", self.manner.system)] if self.manner.system.strip() else []
+        said = [("system", turn.manner.system)] if turn.manner.system.strip() else []
         for one in self.turns:
             if one is turn:
                 break
@@ -136,7 +137,7 @@ class Conversation:
         """Yield the answer of a speaker as it grows."""
         answer, began = turn.answers[speaker.name], time.monotonic()
         try:
-            async with aclosing(speaker.say(self.before(turn, speaker.name), self.manner)) as pieces:
+            async with aclosing(speaker.say(self.before(turn, speaker.name), turn.manner)) as pieces:
                 async for text, finish in pieces:
                     answer.text += text
                     answer.finish = finish or answer.finish

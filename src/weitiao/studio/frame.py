@@ -10,7 +10,7 @@ from weitiao.errors import UserError
 from weitiao.serve.refusal import Refusal
 from weitiao.studio.login import LOGOUT
 from weitiao.studio.page import Page, Studio
-from weitiao.studio.parts import icon_button, named, words, wrong
+from weitiao.studio.parts import icon_button, named, notice, words, wrong
 from weitiao.studio.visitor import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, visitor
 from weitiao.talk import language, t
 
@@ -27,7 +27,7 @@ async def draw(studio: Studio, page: Page, pages: Sequence[Page]) -> None:
         _menu(page, pages, t("Pages"))
     with ui.header(add_scroll_padding=True).classes("top"):
         icon_button("menu", t("Menu"), drawer.toggle).classes("narrow-only")
-        words("strong", studio.name, "project")
+        words("strong", studio.recipe.title, "project")
         with ui.element("div").classes("wide-only menu"):
             _menu(page, pages, t("Pages"))
         ui.space()
@@ -39,12 +39,12 @@ async def draw(studio: Studio, page: Page, pages: Sequence[Page]) -> None:
             _logout()
     ui.skip_link(t("Skip to the content"), target=content)
     words("h1", t(page.title), "unseen")
-    ui.on_exception(_tell)
+    ui.on_exception(notice)
     try:
         drawn = page.draw(studio)
         if inspect.isawaitable(drawn):
             await drawn
-    except UserError as error:
+    except (UserError, Refusal) as error:
         wrong(error)
 
 
@@ -112,9 +112,3 @@ def _help(page: Page) -> ui.dialog:
 
     ui.keyboard(pressed, repeating=False, ignore=["input", "select", "textarea"])
     return dialog
-
-
-def _tell(error: Exception) -> None:
-    """Say that something that was pressed did not work; what is no mistake of the user stands in the terminal too."""
-    known = isinstance(error, (UserError, Refusal))
-    ui.notify(str(error) if known else t("That did not work: the server has a bug"), type="negative", close_button=True)

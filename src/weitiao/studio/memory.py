@@ -1,4 +1,4 @@
-"""What the server remembers of its visitors while it lives: the name that they vote under, and their conversation."""
+"""What the server remembers of its visitors while it lives: the name that they gave, and their conversation."""
 
 from collections import OrderedDict
 from copy import deepcopy
@@ -14,7 +14,7 @@ MOST_LETTERS = 20_000_000  # of all conversations together
 class Memory:
     """What is remembered of one visitor."""
 
-    voter: str = ""
+    name: str = ""
     talk: Conversation | None = None
     models: list[str] = field(default_factory=list)  # who were asked last
 

@@ -24,12 +24,6 @@ class Studio:
     reviewers: Reviewers | None = None  # of a recipe with the stage `review`
     memories: Memories = field(default_factory=Memories)
 
-    @property
-    def name(self) -> str:
-        """The project's name, which is its folder's where the recipe has none of its own."""
-        name = self.recipe.project.name
-        return self.recipe.folder.name if name == "recipe" else name
-
 
 @dataclass(frozen=True)
 class Page:

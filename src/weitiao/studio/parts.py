@@ -66,9 +66,16 @@ def refused(do: Callable[[], Any]) -> bool:
     try:
         do()
     except UserError as error:
-        ui.notify(str(error), type="negative", close_button=True, multi_line=True)
+        notice(error)
         return True
     return False
+
+
+def notice(error: Exception) -> None:
+    """Say in a notice that something that was pressed did not work; what is no mistake of the user is a bug."""
+    known = isinstance(error, (UserError, Refusal))
+    said = str(error) if known else t("That did not work: the server has a bug")
+    ui.notify(said, type="negative", close_button=t("Close"), multi_line=True)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from weitiao.doubt import APART, AUDIT, DISAGREE, MARKS, NEAR, UNJUDGED, UNSURE
+from weitiao.doubt import APART, AUDIT, DISAGREE, MARKS, NEAR, SENT, UNJUDGED, UNSURE
 from weitiao.review.decision import Decision, Item, Person, Said
 from weitiao.review.desk import Desk, Taken
-from weitiao.review.draw import ALL
+from weitiao.review.draw import ALL, CHAT
 from weitiao.studio import review_beside
 from weitiao.studio.login import LOGIN, LOGOUT, REVIEW
 from weitiao.studio.page import Page, Studio
@@ -152,19 +152,21 @@ def _shown(item: Item) -> dict[str, Any]:
     return {
         "key": item.key,
         "messages": [{"role": role, "name": t(role), "content": content} for role, content in item.messages],
-        "why": [_why(reason, item.detail) for reason in item.reasons],
+        "why": [_why(reason, item) for reason in item.reasons],
         "judge": _judge(item.judge) if item.judge else None,
         "opinions": [_opinion(said) for said in item.opinions],
     }
 
 
-def _why(reason: str, detail: dict[str, Any]) -> str:
+def _why(reason: str, item: Item) -> str:
+    detail, sent = item.detail, item.facts.get(CHAT, {})
     said: dict[str, Callable[[], str]] = {
         UNSURE: lambda: t("The judge was not sure of its marks."),
         DISAGREE: lambda: t("Judges disagree on it."),
         NEAR: lambda: t("Its mark of {score} is near the threshold {setting}.", **detail),
         APART: lambda: t("Answers drawn several times disagree (agreement {agreement}).", **detail),
         UNJUDGED: lambda: t("No judge has marked it."),
+        SENT: lambda: t("{who} sent it from the chat, where {model} gave the last answer.", **sent),
         AUDIT: lambda: t("Drawn at random, to speak for those that nobody sees."),
         ALL: lambda: t("All records are looked at."),
     }

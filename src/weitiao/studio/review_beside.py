@@ -70,7 +70,11 @@ def draw(found: Beside) -> None:
                         _link(one.text, one.id)
                         words("span", f" {like:.0%}", "note")
     with ui.element("section"):
-        data_life.draw_events(found.told, _link)
+        if found.told.life.events:
+            data_life.draw_events(found.told, _link)
+        else:  # sent from the chat
+            words("h2", t("Its life"))
+            words("p", t("It begins with the next run."), "note")
 
 
 def _link(text: str, key: str) -> ui.link:

@@ -50,8 +50,8 @@ class Reviewers:
 
     def whoami(self, token: str) -> Person | None:
         """Return whose token it is."""
-        desk, now = self.desk(), time.monotonic()
-        if desk is None or not token:
+        desk, now = self.desk() if token else None, time.monotonic()
+        if desk is None:
             return None
         looked, person = self._known.get(token, (0.0, None))
         if now - looked > _KNOWN or not looked:

@@ -10,6 +10,7 @@ from nicegui import run, ui
 from nicegui.events import KeyEventArguments
 
 from weitiao.compare.votes import Ballot, Box, Choice, Pair, Vote
+from weitiao.studio import names
 from weitiao.studio.memory import Memory
 from weitiao.studio.page import Studio
 from weitiao.studio.parts import empty, icon_button, named, words
@@ -24,7 +25,6 @@ KEYS = (
     ("u", "Take back the last vote"),
 )
 _CHOICES: dict[str, Choice] = dict(zip("120b", get_args(Choice), strict=True))
-_LONGEST = 80
 _SAID = {"before": "before is better", "after": "after is better", "tie": "equally good", "bad": "both bad"}
 
 
@@ -48,8 +48,14 @@ class Voting:
         self.studio, self.memory, self._open_report = studio, memory, read
         self.box = Box(studio.run)
         self.ballot: Ballot | None = None
+        self._own = ""  # the name of the visitor's token: their votes carry that and no other
         self._pair: Pair | None = None
         self._busy = False
+
+    @property
+    def who(self) -> str:
+        """Under which name the visitor votes, empty as long as they have given none."""
+        return self._own or self.memory.name
 
     def draw(self) -> None:
         """Draw the place of the voting; nothing is in it before `show`."""
@@ -64,9 +70,19 @@ class Voting:
 
     async def begun(self) -> bool:
         """Tell whether the visitor has voted on some pairs, and not on all: the report would tell the sides."""
+        done, total = await self._far()
+        return 0 < done < total
+
+    async def due(self) -> bool:
+        """Tell whether there are pairs, and the visitor has voted on none."""
+        done, total = await self._far()
+        return done == 0 < total
+
+    async def _far(self) -> tuple[int, int]:
+        """Return on how many pairs the visitor has voted, and how many there are."""
+        self._own = await names.of_token(self.studio)
         self.ballot = await run.io_bound(ballot_of, self.studio)
-        done = await self._done()
-        return self.ballot is not None and 0 < len(done) < len(self.ballot.rows)
+        return len(await self._done()), len(self.ballot.rows) if self.ballot else 0
 
     async def show(self) -> None:
         """Show what comes next for this visitor."""
@@ -80,10 +96,10 @@ class Voting:
                     t("Nothing to vote on"), t("There is no pair of answers yet that differ."), icon="how_to_vote"
                 ):
                     pass
-            elif not self.memory.voter:
+            elif not self.who:
                 self._ask_name(len(self.ballot.rows))
             else:
-                self._pair = self.ballot.next(self.memory.voter, done)
+                self._pair = self.ballot.next(self.who, done)
                 self._head(len(done), len(self.ballot.rows))
                 if self._pair:
                     self._draw_pair(self._pair)
@@ -93,7 +109,7 @@ class Voting:
     async def _done(self) -> list[Vote]:
         """Return the visitor's votes on the pairs that there are."""
         votes, rows = await run.io_bound(self.box.votes), self.ballot.rows if self.ballot else {}
-        return [one for one in votes or () if one.who == self.memory.voter and one.pair in rows]
+        return [one for one in votes or () if one.who == self.who and one.pair in rows]
 
     def _ask_name(self, count: int) -> None:
         with ui.element("form").classes("begin") as form:
@@ -103,13 +119,13 @@ class Voting:
             )
             words("p", t("Vote before you read the report, which names the sides. Others may vote at the same time."))
             name = ui.input(t("Your name, which stands beside your votes")).props(
-                f"outlined dense maxlength={_LONGEST}"
+                f"outlined dense maxlength={names.LONGEST}"
             )
             ui.button(t("Begin"), color=None).props("flat no-caps type=submit").classes("firm")
 
         async def begun() -> None:
-            if who := (name.value or "").strip()[:_LONGEST]:
-                self.memory.voter = who
+            await names.take(self.studio, self.memory, name.value or "")
+            if self.memory.name:
                 await self.show()
 
         form.on("submit.prevent", begun)
@@ -119,10 +135,11 @@ class Voting:
             words("p", t("{done} of {total} voted on", done=done, total=total), "note").props("role=status")
             bar = words("progress", "").props(f"max={total} value={done}")
             named(bar, t("Progress"))
-            words("span", self.memory.voter, "note voter")
+            words("span", self.who, "note voter")
             undo = icon_button("undo", t("Take back the last vote"), self._undo)
             undo.set_enabled(done > 0)
-            icon_button("switch_account", t("Vote under another name"), self._leave)
+            if not self._own:
+                icon_button("switch_account", t("Vote under another name"), self._leave)
 
     def _draw_pair(self, pair: Pair) -> None:
         with named(ui.element("article").classes("asked"), t("Question")):
@@ -157,7 +174,7 @@ class Voting:
                 words("span", t("Votes of all, as JSON lines"))
         said = {one.pair: one.said for one in done}
         with ui.element("ol").classes("revealed"):
-            for pair in ballot.order(self.memory.voter):
+            for pair in ballot.order(self.who):
                 with ui.element("li"), ui.element("details"):
                     with ui.element("summary"):
                         words("span", t(_SAID[said[pair.key]]), "chip")
@@ -167,7 +184,7 @@ class Voting:
                         words("p", text, "said")
 
     def _leave(self) -> object:
-        self.memory.voter = ""
+        self.memory.name = ""
         return self.show()
 
     async def _key(self, event: KeyEventArguments) -> None:
@@ -184,17 +201,17 @@ class Voting:
             return
         self._busy = True
         try:
-            await run.io_bound(self.box.cast, self.memory.voter, self._pair, _CHOICES[key])
+            await run.io_bound(self.box.cast, self.who, self._pair, _CHOICES[key])
             await self.show()
         finally:
             self._busy = False
 
     async def _undo(self) -> None:
-        if self._busy or not self._place.visible or self.ballot is None or not self.memory.voter:
+        if self._busy or not self._place.visible or self.ballot is None or not self.who:
             return
         self._busy = True
         try:
-            await run.io_bound(self.box.undo, self.memory.voter, self.ballot.rows)
+            await run.io_bound(self.box.undo, self.who, self.ballot.rows)
             await self.show()
         finally:
             self._busy = False
