@@ -1,6 +1,7 @@
 """A translation model as a teacher: the same requests, cache and failures; each text goes sentence by sentence."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import orjson
@@ -34,7 +35,7 @@ def translations(
         if any(character.isalnum() for character in one)
     ]
     heard: list[dict[tuple[int, int], Sentence]] = [{} for _ in todo]
-    left = [sum(place == own for own, *_ in asked) for place in range(len(todo))]
+    left = Counter(place for place, *_ in asked)
 
     def ended(place: int) -> tuple[Key, Reply | Failure]:
         key, request = todo[place]
@@ -44,7 +45,7 @@ def translations(
         cache.keep(key, outcome, step)
         return key, outcome
 
-    yield from (ended(place) for place, number in enumerate(left) if not number)
+    yield from (ended(place) for place in range(len(todo)) if place not in left)
     for index, sentence in tongue.translate([by.prefix + one.strip() for *_, one in asked], by.beams):
         place, turn, number, _ = asked[index]
         heard[place][turn, number] = sentence
