@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from weitiao.errors import UserError
+from weitiao.source import files
 from weitiao.source.files import digests, find
 
 
@@ -61,6 +62,14 @@ def test_digests_follow_the_content(folder: Path) -> None:
     (folder / "in/a.csv").write_text("y")
     after = digests(["in"], folder)
     assert [old == new for old, new in zip(before, after, strict=True)] == [False, True, True]
+
+
+def test_digests_of_many_files_are_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LISTED", 1)
+    before = digests(["in"], folder)
+    assert [count for count, _ in before] == [str(len(find(["in"], folder).files))]
+    (folder / "in" / "new.jsonl").write_text("{}")
+    assert digests(["in"], folder) != before
 
 
 def test_what_a_folder_holds_beside_is_said(read: Any) -> None:

@@ -133,7 +133,7 @@ def test_any_bytes_are_read_or_refused(
     folder = tmp_path_factory.mktemp("fuzz")
     path = folder / name
     path.write_bytes(content[: len(content) - cut] if cut < len(content) else content)
-    file = open_file(Input(name, path), "auto", folder)
+    file = open_file(Input(name, str(path)), "auto", folder)
     for row in rows(file, shape):
         assert (row.value is None) != (row.problem is None)
         assert row.number >= 0
@@ -142,6 +142,6 @@ def test_any_bytes_are_read_or_refused(
 def test_a_header_with_a_broken_byte_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"b,a,b,c\x1f\x8b\x08\x00")  # found by the test above
-    (row,) = rows(open_file(Input("a.csv", path), "auto", tmp_path), "auto")
+    (row,) = rows(open_file(Input("a.csv", str(path)), "auto", tmp_path), "auto")
     assert row.problem is not None
     assert row.raw.endswith(b"\\udc8b\x08\x00")

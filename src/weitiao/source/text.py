@@ -41,7 +41,7 @@ _COMMON = frozenset(
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """A codec's name, and whether it was found by judging the text rather than by a mark, the setting or certainty."""
 
