@@ -35,6 +35,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 _AROUND = {
     "jsonl": (b'{"text": "a"}\n{"text": "', b'"}\n{"text": "b"}\n'),
     "json": (b'[{"text": "a"},\n{"text": "', b'"},\n{"text": "b"}]\n'),
+    "object": (b'{"text": "', b'"}\n'),
     "csv": (b"question,answer\na,b\nc,", b"\nd,e\n"),
     "tsv": (b"question\tanswer\na\tb\nc\t", b"\nd\te\n"),
     "txt": (b"a\n", b"\nb\n"),
@@ -42,7 +43,7 @@ _AROUND = {
     "html": (b"<html><body><p>a", b"</p></body></html>\n"),
     "xml": (b'<?xml version="1.0"?>\n<posts>\n<row Id="1" PostTypeId="1" Body="', b'" />\n</posts>\n'),
 }
-_NAMES = {"lines": "big.txt", "xml": "Posts.xml"}
+_NAMES = {"object": "big.json", "lines": "big.txt", "xml": "Posts.xml"}
 
 
 def main() -> None:
@@ -132,9 +133,14 @@ def _run(folder: Path, name: str, *more: str) -> dict[str, Any]:
         talk.seek(0)
         told, ended = said.read(), talk.read().strip()[-300:]
     answer = json.loads(told) if told.startswith("{") else {}
-    stages = answer.get("stages") or [answer]
-    kept = {name: stages[-1].get(name) for name in ("total", "kept", "refused")} if answer else {"said": ended}
-    return {"status": process.returncode, **kept, "seconds": round(time.monotonic() - start, 1), "memory_mb": usage.ru_maxrss >> 10}
+    source = answer.get("stages", {}).get("source", {})
+    kept = {name: source.get(name) for name in ("total", "kept", "refused")} if answer else {"said": ended}
+    return {
+        "status": process.returncode,
+        **kept,
+        "seconds": round(time.monotonic() - start, 1),
+        "memory_mb": usage.ru_maxrss >> 10,
+    }
 
 
 def _say(measured: dict[str, Any], **what: Any) -> None:

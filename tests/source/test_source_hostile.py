@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from weitiao.errors import UserError
 from weitiao.formats.nesting import DEEPEST, too_deep
 from weitiao.recipe import bind
-from weitiao.source import Source, reading, text
+from weitiao.source import Source, json_rows, reading, stack_exchange, text
 from weitiao.source import run as source_run
 from weitiao.source.files import Input
 from weitiao.source.opened import open_file
@@ -58,6 +58,42 @@ def test_a_line_too_long_is_refused_and_its_neighbours_are_read(tmp_path: Path, 
 def test_a_text_or_page_too_long_is_refused(tmp_path: Path) -> None:
     outcome, reasons = read(tmp_path, a_txt=b"x" * 5000, b_html=b"<p>" + b"x" * 5000, c_jsonl=GOOD)
     assert (outcome.kept, reasons) == (1, ["too large"] * 2)
+
+
+@pytest.mark.parametrize("name", ["a_csv", "a_tsv"])
+def test_a_row_of_a_table_too_long_is_refused_and_its_neighbours_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(text, "LONGEST", 1 << 12)
+    mark = b"," if name == "a_csv" else b"\t"
+    good = b"q" + mark + b"a\n"
+    table = b"question" + mark + b"answer\n" + good * 3 + b"q" + mark + b"x" * 50_000 + b"\n" + good
+    outcome, reasons = read(tmp_path, **{name: table + b"q" + mark + b'"' + b"y\n" * 4_000 + good})
+    assert (outcome.kept, reasons) == (4, ["too large", "open quote"])
+    large, unclosed = Stored(tmp_path / "out").ledger()["detail"]
+    assert ':5"' in large
+    assert ':7"' in unclosed
+    assert "nothing after it can be read" in unclosed
+
+
+def test_a_line_of_a_text_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "LONGEST", 1 << 12)
+    (tmp_path / "a.txt").write_bytes(b"one\n" + b"x" * 5_000 + b"\r\ntwo\n" + b"y" * 4_095 + b"\n" + b"z" * 5_000)
+    found = [*rows(open_file(Input("a.txt", str(tmp_path / "a.txt")), "auto", tmp_path), "lines")]
+    assert [(row.number, row.value is None, len(row.raw)) for row in found] == [
+        *((1, False, 3), (2, True, 2_000), (3, False, 3)),
+        *((4, False, 4_095), (5, True, 2_000)),
+    ]
+
+
+def test_a_document_or_a_post_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "_WHOLE", 1 << 12)
+    monkeypatch.setattr(text, "LONGEST", 1 << 12)
+    monkeypatch.setattr(stack_exchange, "_BLOCK", 1 << 10)
+    dump = b'<posts><row Id="1" PostTypeId="1" Body="x"/>\n<row Id="2" Body="' + b"x" * 9_000 + b'"/></posts>'
+    outcome, reasons = read(tmp_path, a_json=b'{"text": "' + b"x" * 5_000 + b'"}', Posts_xml=dump)
+    assert (outcome.kept, reasons) == (1, ["too large"] * 2)
+    assert "Posts.xml:2" in Stored(tmp_path / "out").ledger()["detail"][1]
 
 
 @pytest.mark.parametrize("packed", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "zstd"])

@@ -77,7 +77,9 @@ def _open(item: Input, encoding: str, aside: Path) -> Opened:
         documents.require(kind)
     if wrong or kind in PACKED:
         none = text.Encoding("utf-8")
-        return Opened(item.uri, _place(item, path), kind or "text", none, "utf-8", problem or wrong, not (problem or wrong))
+        return Opened(
+            item.uri, _place(item, path), kind or "text", none, "utf-8", problem or wrong, not (problem or wrong)
+        )
     declared = match[1].decode("ascii") if kind == "html" and (match := _CHARSET.search(head)) else ""
     server = item.collected.charset if item.collected else ""
     if server.lower() not in _ANY_CHARSET:  # then the server's word comes first, by the HTML standard

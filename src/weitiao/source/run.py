@@ -56,7 +56,12 @@ def run(job: Job) -> Outcome:
     if tally.shapes["records"]:
         _once_each(job.draft, parts)
     guessed = dict(islice(((file.uri, file.encoding.name) for file in files if file.encoding.guessed), LISTED))
-    facts = {"files": len(files), "shapes": dict(tally.shapes), "encodings_guessed": guessed, "not_read": found.left[:LISTED]}
+    facts = {
+        "files": len(files),
+        "shapes": dict(tally.shapes),
+        "encodings_guessed": guessed,
+        "not_read": found.left[:LISTED],
+    }
     facts |= {"revisions": found.revisions} if found.revisions else {}
     return Outcome(total, tally.kept, dict(tally.refused), facts)
 
