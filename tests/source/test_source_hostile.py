@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -96,6 +97,15 @@ def test_a_document_or_a_post_without_end_is_refused(tmp_path: Path, monkeypatch
     assert "Posts.xml:2" in Stored(tmp_path / "out").ledger()["detail"][1]
 
 
+def test_an_item_of_an_array_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "_BUFFER", 1 << 10)
+    monkeypatch.setattr(json_rows, "_LARGEST", 1 << 12)
+    endless = b'[{"text": "a"},\n{"text": "' + b"x" * 9_000 + b'"}]'
+    slip = b'[{"text": "a"},\n{"text" "b"}, "' + b"x" * 9_000 + b'"]'
+    outcome, reasons = read(tmp_path, a_json=endless, b_json=slip)
+    assert (outcome.kept, reasons) == (2, ["too large", "not JSON"])
+
+
 @pytest.mark.parametrize("packed", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "zstd"])
 def test_a_bomb_is_not_unpacked(tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
     outcome, reasons = read(tmp_path, **{"a_jsonl_gz": packed(GOOD * 100_000), "b_jsonl": GOOD})
@@ -123,6 +133,19 @@ def test_a_billion_laughs_are_not_laughed(tmp_path: Path) -> None:
     assert "document type" in reasons
     assert outcome.kept >= 1
     assert sum(path.stat().st_size for path in (tmp_path / "out").glob("part-*")) < 1 << 16
+
+
+def test_a_table_of_laughs_is_refused(tmp_path: Path) -> None:
+    book, packed = openpyxl.Workbook(), io.BytesIO()
+    book.worksheets[0].append(["text"])
+    book.save(packed)
+    laughing = io.BytesIO()
+    with zipfile.ZipFile(packed) as whole, zipfile.ZipFile(laughing, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in whole.namelist():
+            sheet = LAUGHS + b"]><worksheet><sheetData><row><c t='str'><v>&lol9;</v></c></row></sheetData></worksheet>"
+            archive.writestr(name, sheet if name.startswith("xl/worksheets/") else whole.read(name))
+    outcome, reasons = read(tmp_path, a_xlsx=laughing.getvalue(), b_jsonl=GOOD)
+    assert (outcome.kept, reasons) == (1, ["broken table"])
 
 
 def test_a_page_nested_too_deep_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,10 @@ class _Window:
             except RecursionError:
                 raise BadRow(json_slips.too_deep()) from None
             except ValueError as error:
-                if len(self._text) - self._at > _LARGEST or not self._more():
+                if len(self._text) - self._at > _LARGEST:
+                    endless = str(error).startswith("Unterminated string")  # any other slip stands before its end
+                    raise BadRow(text.too_large("a line", _LARGEST) if endless else self.problem(error)) from None
+                if not self._more():
                     raise BadRow(self.problem(error)) from None
 
     def problem(self, error: ValueError) -> Problem:

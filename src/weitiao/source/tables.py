@@ -55,7 +55,7 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
                 yield _record(number, place, columns, cells, problem or _cells(columns, cells, encoding))
                 continue
             columns = [cell.strip() for cell in cells]
-            if problem := problem or _header(columns):
+            if problem := problem or _header(columns) or text.undecoded("".join(columns), encoding):
                 # A byte that is not in the encoding stands there as half a character, which is no UTF-8.
                 yield Row(0, str(place), heard.raw(), problem=problem)
                 return
