@@ -91,7 +91,7 @@ def write_recipe(folder: Path, rows: int) -> None:
 
 
 def measure_files(folder: Path, counts: list[int], kind: str) -> None:
-    """Read folders of so many files, a hundred in a folder more than the last one held."""
+    """Read a folder of so many files, ten thousand in each of its own."""
     there = 0
     for count in sorted(counts):
         for number in range(there, count):
