@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import openpyxl
 import polars as pl
@@ -130,11 +130,12 @@ def read_xlsx(path: Path, uri: str) -> Iterator[Row]:
     fraction. Of merged cells only the first has the value, as in the file.
     """
     try:
-        values, formulas = _workbooks(path)
-        sheets = [sheet for sheet in values.worksheets if any(_filled(row) for row in _cells_of(sheet))]
-        for sheet in sheets:
-            name = uri if len(sheets) == 1 else f"{uri}#{sheet.title}"
-            yield from _sheet(name, sheet, formulas[sheet.title] if formulas else None)
+        with path.open("rb") as file, path.open("rb") as again:  # openpyxl would leave a damaged one open
+            values, formulas = _workbooks(file, again)
+            sheets = [sheet for sheet in values.worksheets if any(_filled(row) for row in _cells_of(sheet))]
+            for sheet in sheets:
+                name = uri if len(sheets) == 1 else f"{uri}#{sheet.title}"
+                yield from _sheet(name, sheet, formulas[sheet.title] if formulas else None)
     except _Damaged as damage:
         what = {"error": str(damage)[:200]}
         yield Row(
@@ -154,13 +155,13 @@ _DAMAGE = (
 )
 
 
-def _workbooks(path: Path) -> tuple[Any, Any]:
+def _workbooks(file: IO[bytes], again: IO[bytes]) -> tuple[Any, Any]:
     """Open the workbook for its values, and once more for its formulas if it has some."""
     # openpyxl warns, also while it reads on, of styles and extensions that do not matter here.
     warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
     try:
-        values = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        return values, openpyxl.load_workbook(path, read_only=True) if _has_formulas(path) else None
+        values = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        return values, openpyxl.load_workbook(again, read_only=True) if _has_formulas(again) else None
     except _DAMAGE as error:
         raise _Damaged(f"{type(error).__name__} {error}") from None
 
@@ -276,8 +277,8 @@ def _shown(cell: object) -> str:
     return str(cell)
 
 
-def _has_formulas(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
+def _has_formulas(file: IO[bytes]) -> bool:
+    with zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
             if name.startswith("xl/worksheets/"):
                 with archive.open(name) as sheet:
