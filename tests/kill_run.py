@@ -117,14 +117,16 @@ def main(arguments: list[str] | None = None) -> None:
             shutil.rmtree(cut, ignore_errors=True)
             for before in stages[: stages.index(stage)]:
                 shutil.copytree(run / before, cut / run.name / before)
-            after = draw.uniform(0, seconds[stage] * 1.1)
-            alive = kill_in_stage(given.recipe, cut, given.overrides, stage, after)
+            after = draw.uniform(0, seconds[stage])
+            if not kill_in_stage(given.recipe, cut, given.overrides, stage, after):
+                # The machine is less busy than it was: only a run that was struck counts.
+                seconds[stage] = orjson.loads((cut / run.name / stage / "manifest.json").read_bytes())["seconds"]
+                continue
             kills += 1
             finish(given.recipe, cut, given.overrides)
             differ = compare(run, cut / run.name)
-            state = "killed" if alive else "had ended"
             verdict = f"differ: {', '.join(differ)}" if differ else "equal"
-            print(f"{kills:3} {stage:8} {after:6.2f} s  {state:9}  {verdict}", flush=True)
+            print(f"{kills:3} {stage:8} {after:6.2f} s  killed  {verdict}", flush=True)
             if differ:
                 raise SystemExit(1)
 

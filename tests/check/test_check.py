@@ -138,7 +138,7 @@ def test_a_look_at_a_file_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a"}')
     before = path.stat().st_mtime_ns
-    assert open_file(Input("a.jsonl", path), "auto", tmp_path).kind == "jsonl"
+    assert open_file(Input("a.jsonl", str(path)), "auto", tmp_path).kind == "jsonl"
     assert path.stat().st_mtime_ns == before
 
 

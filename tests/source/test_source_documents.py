@@ -96,6 +96,12 @@ def test_a_passage_knows_its_pages_and_what_runs_along_the_margin_is_left_out(re
 
 LOCKED = f"/Encrypt<</Filter/Standard/V 1/R 2/O<{'00' * 32}>/U<{'11' * 32}>/P -4>>/ID[<00><00>]"
 LAUGH = '<!DOCTYPE x [<!ENTITY b "bb">]>'
+ROOT = '<a><rootfile full-path="x"/></a>'
+LAUGHS = (
+    '<!DOCTYPE x [<!ENTITY l0 "ha">'
+    + "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    + "]><package><title>&l9;</title></package>"
+)
 SMALL = "import sys, weitiao.source.convert as c; c.MEMORY = 200 << 20; c.bound(); path, after, *skip = sys.argv[2:]; "
 
 
@@ -111,6 +117,8 @@ SMALL = "import sys, weitiao.source.convert as c; c.MEMORY = 200 << 20; c.bound(
         ("bomb.docx", docx("<w:p>" + " " * (65 << 20) + "</w:p>"), "unpacked it has more than 64 MB: word/"),
         ("bad.docx", zipped({"word/document.xml": "<w:document>"}), "a damaged DOCX file: "),
         ("bad.epub", zipped({"META-INF/container.xml": "<a>"}), "a damaged EPUB file: "),
+        ("bomb.epub", zipped({"META-INF/container.xml": "<a>" + " " * (65 << 20)}), "unpacked it has more than"),
+        ("laugh.epub", zipped({"META-INF/container.xml": ROOT, "x": LAUGHS}), "limit on input"),
         ("none.epub", epub("书", {}), "it names no chapters"),
         ("not.pdf", b"plain text", "the file is not PDF"),
     ],

@@ -1,11 +1,13 @@
 """Inputs: files, folders and patterns, once each and in order; what is not there is named with what is near."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from weitiao.errors import UserError
+from weitiao.source import files
 from weitiao.source.files import digests, find
 
 
@@ -61,6 +63,22 @@ def test_digests_follow_the_content(folder: Path) -> None:
     (folder / "in/a.csv").write_text("y")
     after = digests(["in"], folder)
     assert [old == new for old, new in zip(before, after, strict=True)] == [False, True, True]
+
+
+def test_digests_of_many_files_are_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LISTED", 1)
+    before = digests(["in"], folder)
+    assert [count for count, _ in before] == [str(len(find(["in"], folder).files))]
+    (folder / "in" / "new.jsonl").write_text("{}")
+    assert digests(["in"], folder) != before
+
+
+@pytest.mark.parametrize("named", ["in", "in/a.csv", "in/*.csv"])
+def test_a_file_that_may_not_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    may = os.access  # who is root may read everything: here a.csv may not be read
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("a.csv") and may(path, mode))
+    with pytest.raises(UserError, match=r"a\.csv may not be read"):
+        find([named], folder)
 
 
 def test_what_a_folder_holds_beside_is_said(read: Any) -> None:

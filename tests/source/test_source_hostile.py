@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from weitiao.errors import UserError
 from weitiao.formats.nesting import DEEPEST, too_deep
 from weitiao.recipe import bind
-from weitiao.source import Source, reading, text
+from weitiao.source import Source, json_rows, reading, stack_exchange, text
 from weitiao.source import run as source_run
 from weitiao.source.files import Input
 from weitiao.source.opened import open_file
@@ -60,6 +61,51 @@ def test_a_text_or_page_too_long_is_refused(tmp_path: Path) -> None:
     assert (outcome.kept, reasons) == (1, ["too large"] * 2)
 
 
+@pytest.mark.parametrize("name", ["a_csv", "a_tsv"])
+def test_a_row_of_a_table_too_long_is_refused_and_its_neighbours_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(text, "LONGEST", 1 << 12)
+    mark = b"," if name == "a_csv" else b"\t"
+    good = b"q" + mark + b"a\n"
+    table = b"question" + mark + b"answer\n" + good * 3 + b"q" + mark + b"x" * 50_000 + b"\n" + good
+    outcome, reasons = read(tmp_path, **{name: table + b"q" + mark + b'"' + b"y\n" * 4_000 + good})
+    assert (outcome.kept, reasons) == (4, ["too large", "open quote"])
+    large, unclosed = Stored(tmp_path / "out").ledger()["detail"]
+    assert ':5"' in large
+    assert ':7"' in unclosed
+    assert "nothing after it can be read" in unclosed
+
+
+def test_a_line_of_a_text_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "LONGEST", 1 << 12)
+    (tmp_path / "a.txt").write_bytes(b"one\n" + b"x" * 5_000 + b"\r\ntwo\n" + b"y" * 4_095 + b"\n" + b"z" * 5_000)
+    found = [*rows(open_file(Input("a.txt", str(tmp_path / "a.txt")), "auto", tmp_path), "lines")]
+    assert [(row.number, row.value is None, len(row.raw)) for row in found] == [
+        *((1, False, 3), (2, True, 2_000), (3, False, 3)),
+        *((4, False, 4_095), (5, True, 2_000)),
+    ]
+
+
+def test_a_document_or_a_post_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "_WHOLE", 1 << 12)
+    monkeypatch.setattr(text, "LONGEST", 1 << 12)
+    monkeypatch.setattr(stack_exchange, "_BLOCK", 1 << 10)
+    dump = b'<posts><row Id="1" PostTypeId="1" Body="x"/>\n<row Id="2" Body="' + b"x" * 9_000 + b'"/></posts>'
+    outcome, reasons = read(tmp_path, a_json=b'{"text": "' + b"x" * 5_000 + b'"}', Posts_xml=dump)
+    assert (outcome.kept, reasons) == (1, ["too large"] * 2)
+    assert "Posts.xml:2" in Stored(tmp_path / "out").ledger()["detail"][1]
+
+
+def test_an_item_of_an_array_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "_BUFFER", 1 << 10)
+    monkeypatch.setattr(json_rows, "_LARGEST", 1 << 12)
+    endless = b'[{"text": "a"},\n{"text": "' + b"x" * 9_000 + b'"}]'
+    slip = b'[{"text": "a"},\n{"text" "b"}, "' + b"x" * 9_000 + b'"]'
+    outcome, reasons = read(tmp_path, a_json=endless, b_json=slip)
+    assert (outcome.kept, reasons) == (2, ["too large", "not JSON"])
+
+
 @pytest.mark.parametrize("packed", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "zstd"])
 def test_a_bomb_is_not_unpacked(tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
     outcome, reasons = read(tmp_path, **{"a_jsonl_gz": packed(GOOD * 100_000), "b_jsonl": GOOD})
@@ -87,6 +133,19 @@ def test_a_billion_laughs_are_not_laughed(tmp_path: Path) -> None:
     assert "document type" in reasons
     assert outcome.kept >= 1
     assert sum(path.stat().st_size for path in (tmp_path / "out").glob("part-*")) < 1 << 16
+
+
+def test_a_table_of_laughs_is_refused(tmp_path: Path) -> None:
+    book, packed = openpyxl.Workbook(), io.BytesIO()
+    book.worksheets[0].append(["text"])
+    book.save(packed)
+    laughing = io.BytesIO()
+    with zipfile.ZipFile(packed) as whole, zipfile.ZipFile(laughing, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in whole.namelist():
+            sheet = LAUGHS + b"]><worksheet><sheetData><row><c t='str'><v>&lol9;</v></c></row></sheetData></worksheet>"
+            archive.writestr(name, sheet if name.startswith("xl/worksheets/") else whole.read(name))
+    outcome, reasons = read(tmp_path, a_xlsx=laughing.getvalue(), b_jsonl=GOOD)
+    assert (outcome.kept, reasons) == (1, ["broken table"])
 
 
 def test_a_page_nested_too_deep_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +192,7 @@ def test_any_bytes_are_read_or_refused(
     folder = tmp_path_factory.mktemp("fuzz")
     path = folder / name
     path.write_bytes(content[: len(content) - cut] if cut < len(content) else content)
-    file = open_file(Input(name, path), "auto", folder)
+    file = open_file(Input(name, str(path)), "auto", folder)
     for row in rows(file, shape):
         assert (row.value is None) != (row.problem is None)
         assert row.number >= 0
@@ -142,6 +201,6 @@ def test_any_bytes_are_read_or_refused(
 def test_a_header_with_a_broken_byte_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"b,a,b,c\x1f\x8b\x08\x00")  # found by the test above
-    (row,) = rows(open_file(Input("a.csv", path), "auto", tmp_path), "auto")
+    (row,) = rows(open_file(Input("a.csv", str(path)), "auto", tmp_path), "auto")
     assert row.problem is not None
     assert row.raw.endswith(b"\\udc8b\x08\x00")

@@ -12,7 +12,7 @@ from weitiao.talk import t
 INDEX = "collected.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Collected:
     """Where a page of the folder comes from: its address on the web, when it was had, its licence and charset."""
 

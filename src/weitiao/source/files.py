@@ -2,10 +2,14 @@
 
 import difflib
 import glob
+import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+
+import orjson
 
 from weitiao.errors import UserError
 from weitiao.source import hub, publisher
@@ -36,26 +40,35 @@ KINDS = {
     ".epub": "epub",
 }
 PACKED = (".gz", ".zst", ".zstd")
+LISTED = 1_000  # files that a manifest names one by one
 # Names that speak of the folder; they are read only where they are named.
 _ABOUT = ("readme", "license", "licence", "copying", "notice", "changelog")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
-    """A file to read. `uri` is its path relative to the recipe's folder, with `/`; `collected` where it was had."""
+    """A file to read. `uri` is its path relative to the recipe's folder, with `/`; `collected` where it was had.
+
+    `file` is its path as text: a folder may hold a million files, and a Path takes four times as much memory.
+    """
 
     uri: str
-    path: Path
+    file: str
     collected: Collected | None = None
     remote: Remote | None = None  # on a hub; `path` is then only its name
 
     @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(self.file)
+
+    @property
     def kind(self) -> str:
         """What the name says it is; "" for a name that says nothing."""
-        return kind_of(self.path)
+        return kind_of(self.file)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """The files to read, and the files of folders that are left alone because nothing here reads them."""
 
@@ -68,13 +81,13 @@ class Found:
         return {item.remote.name: item.remote.revision for item in self.files if item.remote}
 
 
-def kind_of(path: Path) -> str:
+def kind_of(path: Path | str) -> str:
     """Return what a file's name says it is, whether compressed or not; "" if it says nothing."""
-    name = path.name.lower()
+    name = os.path.basename(path).lower()  # noqa: PTH119 - a Path for each of a million files takes a minute
     for ending in PACKED:
         name = name.removesuffix(ending)
     # The other files of a dump hold no posts.
-    return "stack_exchange" if name.endswith("posts.xml") else KINDS.get(Path(name).suffix, "")
+    return "stack_exchange" if name.endswith("posts.xml") else KINDS.get(os.path.splitext(name)[1], "")  # noqa: PTH122
 
 
 def find(inputs: Iterable[str], folder: Path) -> Found:
@@ -98,21 +111,31 @@ def find(inputs: Iterable[str], folder: Path) -> Found:
         else:
             found = Found(_match(text, path, folder), [])
         for item in found.files:
-            files.setdefault(os.path.abspath(item.path), item)  # noqa: PTH100 - `..` is resolved, links are not
+            files.setdefault(os.path.abspath(item.file), item)  # noqa: PTH100 - `..` is resolved, links are not
     for item in files.values():
-        if not item.remote and not os.access(item.path, os.R_OK):
+        if not item.remote and not os.access(item.file, os.R_OK):
             raise _unreadable(item.path)
     return Found(list(files.values()), left)
 
 
 def digests(inputs: Iterable[str], folder: Path) -> list[list[str]]:
-    """Return address and digest of every file that `inputs` name; of a file on a hub the revision."""
-    found = find(inputs, folder).files
-    return [
+    """Return address and digest of every file that `inputs` name; of a file on a hub the revision.
+
+    Of more than `LISTED` files it is their number, and one digest of all.
+    """
+    rows = (
         [item.uri, item.remote.address if item.remote else file_digest(item.path)]
         + ([item.collected.licence] if item.collected and item.collected.licence else [])
-        for item in found
-    ]
+        for item in find(inputs, folder).files
+    )
+    listed = list(islice(rows, LISTED + 1))
+    if len(listed) <= LISTED:
+        return listed
+    whole, count = hashlib.blake2b(digest_size=12), 0
+    for row in chain(listed, rows):
+        whole.update(orjson.dumps(row))
+        count += 1
+    return [[str(count), whole.hexdigest()]]
 
 
 def _unreadable(path: Path) -> UserError:
@@ -123,11 +146,11 @@ def _unreadable(path: Path) -> UserError:
 
 def _remote(remote: Remote) -> Input:
     from_hub = Collected(remote.address, "", remote.licence)
-    return Input(f"{remote.name}/{remote.path}", Path(remote.path), from_hub, remote)
+    return Input(f"{remote.name}/{remote.path}", remote.path, from_hub, remote)
 
 
 def _input(path: Path, folder: Path) -> Input:
-    return Input(Path(os.path.relpath(path, folder)).as_posix(), path)
+    return Input(Path(os.path.relpath(path, folder)).as_posix(), str(path))
 
 
 def _walk(top: Path, folder: Path) -> Found:
@@ -137,15 +160,14 @@ def _walk(top: Path, folder: Path) -> Found:
     stated = publisher.licence(top)
     for here, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        address, inside = (_prefix(os.path.relpath(here, start)) for start in (folder, top))
         for name in sorted(names):
-            path = Path(here) / name
-            if name.startswith(".") or path == top / INDEX:
+            if name.startswith(".") or inside + name == INDEX:
                 continue
-            item = _input(path, folder)
-            own = known.get(path.relative_to(top).as_posix())
-            item = replace(item, collected=own or (Collected(item.uri, "", stated) if stated else None))
-            readable = item.kind and not name.lower().startswith(_ABOUT)
-            files.append(item) if readable else left.append(item.uri)
+            uri = address + name
+            collected = known.get(inside + name) or (Collected(uri, "", stated) if stated else None)
+            readable = kind_of(name) and not name.lower().startswith(_ABOUT)
+            files.append(Input(uri, f"{here}/{name}", collected)) if readable else left.append(uri)
     if not files:
         raise UserError(
             t("Nothing readable in {path}", path=top),
@@ -153,8 +175,12 @@ def _walk(top: Path, folder: Path) -> Found:
             if left
             else t("The folder is empty"),
         )
-    files.sort(key=lambda item: Path(item.uri).parts)
+    files.sort(key=lambda item: item.uri.replace("/", "\0"))  # as if by folder, then by name
     return Found(files, left)
+
+
+def _prefix(folder: str) -> str:
+    return "" if folder == "." else Path(folder).as_posix() + "/"
 
 
 def _match(text: str, path: Path, folder: Path) -> list[Input]:

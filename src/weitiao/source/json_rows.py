@@ -15,6 +15,7 @@ from weitiao.source import json_slips, text
 from weitiao.source.rows import Row
 
 _BUFFER = 1 << 22  # characters of a JSON array in memory at once
+_WHOLE = 1 << 27  # bytes of a document that is no array: it is read whole, which takes five times that in memory
 _LARGEST = 1 << 26  # an item longer than this is taken for a broken one
 # orjson gives whole numbers beyond 64 bits as fractions; Python's own reader keeps them. Looked for as a run of digits
 # in a copy where all digits are 0: twenty times as fast as a pattern.
@@ -60,6 +61,8 @@ def read_document(path: Path, encoding: str) -> Iterator[Row]:
         window = _Window(file, encoding)
         if window.peek() == "[":
             yield from _array(window, encoding)
+        elif path.stat().st_size > _WHOLE:
+            yield Row(0, "1", window.ahead().encode("utf-8", "replace"), problem=text.too_large("the text", _WHOLE))
         else:
             yield from _object(window.rest(), encoding)
 
@@ -141,7 +144,10 @@ class _Window:
             except RecursionError:
                 raise BadRow(json_slips.too_deep()) from None
             except ValueError as error:
-                if len(self._text) - self._at > _LARGEST or not self._more():
+                if len(self._text) - self._at > _LARGEST:
+                    endless = str(error).startswith("Unterminated string")  # any other slip stands before its end
+                    raise BadRow(text.too_large("a line", _LARGEST) if endless else self.problem(error)) from None
+                if not self._more():
                     raise BadRow(self.problem(error)) from None
 
     def problem(self, error: ValueError) -> Problem:

@@ -37,29 +37,34 @@ _ANY_CHARSET = ("", "utf-8", "utf8", "iso-8859-1", "latin-1")  # what servers sa
 _CHARSET = re.compile(rb"""<meta[^>]+charset=["']?\s*([\w-]+)""", re.I)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Opened:
-    """A file ready to be read: `path` is plain (unpacked), `kind` one of the kinds of `files.KINDS`.
+    """A file ready to be read: `file`, its path, is plain (unpacked), `kind` one of the kinds of `files.KINDS`.
 
     `problem` is wrong with the file as a whole; with `readable` its rows can be read all the same. `note` is to be
     said.
     """
 
     uri: str
-    path: Path
+    file: str
     kind: str
     encoding: text.Encoding
-    codec: str  # of `path`, where that is a copy
+    codec: str  # of `file`, where that is a copy
     problem: Problem | None = None
     readable: bool = True
     note: str = ""
     collected: Collected | None = None
 
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(self.file)
+
 
 def open_file(item: Input, encoding: str, aside: Path) -> Opened:
     """Look at a file; `aside` is a folder for unpacked copies. One that is on a hub is fetched."""
     if item.remote:
-        item = replace(item, path=item.remote.fetch())
+        item = replace(item, file=str(item.remote.fetch()))
     return replace(_open(item, encoding, aside), collected=item.collected)
 
 
@@ -72,7 +77,9 @@ def _open(item: Input, encoding: str, aside: Path) -> Opened:
         documents.require(kind)
     if wrong or kind in PACKED:
         none = text.Encoding("utf-8")
-        return Opened(item.uri, path, kind or "text", none, "utf-8", problem or wrong, not (problem or wrong))
+        return Opened(
+            item.uri, _place(item, path), kind or "text", none, "utf-8", problem or wrong, not (problem or wrong)
+        )
     declared = match[1].decode("ascii") if kind == "html" and (match := _CHARSET.search(head)) else ""
     server = item.collected.charset if item.collected else ""
     if server.lower() not in _ANY_CHARSET:  # then the server's word comes first, by the HTML standard
@@ -85,13 +92,17 @@ def _open(item: Input, encoding: str, aside: Path) -> Opened:
     real = _json_kind(kind, plain, whole)
     wrong = _no_text(plain, whole) or (None if real else _UNKNOWN)
     if wrong:
-        return Opened(item.uri, path, real or "text", found, found.name, problem or wrong, readable=False)
+        return Opened(item.uri, _place(item, path), real or "text", found, found.name, problem or wrong, readable=False)
     note = _NOTES[real](item.uri) if kind and real != kind else ""
     codec = found.name
     if real == "jsonl" and codec.startswith(("utf-16", "utf-32")):  # its lines cannot be told apart by a byte
         path, _ = text.unpack(path, aside, recode=codec)
         codec = "utf-8"
-    return Opened(item.uri, path, real, found, codec, problem, note=note)
+    return Opened(item.uri, _place(item, path), real, found, codec, problem, note=note)
+
+
+def _place(item: Input, path: Path) -> str:
+    return item.file if path == item.path else str(path)  # one text for both
 
 
 def _no_text(plain: str, whole: bool) -> Problem | None:

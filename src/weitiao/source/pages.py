@@ -82,8 +82,11 @@ def read_text(path: Path, encoding: str, *, lines: bool) -> Iterator[Row]:
         if not lines:
             yield _text(1, file.read(), encoding)
             return
-        for number, line in enumerate(file, 1):
-            if line.strip():
+        for number, (line, cut) in enumerate(text.lines(file, text.LONGEST), 1):
+            if cut:
+                raw = line[:2000].encode("utf-8", "replace")
+                yield Row(number, str(number), raw, problem=text.too_large("a line", text.LONGEST))
+            elif line.strip():
                 yield _text(number, line.rstrip("\r\n"), encoding)
 
 

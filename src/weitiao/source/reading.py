@@ -9,11 +9,12 @@ from weitiao.source.opened import Opened
 from weitiao.source.rows import Row
 
 PIECE = 1 << 24  # bytes: what one worker reads at a time
+_LEAST = 1 << 10  # bytes that a file counts for at least: to open it is work, and its record takes memory
 _HEAD = 1 << 16
 LARGEST = 1 << 26  # bytes of a line; a longer one is refused, its beginning in the ledger
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """Some whole files, or lines of one JSON Lines file: bytes `start` to `stop`, the first of them line `line`.
 
@@ -27,7 +28,7 @@ class Piece:
     huge: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Pieces that can be read side by side, or one large file that must be read from end to end."""
 
@@ -84,7 +85,7 @@ def plans(files: list[Opened]) -> Iterator[Plan]:
 def _size(file: Opened) -> int:
     """Return about how many bytes a file has when read, or what is as much work; Parquet and XLSX are packed."""
     packed = 8 if file.kind in ("parquet", "xlsx") else 16 if file.kind in documents.KINDS else 1
-    return file.path.stat().st_size * packed if file.readable else 0
+    return max(file.path.stat().st_size * packed, _LEAST) if file.readable else _LEAST
 
 
 def _bundled(pieces: list[Piece]) -> Iterator[Piece]:

@@ -1,5 +1,6 @@
 """Dumps of Stack Exchange (`Posts.xml`) as rows: a question with its accepted or best answer, both as Markdown."""
 
+import dataclasses
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from typing import IO, Any
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from weitiao.formats import Problem
-from weitiao.source import safe_xml
+from weitiao.source import safe_xml, text
 from weitiao.source.markup import markdown
 from weitiao.source.rows import Row, as_bytes
 
@@ -57,10 +58,11 @@ def _find_posts(file: IO[bytes], places: sqlite3.Connection) -> Iterator[Row]:
     """Note where each question and answer stands; yield the rows that are neither right nor of another type."""
     made = safe_xml.parser()
     bad: list[Row] = []
-    number = 0
+    number = read = begun = 0
 
     def start(name: str, fields: Mapping[str, str]) -> None:
-        nonlocal number
+        nonlocal number, begun
+        begun = made.CurrentByteIndex
         if name != "row":
             return
         number += 1
@@ -82,6 +84,11 @@ def _find_posts(file: IO[bytes], places: sqlite3.Connection) -> Iterator[Row]:
             made.Parse(block, False)
             yield from bad
             bad.clear()
+            read += len(block)
+            if read - begun > text.LONGEST:  # what is not at its end is kept whole, and gone through again each time
+                problem = dataclasses.replace(text.too_large("a line", text.LONGEST), ends=True)
+                yield Row(0, str(made.CurrentLineNumber), b"", problem=problem)
+                return
         made.Parse(b"", True)
     except safe_xml.Doctype:
         yield Row(0, "1", b"", problem=safe_xml.DOCTYPE)

@@ -1,15 +1,16 @@
 """CSV, TSV, XLSX and Parquet as rows: a row is its cells by column name."""
 
 import csv
+import dataclasses
 import datetime
 import io
 import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import openpyxl
 import polars as pl
@@ -18,6 +19,11 @@ from weitiao.formats import Problem
 from weitiao.source import text
 from weitiao.source.rows import Row, as_bytes
 
+_OPEN = Problem(
+    "open quote",
+    "a quote that opens here is never closed: it swallows the rest of the file",
+    "Close it, or write two quotes for one inside a text",
+)
 _SLICE = 5_000  # rows of a Parquet file in memory at once
 
 
@@ -25,39 +31,67 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
     """Yield the records of a CSV file (RFC 4180); the first one names the columns. Blank lines are no records."""
     csv.field_size_limit(sys.maxsize)
     with text.reader(path, encoding) as file:
-        delimiter = _delimiter(file.readline(), delimiter)
+        delimiter = _delimiter(file.readline(text.LONGEST), delimiter)
     with text.reader(path, encoding) as file:
-        said: list[str] = []  # the lines of the record at hand: where its quotes are wrong, there are no cells
-        records = csv.reader(_heard(file, said), delimiter=delimiter, strict=True)
+        heard = _Heard(text.lines(file, text.LONGEST))
+        records = csv.reader(heard, delimiter=delimiter, strict=True)
         columns: list[str] = []
         number, line = 0, 1
-        while True:
-            said.clear()
+        problem: Problem | None = None
+        while not (problem and problem.ends):
+            heard.said.clear()
             cells, problem = _next(records, line)
             if cells is None:
                 return
-            place, line = line, records.line_num + 1
+            place, line = line, heard.count + 1
             if not cells and not problem:
                 continue
             if columns and not cells:
                 number += 1
-                yield Row(number, str(place), "".join(said).encode(errors="backslashreplace"), problem=problem)
+                yield Row(number, str(place), heard.raw(), problem=problem)
                 continue
             if columns:
                 number += 1
                 yield _record(number, place, columns, cells, problem or _cells(columns, cells, encoding))
                 continue
             columns = [cell.strip() for cell in cells]
-            if problem := problem or _header(columns):
+            if problem := problem or _header(columns) or text.undecoded("".join(columns), encoding):
                 # A byte that is not in the encoding stands there as half a character, which is no UTF-8.
-                yield Row(0, str(place), "".join(said).encode(errors="backslashreplace"), problem=problem)
+                yield Row(0, str(place), heard.raw(), problem=problem)
                 return
 
 
-def _heard(lines: Iterable[str], said: list[str]) -> Iterator[str]:
-    for line in lines:
-        said.append(line)
-        yield line
+class _TooLong(Exception):
+    """A record that goes on beyond what is read; with `args[0]` its line was cut, and the next one can be read."""
+
+
+class _Heard:
+    """The lines that a reader of records takes, counted; `said` are those of the record at hand.
+
+    Where its quotes are wrong, or it is too long, there are no cells.
+    """
+
+    def __init__(self, lines: Iterator[tuple[str, bool]]) -> None:
+        self._lines = lines
+        self.said: list[str] = []
+        self.count = 0
+        self._size = 0
+
+    def __iter__(self) -> "_Heard":
+        return self
+
+    def __next__(self) -> str:
+        line, cut = next(self._lines)
+        self.count += 1
+        self._size = len(line) + (self._size if self.said else 0)
+        self.said.append(line)
+        if cut or self._size > text.LONGEST:
+            raise _TooLong(cut)
+        return line
+
+    def raw(self) -> bytes:
+        """Return what was said as it stands there."""
+        return "".join(self.said).encode(errors="backslashreplace")
 
 
 def _next(records: Any, line: int) -> tuple[list[str] | None, Problem | None]:
@@ -68,6 +102,9 @@ def _next(records: Any, line: int) -> tuple[list[str] | None, Problem | None]:
         return None, None
     except csv.Error as error:
         return [], _quote(error, line)
+    except _TooLong as error:
+        problem = text.too_large("a line", text.LONGEST) if error.args[0] else _OPEN
+        return [], dataclasses.replace(problem, ends=not error.args[0])
 
 
 def read_parquet(path: Path) -> Iterator[Row]:
@@ -93,11 +130,12 @@ def read_xlsx(path: Path, uri: str) -> Iterator[Row]:
     fraction. Of merged cells only the first has the value, as in the file.
     """
     try:
-        values, formulas = _workbooks(path)
-        sheets = [sheet for sheet in values.worksheets if any(_filled(row) for row in _cells_of(sheet))]
-        for sheet in sheets:
-            name = uri if len(sheets) == 1 else f"{uri}#{sheet.title}"
-            yield from _sheet(name, sheet, formulas[sheet.title] if formulas else None)
+        with path.open("rb") as file, path.open("rb") as again:  # openpyxl would leave a damaged one open
+            values, formulas = _workbooks(file, again)
+            sheets = [sheet for sheet in values.worksheets if any(_filled(row) for row in _cells_of(sheet))]
+            for sheet in sheets:
+                name = uri if len(sheets) == 1 else f"{uri}#{sheet.title}"
+                yield from _sheet(name, sheet, formulas[sheet.title] if formulas else None)
     except _Damaged as damage:
         what = {"error": str(damage)[:200]}
         yield Row(
@@ -117,13 +155,13 @@ _DAMAGE = (
 )
 
 
-def _workbooks(path: Path) -> tuple[Any, Any]:
+def _workbooks(file: IO[bytes], again: IO[bytes]) -> tuple[Any, Any]:
     """Open the workbook for its values, and once more for its formulas if it has some."""
     # openpyxl warns, also while it reads on, of styles and extensions that do not matter here.
     warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
     try:
-        values = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        return values, openpyxl.load_workbook(path, read_only=True) if _has_formulas(path) else None
+        values = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        return values, openpyxl.load_workbook(again, read_only=True) if _has_formulas(again) else None
     except _DAMAGE as error:
         raise _Damaged(f"{type(error).__name__} {error}") from None
 
@@ -167,11 +205,7 @@ def _record(number: int, line: int, columns: Sequence[str], cells: Sequence[str]
 
 def _quote(error: csv.Error, line: int) -> Problem:
     if "end of data" in str(error):
-        return Problem(
-            "open quote",
-            "a quote that opens here is never closed: it swallows the rest of the file",
-            "Close it, or write two quotes for one inside a text",
-        )
+        return _OPEN
     return Problem("stray quote", "a quote inside a quoted text", "Write it twice", values={"line": line})
 
 
@@ -243,8 +277,8 @@ def _shown(cell: object) -> str:
     return str(cell)
 
 
-def _has_formulas(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
+def _has_formulas(file: IO[bytes]) -> bool:
+    with zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
             if name.startswith("xl/worksheets/"):
                 with archive.open(name) as sheet:

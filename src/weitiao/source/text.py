@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import charset_normalizer
 import zstandard
@@ -18,6 +18,7 @@ from weitiao.formats import Problem
 from weitiao.talk import t
 
 SAMPLE = 1 << 18  # bytes looked at; 250 KB tell Chinese encodings apart without doubt
+LONGEST = 1 << 24  # characters of a line of a text or of a row of a table, which take a dozen times that in memory
 _BLOCK = 1 << 17
 _SIP = 1 << 11  # bytes of Zstandard at a time, of which four may become 128 KB
 # What a compressed file may become: texts shrink to a tenth, repetitive ones to a fiftieth, bombs to a thousandth.
@@ -41,7 +42,7 @@ _COMMON = frozenset(
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """A codec's name, and whether it was found by judging the text rather than by a mark, the setting or certainty."""
 
@@ -92,6 +93,15 @@ def reader(path: Path, encoding: str) -> io.TextIOWrapper:
     head = file.read(4)
     file.seek(len(head) - len(strip_mark(head, encoding)))
     return io.TextIOWrapper(file, encoding=encoding, errors="surrogateescape", newline="")
+
+
+def lines(file: IO[str], most: int) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of a text, each with whether it was cut: of one longer than `most` only the beginning is kept."""
+    while line := file.readline(most):
+        cut = len(line) == most and line[-1] not in "\r\n"
+        while cut and (rest := file.readline(_BLOCK)) and rest[-1] not in "\r\n":
+            pass
+        yield line, cut
 
 
 def undecoded(text: str, encoding: str) -> Problem | None:
