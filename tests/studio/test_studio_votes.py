@@ -170,7 +170,7 @@ def test_a_reviewer_votes_under_the_name_of_their_token(
         mine = look(f"{site.url}/login?next=/review")
         mine.locator("#given").fill(token)
         mine.keyboard.press("Enter")
-        mine.wait_for_url("**/review")
+        mine.wait_for_url(f"{site.url}/review")
         mine.goto(f"{site.url}/compare")
         mine.get_by_role("button", name="Vote blind").click()
         seen(mine, 0)

@@ -70,24 +70,27 @@ class Voting:
 
     async def begun(self) -> bool:
         """Tell whether the visitor has voted on some pairs, and not on all: the report would tell the sides."""
-        done, total = await self._far()
-        return 0 < done < total
+        return 0 < len(await self._far()) < self._total
 
     async def due(self) -> bool:
         """Tell whether there are pairs, and the visitor has voted on none."""
-        done, total = await self._far()
-        return done == 0 < total
+        return not await self._far() and self._total > 0
 
-    async def _far(self) -> tuple[int, int]:
-        """Return on how many pairs the visitor has voted, and how many there are."""
+    @property
+    def _total(self) -> int:
+        return len(self.ballot.rows) if self.ballot else 0
+
+    async def _far(self) -> list[Vote]:
+        """Find out who the visitor is and what can be voted on; return their votes on that."""
         self._own = await names.of_token(self.studio)
         self.ballot = await run.io_bound(ballot_of, self.studio)
-        return len(await self._done()), len(self.ballot.rows) if self.ballot else 0
+        votes = await run.io_bound(self.box.votes)
+        rows = self.ballot.rows if self.ballot else {}
+        return [one for one in votes or () if one.who == self.who and one.pair in rows]
 
     async def show(self) -> None:
         """Show what comes next for this visitor."""
-        self.ballot = await run.io_bound(ballot_of, self.studio)
-        done = await self._done()
+        done = await self._far()
         self._place.clear()
         self._place.visible, self._pair = True, None
         with self._place:
@@ -105,11 +108,6 @@ class Voting:
                     self._draw_pair(self._pair)
                 else:
                     self._end(self.ballot, done)
-
-    async def _done(self) -> list[Vote]:
-        """Return the visitor's votes on the pairs that there are."""
-        votes, rows = await run.io_bound(self.box.votes), self.ballot.rows if self.ballot else {}
-        return [one for one in votes or () if one.who == self.who and one.pair in rows]
 
     def _ask_name(self, count: int) -> None:
         with ui.element("form").classes("begin") as form:
