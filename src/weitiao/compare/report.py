@@ -104,6 +104,7 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         limits=limits(facts),
         cautions=cautions(facts),
         blind=blind(facts),
+        across=across(facts),
         tables=tables(facts["found"]),
         naming=naming,
         bars=charts.bars(rows),
@@ -132,6 +133,7 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
         learned=learning(facts),
         analysis=analysis,
         blind=blind(facts),
+        across=across(facts),
         _=say,
     )
 
@@ -140,12 +142,27 @@ def card(facts: Mapping[str, Any], language: str, text: str) -> str:
     """Return the model card `text` with the figures of this comparison added."""
     page = _environment(autoescape=False).get_template("card.md.j2")
     say = lambda message, **values: translate(language, message, **values)  # noqa: E731
-    return page.render(**facts, card=text, naming=naming, limits=limits(facts), blind=blind(facts), _=say)
+    return page.render(
+        **facts, card=text, naming=naming, limits=limits(facts), blind=blind(facts), across=across(facts), _=say
+    )
 
 
 def blind(facts: Mapping[str, Any]) -> list[str]:
     """Return the further models of which no likelihood is known."""
     return [name for name, items in facts["others"].items() if all(item["name"] != "likelihood" for item in items)]
+
+
+def across(facts: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, dict[str, str]] | None]]]:
+    """Return a row for each measure with a good side: its name, before, then each model's verdict and what it says."""
+    models = [facts["measures"], *facts["others"].values()]
+    found = []
+    for measure in facts["measures"]:
+        if measure["better"] != "neither":
+            items = [next((one for one in model if one["name"] == measure["name"]), None) for model in models]
+            known = [one for one in items if one]
+            cells = [one and (one["verdict"], naming.written(one, *known)) for one in items]
+            found.append((measure["name"], naming.written(measure, *known)["before"], cells))
+    return found
 
 
 def picked(rows: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
@@ -315,10 +332,7 @@ def _environment(*, autoescape: bool) -> Environment:
         "count": count,
         "tick": tick,
         "exp": math.exp,
-        "mean": naming.mean,
         "single": naming.single,
-        "change": naming.change,
-        "end": naming.end,
         "chance": naming.chance,
     }
     return environment
