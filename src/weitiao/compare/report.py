@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from weitiao.checks import RIGHT, WRONG
 from weitiao.compare import charts, naming
+from weitiao.compare.filters import became, choices
 from weitiao.compare.learning import learning
 from weitiao.compare.naming import fixed, percent, signed
 from weitiao.compare.statistics import FEWEST
@@ -90,6 +90,7 @@ def html(facts: Mapping[str, Any], language: str) -> str:
     """Return the report as one page in both languages, opening in `language`; no part of it is asked from elsewhere."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     rows, learned = facts["records"], learning(facts)
+    selects, marks = choices(rows[:MOST_PAIRS], facts["settings"]["group_by"])
     page = _environment(autoescape=True).get_template("report.html.j2")
     return page.render(
         **facts,
@@ -99,6 +100,8 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         style_hash=_csp_hash(style),
         script_hash=_csp_hash(script),
         pairs=rows[:MOST_PAIRS],
+        selects=selects,
+        marks=marks,
         picked=picked(rows),
         analysis=analysis,
         limits=limits(facts),
@@ -236,11 +239,7 @@ def analysis(row: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return what was measured on a pair in words, where no judge says it: texts, with their values."""
     before, after = row["before"], row["after"]
     found: list[tuple[str, dict[str, Any]]] = [(_CHANGED[row["verdict"]["likelihood"]], {})]
-    if "judged" in after:
-        turned = row["verdict"]["right"]
-        found.append((_TURNED[turned if turned != "tie" else after["judged"] == RIGHT], {}))
-        if after["judged"] not in (RIGHT, WRONG):  # a check may know more than these two
-            found.append((after["judged"], {}))
+    found += [(text, {}) for text in became(row)]
     if before["text"].strip() == after["text"].strip():
         found.append(("Both say the same", {}))
     if not after["stopped"]:
@@ -254,12 +253,6 @@ _CHANGED = {
     "win": "The reference is likelier",
     "loss": "The reference is less likely",
     "tie": "The reference is about as likely",
-}
-_TURNED: dict[str | bool, str] = {
-    "win": "Turned right",
-    "loss": "No longer right",
-    True: "Right before and after",
-    False: "Right neither before nor after",
 }
 
 
