@@ -205,6 +205,36 @@ def test_the_p_of_the_checks_is_the_corrected_one_everywhere(report: dict[str, A
     assert "(p 0.123)" in markdown_of(facts)
 
 
+@pytest.mark.parametrize(
+    ("models", "written"),
+    [
+        (["nano", "merge/model"], ["nano", "merge/model"]),
+        (["internlm/internlm2-1_8b", "big @ host.example"], ["internlm/internlm2-1_8b", "big @ host.example"]),
+        (["a/b/c @ host.example", "/home/me/Qwen2.5-0.5B/"], ["a/b/c @ host.example", "Qwen2.5-0.5B"]),
+        (["/w/runs/recipe/merge/model", "../tuned"], ["recipe/merge/model", "tuned"]),
+        (["/w/a/merge/model", "/w/b/merge/model"], ["a/merge/model", "b/merge/model"]),
+        (["/w/one/out", "/w/two/out", "/w/one/out"], ["one/out", "two/out", "one/out"]),
+        (["/out", "/w/out"], ["/out", "w/out"]),
+        (["runs/recipe/train/checkpoint-40", r"C:\models\tuned"], ["recipe/train/checkpoint-40", "tuned"]),
+        (["/model", "/"], ["/model", "/"]),
+    ],
+)
+def test_a_model_named_by_a_folder_is_written_by_its_telling_end(models: list[str], written: list[str]) -> None:
+    assert list(naming.tails({str(place): {"model": one} for place, one in enumerate(models)}).values()) == written
+
+
+def test_the_table_of_models_names_the_whole_path_on_request(report: dict[str, Any]) -> None:
+    facts = copy.deepcopy(report)
+    facts["models"]["before"]["model"], facts["models"]["after"]["model"] = "/home/me/work/one", "/home/me/work/two"
+    facts["others"] = {"third": facts["measures"]}
+    facts["models"]["third"] = {"model": "/home/me/else/two", "template": ""}
+    for row in facts["records"]:
+        row["third"] = row["after"]
+    notes = LexborHTMLParser(html_of(facts)).css("#models thead .note")
+    assert [note.text() for note in notes] == ["one", "work/two", "else/two"]
+    assert [note.attributes["title"] for note in notes] == [one["model"] for one in facts["models"].values()]
+
+
 def test_ticks_are_round_and_inside() -> None:
     assert charts.ticks(0, 10) == [0, 2, 4, 6, 8, 10]
     assert charts.ticks(-0.78, 1.83) == [-0.5, 0.0, 0.5, 1.0, 1.5]

@@ -193,6 +193,17 @@ def test_the_language_is_switched(opened: Opened) -> None:
     assert page.title() != chinese
 
 
+def test_on_a_phone_each_link_of_the_page_is_seen_whole(opened: Opened) -> None:
+    page = opened(phone=True)
+    for name in ("中文", "English"):
+        page.get_by_role("button", name=name).click()
+        nav = page.locator(".bar nav")
+        assert nav.evaluate("nav => nav.scrollWidth <= nav.clientWidth && nav.scrollHeight <= nav.clientHeight")
+        boxes = [link.bounding_box() for link in nav.get_by_role("link").all()]
+        assert len(boxes) == 4
+        assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+
+
 @pytest.mark.parametrize(("phone", "dark"), [(False, True), (True, False)])
 def test_the_report_can_be_used_by_all(opened: Opened, phone: bool, dark: bool) -> None:
     page = opened(phone=phone, dark=dark)

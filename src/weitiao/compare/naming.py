@@ -1,5 +1,6 @@
 """How the report calls its measures, and how it writes their values."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,35 @@ WORDS = {"fell": "fell for it", "refused": "refused to answer"}
 _DIGITS = {"likelihood": 3, "overlap": 1, "rouge": 1, "harmless": 2, "honest": 2, "helpful": 2}
 _SHARES = {"right", "stopped", "repetition", "drifted", "refused", "preferred", "voted"}
 _YES_OR_NO = _SHARES - {"repetition", "preferred", "voted"}
+
+
+# Folders of a run that are called so in every run, and so tell nothing.
+_OURS = re.compile(r"model|adapter|base|train|merge|checkpoint-\d+")
+
+
+def tails(models: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return how each model is written where there is little room: one named by a folder by the path's telling end.
+
+    That is as long as no other model of the report ends so, and not made of names alone that each run has.
+    """
+    parts = {name: re.split(r"[/\\]", model["model"].rstrip("/\\")) for name, model in models.items()}
+    ends = [tuple(own) for own in {tuple(own) for own in parts.values()}]
+    found = {}
+    for name, own in parts.items():
+        size = len(own)
+        if (own[0] in _ROOTS or size > 2) and " @ " not in models[name]["model"]:  # else a name on a hub, or a server's
+            telling = (
+                count
+                for count in range(1, len(own))
+                if sum(other[-count:] == tuple(own[-count:]) for other in ends) == 1
+                and not all(_OURS.fullmatch(part) for part in own[-count:])
+            )
+            size = next(telling, size)
+        found[name] = "/".join(own[-size:]) if size < len(own) else models[name]["model"]
+    return found
+
+
+_ROOTS = ("", ".", "..", "~")  # what a path begins with that is surely one
 
 
 def fixed(value: float, digits: int = 2) -> str:
