@@ -181,7 +181,7 @@ def test_without_a_judge_the_analysis_is_what_was_measured(report: dict[str, Any
     assert analysis(row) == [
         ("The reference is likelier", {}),
         ("Right neither before nor after", {}),
-        ("fell", {}),
+        ("fell for it", {}),
         ("Both say the same", {}),
         ("After did not end by itself", {}),
         ("{count} characters as in a training answer", {"count": 9}),

@@ -148,6 +148,93 @@ def test_differences_are_written_with_their_sign(value: float, written: str) -> 
     assert naming.signed(value) == written
 
 
+def measure(name: str, before: float, after: float, low: float, high: float, detectable: float) -> dict[str, Any]:
+    ends = {"difference": after - before, "low": low, "high": high, "detectable": detectable}
+    return {"name": name, "before": before, "after": after, **ends}
+
+
+@pytest.mark.parametrize(
+    ("item", "texts"),
+    [
+        # What was seen: nothing repeated before, a little after, and the page said 0 %, 0 % and "worse".
+        (measure("repetition", 0.0, 0.0036, 0.0009, 0.0074, 0.0048), "0.0% 0.4% +0.4 0.1 0.7 0.5"),
+        (measure("right", 0.39, 0.9, 0.457, 0.562, 0.07), "39% 90% +51 46 56 7"),
+        (measure("right", 0.4, 0.5, -0.0004, 0.2, 0.1), "40.00% 50.00% +10.00 -0.04 20.00 10.00"),
+        (measure("stopped", 0.998, 1.0, -0.01, 0.02, 0.02), "99.8% 100.0% +0.2 -1.0 2.0 2.0"),
+        (measure("likelihood", -1.5, -1.25, 0.125, 0.375, 0.1), "-1.500 -1.250 +0.250 0.125 0.375 0.100"),
+        (measure("loop", 0.0, 0.04, -0.07, 0.21, 0.2), "0.00 0.04 +0.04 -0.07 0.21 0.20"),
+        # What no decimal of those that there are can tell is nought.
+        (measure("right", 0.5, 0.5 + 1e-16, -1e-9, 1e-9, 0.02), "50% 50% 0 0 0 2"),
+    ],
+)
+def test_a_row_has_as_many_decimals_as_tell_what_was_found(item: dict[str, Any], texts: str) -> None:
+    told = naming.written(item)
+    said = " ".join(told[key] for key in ("before", "after", "difference", "low", "high", "detectable"))
+    assert said.replace("\u2009", "").replace("\u2212", "-") == texts
+
+
+def test_models_beside_each_other_have_the_same_decimals() -> None:
+    plain, fine = measure("right", 0.4, 0.5, 0.05, 0.15, 0.1), measure("right", 0.4, 0.404, -0.01, 0.02, 0.1)
+    assert [naming.written(one, plain, fine)["after"] for one in (plain, fine)] == ["50.0\u2009%", "40.4\u2009%"]
+    assert "detectable" not in naming.written({**plain, "detectable": None})
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0"), (0.004, "0.4"), (0.25, "25"), (0.996, "99.6"), (1, "100"), (-0.3, "\u221230")]
+)
+def test_a_share_is_called_none_or_all_only_where_it_is(share: float, text: str) -> None:
+    assert naming.percent(share) == f"{text}\u2009%"
+
+
+def test_page_markdown_and_json_say_the_same_of_a_share_near_nought(report: dict[str, Any]) -> None:
+    facts = copy.deepcopy(report)
+    item = next(one for one in facts["measures"] if one["name"] == "repetition")
+    item |= measure("repetition", 0.0, 0.0036, 0.0009, 0.0074, 0.0048)
+    item |= {"adjusted": 0.02, "verdict": "worse"}
+    written = "Repeats itself | 0.0\u2009% | 0.4\u2009% | +0.4 | 0.1 … 0.7 | 0.020 | ±0.5 | worse |"
+    assert written in markdown_of(facts)
+    row = next(row for row in LexborHTMLParser(html_of(facts)).css(".figures tr") if "Repeats itself" in row.text())
+    for text in ("0.0\u2009%", "0.4\u2009%", "+0.4", "0.1 … 0.7", "0.020", "±0.5", "worse"):
+        assert text in row.text()
+
+
+def test_the_p_of_the_checks_is_the_corrected_one_everywhere(report: dict[str, Any]) -> None:
+    facts = copy.deepcopy(report)
+    next(one for one in facts["measures"] if one["name"] == "right")["adjusted"] = 0.123
+    assert "(p 0.123)" in first(LexborHTMLParser(html_of(facts)), ".hero").text()
+    assert "(p 0.123)" in markdown_of(facts)
+
+
+@pytest.mark.parametrize(
+    ("models", "written"),
+    [
+        (["nano", "merge/model"], ["nano", "merge/model"]),
+        (["internlm/internlm2-1_8b", "big @ host.example"], ["internlm/internlm2-1_8b", "big @ host.example"]),
+        (["a/b/c @ host.example", "/home/me/Qwen2.5-0.5B/"], ["a/b/c @ host.example", "Qwen2.5-0.5B"]),
+        (["/w/runs/recipe/merge/model", "../tuned"], ["recipe/merge/model", "tuned"]),
+        (["/w/a/merge/model", "/w/b/merge/model"], ["a/merge/model", "b/merge/model"]),
+        (["/w/one/out", "/w/two/out", "/w/one/out"], ["one/out", "two/out", "one/out"]),
+        (["/out", "/w/out"], ["/out", "w/out"]),
+        (["runs/recipe/train/checkpoint-40", r"C:\models\tuned"], ["recipe/train/checkpoint-40", "tuned"]),
+        (["/model", "/"], ["/model", "/"]),
+    ],
+)
+def test_a_model_named_by_a_folder_is_written_by_its_telling_end(models: list[str], written: list[str]) -> None:
+    assert list(naming.tails({str(place): {"model": one} for place, one in enumerate(models)}).values()) == written
+
+
+def test_the_table_of_models_names_the_whole_path_on_request(report: dict[str, Any]) -> None:
+    facts = copy.deepcopy(report)
+    facts["models"]["before"]["model"], facts["models"]["after"]["model"] = "/home/me/work/one", "/home/me/work/two"
+    facts["others"] = {"third": facts["measures"]}
+    facts["models"]["third"] = {"model": "/home/me/else/two", "template": ""}
+    for row in facts["records"]:
+        row["third"] = row["after"]
+    notes = LexborHTMLParser(html_of(facts)).css("#models thead .note")
+    assert [note.text() for note in notes] == ["one", "work/two", "else/two"]
+    assert [note.attributes["title"] for note in notes] == [one["model"] for one in facts["models"].values()]
+
+
 def test_ticks_are_round_and_inside() -> None:
     assert charts.ticks(0, 10) == [0, 2, 4, 6, 8, 10]
     assert charts.ticks(-0.78, 1.83) == [-0.5, 0.0, 0.5, 1.0, 1.5]

@@ -1,5 +1,7 @@
 """Intervals and tests, against scipy and statsmodels (values written here) and against what chance does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -240,3 +242,11 @@ def test_verdicts_that_are_all_the_same_leave_the_doubt_that_their_number_leaves
 ) -> None:
     found = tally([same] * 28, ALONE[:28], samples=100, seed=0)
     assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_nothing_is_shown_where_the_interval_holds_nought() -> None:
+    item = one([0.0] * 20, [1.0] * 18 + [-1.0] * 2)
+    assert (item.shown, item.low > 0) == ("higher", True)
+    for low, high in ((-0.001, 0.9), (0.0, 0.9)):
+        assert replace(item, low=low, high=high).shown == "none"
+    assert replace(item, difference=-0.8, low=-0.9, high=-0.1).shown == "lower"

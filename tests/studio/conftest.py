@@ -31,6 +31,7 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 WORDS = ["水", "火", "土", "木", "金", "日", "月", "山", "川", "田", "人", "口"]
+HALVES = ["odd", '"><b>even']
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 RECIPE = "model: nano\nsource: {inputs: [data.jsonl]}\nreview: {}\ntrain: {}\nmerge: {}\n"
 # As the report is: one page whose style and script are named by their hashes.
@@ -139,11 +140,14 @@ def compared(tiny_llama: Path, other_llama: Path, tmp_path_factory: pytest.TempP
     """A project whose models answered twelve questions, one of them hostile."""
     folder = tmp_path_factory.mktemp("votes") / "votes"
     folder.mkdir()
-    rows = [{"question": f"{word}？{HOSTILE if word == '口' else ''}", "answer": f"{word}。"} for word in WORDS]
+    rows = [
+        {"question": f"{word}？{HOSTILE if word == '口' else ''}", "answer": f"{word}。", "half": HALVES[place % 2]}
+        for place, word in enumerate(WORDS)
+    ]
     rows[0]["check"] = {"regex": "水"}  # type: ignore[assignment]
     (folder / "asked.jsonl").write_bytes(b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in rows))
     models = {"before": str(tiny_llama), "after": str(other_llama)}
-    compare = {**models, "max_new_tokens": 12, "samples": 200, "general": False}
+    compare = {**models, "max_new_tokens": 12, "samples": 200, "general": False, "group_by": ["half"]}
     sections = {"model": "nano", "source": {"inputs": ["asked.jsonl"]}, "export": {}, "compare": compare}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(sections, allow_unicode=True), encoding="utf-8")
     pipeline.run(load(folder / "recipe.yaml", pipeline.SETTINGS))

@@ -11,9 +11,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from studio_look import width
 
+from weitiao.compare.filters import became
 from weitiao.talk import translate
 
 Opened = Callable[..., Page]
+WORDS = "水火土木金日月山川田人口"  # what the questions ask, in their order
+HALVES = ["odd", '"><b>even']
 
 
 @pytest.fixture
@@ -91,12 +94,54 @@ def test_the_pairs_are_filtered(opened: Opened, rows: list[dict[str, Any]]) -> N
     assert shown(page) == [
         place for place, row in zip(everything, rows, strict=True) if "山" in row["question"][-1]["content"]
     ]
-    field.fill("in no text at all")
+    field.fill(" 山。 \u3000 山？ ")  # all of the words, in any order, in question, answers and reference
+    assert shown(page) == [WORDS.index("山") + 1]
+    field.fill("山 火。")
     assert shown(page) == []
+    field.fill(rows[3]["id"])
+    assert shown(page) == [4]
     # A link to a pair that is filtered away shows it.
     page.locator(".chart a").first.click()
     expect(page.locator("#pairs .pair:target")).to_be_visible()
     assert shown(page) == everything
+
+
+def test_the_pairs_are_filtered_by_group_and_by_what_became_of_the_check(
+    opened: Opened, rows: list[dict[str, Any]]
+) -> None:
+    page = opened()
+    half, check = page.get_by_label("half"), page.get_by_label("check result")
+    for text in HALVES:
+        mine = [place for place, row in enumerate(rows, start=1) if row["groups"] == [text]]
+        half.select_option(label=f"{text} · {len(mine)}")
+        assert shown(page) == mine
+    half.select_option("")
+    (how,) = became(rows[0])
+    check.select_option(label=f"{how} · 1")
+    assert shown(page) == [1]
+    page.get_by_role("button", name="中文").click()
+    assert check.locator("option:checked").inner_text() == f"{translate('zh', how)} · 1"
+    assert half.locator("option").first.inner_text() == "全部"
+    assert shown(page) == [1]
+
+
+def test_where_nothing_fits_the_page_says_so_and_takes_the_filters_off(opened: Opened) -> None:
+    page = opened(phone=True)
+    nothing, everything = page.get_by_text("No question fits all of these filters."), shown(page)
+    expect(nothing).to_be_hidden()
+    page.get_by_label("check result").select_option(index=1)
+    page.get_by_label("half").select_option(index=1)
+    page.get_by_placeholder("Search all texts").fill("in no text at all")
+    assert shown(page) == []
+    expect(nothing).to_be_visible()
+    found = Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
+    page.get_by_role("button", name="Take the filters off").focus()
+    page.keyboard.press("Enter")
+    assert shown(page) == everything
+    expect(nothing).to_be_hidden()
+    expect(page.get_by_placeholder("Search all texts")).to_be_focused()
+    assert page.locator(".filters select").evaluate_all("found => found.map(one => one.value)") == ["", ""]
 
 
 def test_the_keyboard_is_enough_for_the_filters(opened: Opened) -> None:
@@ -146,6 +191,17 @@ def test_the_language_is_switched(opened: Opened) -> None:
     page.get_by_role("button", name="English").click()
     expect(page.locator("#figures h2 .zh")).to_be_hidden()
     assert page.title() != chinese
+
+
+def test_on_a_phone_each_link_of_the_page_is_seen_whole(opened: Opened) -> None:
+    page = opened(phone=True)
+    for name in ("中文", "English"):
+        page.get_by_role("button", name=name).click()
+        nav = page.locator(".bar nav")
+        assert nav.evaluate("nav => nav.scrollWidth <= nav.clientWidth && nav.scrollHeight <= nav.clientHeight")
+        boxes = [link.bounding_box() for link in nav.get_by_role("link").all()]
+        assert len(boxes) == 4
+        assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
 
 
 @pytest.mark.parametrize(("phone", "dark"), [(False, True), (True, False)])

@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from weitiao.checks import RIGHT, WRONG
 from weitiao.compare import charts, naming
+from weitiao.compare.filters import became, choices
 from weitiao.compare.learning import learning
 from weitiao.compare.naming import fixed, percent, signed
 from weitiao.compare.statistics import FEWEST
@@ -90,6 +90,7 @@ def html(facts: Mapping[str, Any], language: str) -> str:
     """Return the report as one page in both languages, opening in `language`; no part of it is asked from elsewhere."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     rows, learned = facts["records"], learning(facts)
+    selects, marks = choices(rows[:MOST_PAIRS], facts["settings"]["group_by"])
     page = _environment(autoescape=True).get_template("report.html.j2")
     return page.render(
         **facts,
@@ -99,11 +100,14 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         style_hash=_csp_hash(style),
         script_hash=_csp_hash(script),
         pairs=rows[:MOST_PAIRS],
+        selects=selects,
+        marks=marks,
         picked=picked(rows),
         analysis=analysis,
         limits=limits(facts),
         cautions=cautions(facts),
         blind=blind(facts),
+        across=across(facts),
         tables=tables(facts["found"]),
         naming=naming,
         bars=charts.bars(rows),
@@ -132,6 +136,7 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
         learned=learning(facts),
         analysis=analysis,
         blind=blind(facts),
+        across=across(facts),
         _=say,
     )
 
@@ -140,12 +145,27 @@ def card(facts: Mapping[str, Any], language: str, text: str) -> str:
     """Return the model card `text` with the figures of this comparison added."""
     page = _environment(autoescape=False).get_template("card.md.j2")
     say = lambda message, **values: translate(language, message, **values)  # noqa: E731
-    return page.render(**facts, card=text, naming=naming, limits=limits(facts), blind=blind(facts), _=say)
+    return page.render(
+        **facts, card=text, naming=naming, limits=limits(facts), blind=blind(facts), across=across(facts), _=say
+    )
 
 
 def blind(facts: Mapping[str, Any]) -> list[str]:
     """Return the further models of which no likelihood is known."""
     return [name for name, items in facts["others"].items() if all(item["name"] != "likelihood" for item in items)]
+
+
+def across(facts: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, dict[str, str]] | None]]]:
+    """Return a row for each measure with a good side: its name, before, then each model's verdict and what it says."""
+    models = [facts["measures"], *facts["others"].values()]
+    found = []
+    for measure in facts["measures"]:
+        if measure["better"] != "neither":
+            items = [next((one for one in model if one["name"] == measure["name"]), None) for model in models]
+            known = [one for one in items if one]
+            cells = [one and (one["verdict"], naming.written(one, *known)) for one in items]
+            found.append((measure["name"], naming.written(measure, *known)["before"], cells))
+    return found
 
 
 def picked(rows: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
@@ -219,11 +239,7 @@ def analysis(row: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return what was measured on a pair in words, where no judge says it: texts, with their values."""
     before, after = row["before"], row["after"]
     found: list[tuple[str, dict[str, Any]]] = [(_CHANGED[row["verdict"]["likelihood"]], {})]
-    if "judged" in after:
-        turned = row["verdict"]["right"]
-        found.append((_TURNED[turned if turned != "tie" else after["judged"] == RIGHT], {}))
-        if after["judged"] not in (RIGHT, WRONG):  # a check may know more than these two
-            found.append((after["judged"], {}))
+    found += [(text, {}) for text in became(row)]
     if before["text"].strip() == after["text"].strip():
         found.append(("Both say the same", {}))
     if not after["stopped"]:
@@ -237,12 +253,6 @@ _CHANGED = {
     "win": "The reference is likelier",
     "loss": "The reference is less likely",
     "tie": "The reference is about as likely",
-}
-_TURNED: dict[str | bool, str] = {
-    "win": "Turned right",
-    "loss": "No longer right",
-    True: "Right before and after",
-    False: "Right neither before nor after",
 }
 
 
@@ -315,10 +325,7 @@ def _environment(*, autoescape: bool) -> Environment:
         "count": count,
         "tick": tick,
         "exp": math.exp,
-        "mean": naming.mean,
         "single": naming.single,
-        "change": naming.change,
-        "end": naming.end,
         "chance": naming.chance,
     }
     return environment

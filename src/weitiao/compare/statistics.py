@@ -41,8 +41,13 @@ class Difference:
 
     @property
     def shown(self) -> Literal["higher", "lower", "none"]:
-        """Tell which way it went, if the test, corrected for its companions, leaves no doubt at the 5 % level."""
+        """Tell which way it went, if the test, corrected for its companions, leaves no doubt at the 5 % level.
+
+        The interval is drawn, not turned from the test: where it holds 0, nothing is shown either.
+        """
         if self.families < FEWEST or (self.p if self.adjusted is None else self.adjusted) >= LEVEL:
+            return "none"
+        if self.low <= 0 <= self.high:
             return "none"
         return "higher" if self.difference > 0 else "lower"
 
