@@ -18,8 +18,11 @@ _LINES = _tags(
     "div li dt dd x-tr x-caption address figcaption fieldset legend details summary center nav aside footer header form"
     " body html"
 )
+_BLOCKS = _PARAGRAPHS | _LINES | {"x-td", "x-th"}
+_SPECIAL = _tags("br ul ol li x-tr x-td x-th pre code tt sup sub")
 # What stands in the text while it is put together: private use, removed from the text itself.
 _LINE, _PARAGRAPH, _CELL, _ITEM, _ITEM_END, _KEPT = "\ue002", "\ue003", "\ue004", "\ue005", "\ue006", "\ue007"
+_BREAK = dict.fromkeys(_LINES, _LINE) | dict.fromkeys(_PARAGRAPHS, _PARAGRAPH)
 _BREAKS = f"[\\s{_LINE}{_PARAGRAPH}]*"
 _MARK = f"(?:- |\\d+\\. ){_ITEM}"
 _ICONS, _OURS = re.compile("[\ue002-\uf8ff]"), re.compile("[\ue002-\ue007]")  # in pages all private ones are icons
@@ -47,12 +50,12 @@ def visible_text(markup: str, *, page: bool) -> str:
     if too_deep(markup):
         return markup
     body = LexborHTMLParser(markup).body
-    return _Walk(page).text(body) if body else ""
+    return _Walk(page, "hidden" in markup.lower()).text(body) if body else ""
 
 
 class _Walk:
-    def __init__(self, page: bool) -> None:
-        self.page = page
+    def __init__(self, page: bool, hides: bool) -> None:
+        self.page, self.hides = page, hides  # whether something may be hidden
         self.blocks = int(page)  # open blocks; outside all of them line ends are the author's
         self.lists: list[int] = []  # of each open list the next number, 0 for one without
         self.cells = 0  # so far in the row
@@ -61,23 +64,33 @@ class _Walk:
 
     def text(self, root: LexborNode) -> str:
         """Return the text below `root`."""
-        stack: list[LexborNode | str] = _children(root)  # a tag stands for the end of its element
-        while stack:
-            item = stack.pop()
-            if isinstance(item, str):
-                self._leave(item)
-            elif item.is_text_node:
-                self._write(item.text_content or "")
-            elif item.is_element_node and self._enter(item):
-                stack.append(item.tag or "")
-                stack += _children(item)
+        node, above = root.first_child, list[tuple[LexborNode, str]]()
+        while node is not None or above:
+            if node is None:
+                node, tag = above.pop()
+                self._leave(tag)
+            elif (tag := node.tag or "") == "-text":
+                self._write(node.text_content or "")
+            elif node.is_element_node and self._enter(node, tag):
+                above.append((node, tag))
+                node = node.first_child
+                continue
+            node = node.next
         return self._joined()
 
-    def _enter(self, node: LexborNode) -> bool:
+    def _enter(self, node: LexborNode, tag: str) -> bool:
         """Write what stands for the start of an element, and say whether to go inside."""
-        tag = node.tag or ""
-        if tag in _UNSEEN or "hidden" in node.attributes or (self.page and _is_furniture(node)):
+        if tag in _UNSEEN or (self.hides and "hidden" in node.attributes) or (self.page and _is_furniture(node)):
             return False
+        if tag not in _SPECIAL:
+            self._break(tag)
+        elif not self._special(node, tag):
+            return False
+        self.blocks += tag in _BLOCKS
+        return True
+
+    def _special(self, node: LexborNode, tag: str) -> bool:
+        """Write what stands for the start of an element that is more than a block or a stretch of text."""
         self._break(tag)
         if tag == "br":
             self.parts.append("\n")
@@ -100,21 +113,20 @@ class _Walk:
         elif tag in _RAISED and all(ord(letter) in _RAISED[tag] for letter in node.text().strip()):
             self.parts.append(node.text().strip().translate(_RAISED[tag]))
             return False
-        self.blocks += _is_block(tag)
         return True
 
     def _leave(self, tag: str) -> None:
-        self.blocks -= _is_block(tag)
+        self.blocks -= tag in _BLOCKS
         if tag in ("ul", "ol"):
             self.lists.pop()
-        self.parts += [_ITEM_END] if tag == "li" else []
+        elif tag == "li":
+            self.parts.append(_ITEM_END)
         self._break(tag)
 
     def _break(self, tag: str) -> None:
-        if tag in _PARAGRAPHS and not (tag in ("ul", "ol") and len(self.lists) > 1):
-            self.parts.append(_PARAGRAPH)
-        elif tag in _PARAGRAPHS or tag in _LINES:
-            self.parts.append(_LINE)
+        if mark := _BREAK.get(tag):
+            # A list within a list is a part of the item.
+            self.parts.append(_LINE if tag in ("ul", "ol") and len(self.lists) > 1 else mark)
 
     def _item(self) -> None:
         number = self.lists[-1] if self.lists else 0
@@ -154,25 +166,11 @@ class _Walk:
         return _KEPT_CODE.sub(lambda mark: self.code[int(mark[1])], text).strip("\n")
 
 
-def _children(node: LexborNode) -> list[LexborNode | str]:
-    """Return the children of a node, the last one first."""
-    children: list[LexborNode | str] = []
-    child = node.last_child
-    while child is not None:
-        children.append(child)
-        child = child.prev
-    return children
-
-
 def _gap(run: str) -> str:
     """Return the line ends that a run of them and of block ends makes: at most a blank line, if a block ends there."""
     if _LINE not in run and _PARAGRAPH not in run:
         return "\n" * run.count("\n")
     return "\n\n" if _PARAGRAPH in run or run.count("\n") > 1 else "\n"
-
-
-def _is_block(tag: str) -> bool:
-    return tag in _PARAGRAPHS or tag in _LINES or tag in ("x-td", "x-th")
 
 
 def _is_furniture(node: LexborNode) -> bool:

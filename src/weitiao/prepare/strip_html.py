@@ -22,6 +22,7 @@ _OTHER = (
     " head header html input kbd label legend link main mark meta nav option picture q rp rt ruby section select source"
     " summary svg textarea time title video wbr"
 )
+_PROVING = frozenset(_PROOF.split())
 _ALONE = {"br", "hr", "wbr", "img"}  # never closed
 _OPEN = {"p", "li", "td", "th", "tr", "dt", "dd", "body", "html", "head", "option"}  # need not be closed
 # A bare word among the attributes is one of HTML's own, else `a<b and c>d` would hold a tag.
@@ -91,19 +92,18 @@ def _proves(close: str, name: str, rest: str) -> bool:
 def _real_tags(text: str) -> frozenset[str]:
     """Return the names of the tags that are meant as such; none if nothing proves that the text is HTML."""
     real: set[str] = set()
-    opened: Counter[str] = Counter()
+    opened: dict[str, int] = {}
     for tag, count in Counter(_TAG.findall(text)).items():
         name = tag[1].lower()
-        opened[name] += 0 if tag[0] else count
+        opened[name] = opened.get(name, 0) + (0 if tag[0] else count)
         # An open `<p>` alone may be a generic type or a comparison, two of them are paragraphs.
         if _proves(*tag) or (name in _OPEN and (len(name) > 1 or opened[name] > 1)):
             real.add(name)
-    return frozenset(real) if not real.isdisjoint(_PROOF.split()) else frozenset()
+    return frozenset(real) if not real.isdisjoint(_PROVING) else frozenset()
 
 
-_TOKEN = re.compile(
-    rf"(?P<aside>{_ASIDE.pattern})|{_TAG.pattern}|<|&(?!{_ENTITY.pattern[1:]})", re.IGNORECASE | re.DOTALL
-)
+_NO_ENTITY = re.compile(rf"&(?!{_ENTITY.pattern[1:]})")
+_TOKEN = re.compile(rf"(?P<aside>{_ASIDE.pattern})|{_TAG.pattern}", re.IGNORECASE | re.DOTALL)
 # A parser moves or drops what stands where a table may not have it; under other names it stays where it is.
 _TABLE = ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup", "col")
 _TABLE_TAG = re.compile(rf"<(/?)({'|'.join(_TABLE)})\b", re.IGNORECASE)
@@ -112,12 +112,21 @@ _TABLE_TAG = re.compile(rf"<(/?)({'|'.join(_TABLE)})\b", re.IGNORECASE)
 def _escaped(text: str, tags: frozenset[str]) -> str:
     """Return markup in which only the real tags and entities are left as such."""
 
-    def token(match: re.Match[str]) -> str:
-        if match["aside"]:
-            return ""
-        name = (match["name"] or "").lower()
+    pieces, end = [], 0
+    may_be_aside = any(mark in text for mark in ("<!", "<?", "]]>"))
+    for match in (_TOKEN if may_be_aside else _TAG).finditer(text):
+        pieces.append(_as_text(text[end : match.start()]))
+        end = match.end()
+        if match.lastgroup == "aside":
+            continue
+        name = match["name"].lower()
         if name not in tags:
-            return match[0].replace("&", "&amp;").replace("<", "&lt;")
-        return f"<{match['close']}x-{name}>" if name in _TABLE else match[0]
+            pieces.append(match[0].replace("&", "&amp;").replace("<", "&lt;"))
+        else:
+            pieces.append(f"<{match['close']}x-{name}>" if name in _TABLE else match[0])
+    return "".join([*pieces, _as_text(text[end:])])
 
-    return _TOKEN.sub(token, text)
+
+def _as_text(text: str) -> str:
+    """Return markup of a text between two tags: of what HTML has marks for, the entities alone are meant."""
+    return _NO_ENTITY.sub("&amp;", text).replace("<", "&lt;") if "<" in text or "&" in text else text
