@@ -14,7 +14,8 @@ Hashes = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 
 WIDE = 0x2E80  # from this code point on characters are East Asian, and wide
-_FILLED = {True: 5, False: 12}  # characters, Chinese or not; what differs less is an edit
+FILLED = {True: 5, False: 12}  # characters, Chinese or not; what differs less is an edit
+SHARED_WHEN_FILLED = 0.3  # of the pairs of characters, less than so many
 
 # A number with the signs beside it: 91-33= and 91+33= are different sums.
 _FIGURES = r"[-+*/×÷=<>^%]?\d+(?:\.\d+)?[-+*/×÷=<>^%]?"
@@ -143,10 +144,10 @@ def is_filled(one: str, other: str) -> bool:
     one, other = one[head:], other[head:]
     tail = _common_head(one[::-1], other[::-1])
     one, other = one[: len(one) - tail], other[: len(other) - tail]
-    if min(len(one), len(other)) < _FILLED[one[:1] >= chr(WIDE)]:
+    if min(len(one), len(other)) < FILLED[one[:1] >= chr(WIDE)]:
         return False
     a, b = (set(map(add, text, text[1:])) for text in (one, other))
-    return len(a & b) < 0.3 * len(a | b)
+    return len(a & b) < SHARED_WHEN_FILLED * len(a | b)
 
 
 def _common_head(one: str, other: str) -> int:
