@@ -200,7 +200,7 @@ def _filled(units: Units, starts: Ints, ends: Ints, left: Ints, right: Ints) -> 
         for text, (first, last) in enumerate(((a, b), (c, d))):
             for at in range(first, last - 1):
                 two = np.uint64(units[at]) << np.uint64(32) | np.uint64(units[at + 1]) | np.uint64(1) << np.uint64(63)
-                slot = np.int64((two * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)) & mask
+                slot = int((two * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)) & mask
                 while table[slot] != 0 and table[slot] != two:
                     slot = (slot + 1) & mask
                 table[slot] = two
