@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weitiao.formats import FORMATS, BadRow, read, recognise, write
+from weitiao.formats import FORMATS, BadRow, read, read_plain, recognise, write
 
 CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]], dict[str, Any]]] = [
     ("alpaca", {"instruction": "问", "output": "答"}, [("user", "问"), ("assistant", "答")], {}),
@@ -243,3 +243,40 @@ def test_an_article_is_no_row_of_a_forum() -> None:
     assert recognise({"title": "题", "question": "问", "answer": "答"}) == "qa"
     with pytest.raises(BadRow, match="a text"):
         read({"title": "题", "reply": {"x": 1.5}, "content": "文"} | {"reply": 1.5}, "forum")
+
+
+_NAMES = (
+    *(
+        "instruction",
+        "input",
+        "output",
+        "question",
+        "answer",
+        "prompt",
+        "response",
+        "context",
+        "Query",
+        "history",
+        "text",
+    ),
+    *("label", "chosen", "rejected", "data", "annotations", "fields", "messages", "domain", "问题", "回答"),
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(_NAMES),
+        st.sampled_from(("", " ", "问\n", "answer", "[]", '[{"role": "user", "content": "a"}]', None, True, 1, [], {})),
+        max_size=4,
+    )
+)
+def test_a_plain_row_is_read_as_any_other(row: dict[str, Any]) -> None:
+    if plain := read_plain(row):
+        assert recognise(row) == plain[0]
+        assert read(row, plain[0]) == plain[1]
+
+
+def test_the_usual_row_is_plain() -> None:
+    said = [("user", "问"), ("assistant", "答")]
+    assert read_plain({"instruction": "问", "input": "", "output": "答"}) == ("alpaca", (said, {}))
+    assert read_plain({"instruction": "问", "input": "文", "output": "答"}) is None

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from weitiao.prepare.strip_html import StripHtml
+from weitiao.prepare.html_text import PLAIN, plain_text, visible_text
+from weitiao.prepare.strip_html import StripHtml, _escaped, _Split
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "web"
 
@@ -110,3 +113,55 @@ def test_a_real_page_gives_its_article() -> None:
     lines = [line.strip() for line in expected.split("\n") if len(line.strip()) > 20]
     assert len(lines) > 8
     assert [line for line in lines if line not in text] == []
+
+
+_WORDS = (
+    "字",
+    "a ",
+    " b",
+    "\n",
+    "  ",
+    "一\n二",
+    "1 < 2",
+    "&amp;",
+    "&nbsp;",
+    "&",
+    "&lt;p&gt;",
+    "</",
+    "&notit;",
+    "&hearts;",
+    "\xa0",
+)
+_TAGS = [f"<{close}{name}>" for name in sorted(PLAIN) for close in ("", "/")]
+
+
+@given(st.lists(st.sampled_from(_WORDS) | st.sampled_from(_TAGS), max_size=12))
+@example(["x", "<script>", "1 < 2", "</script>", "y"])
+@example(["<ul>", "<li>", "a", "<ul>", "<li>", "b", "</li>", "</ul>", "</li>", "</ul>", "c"])
+@example(["<p>", "a", "<br>", "\n", "b", "</p>", "<hr>", "<h1>", "c", "</h1>", "d\n", "<b>", " e", "</b>", "\n"])
+def test_without_a_parser_the_text_is_the_same(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    split = _Split(text)
+    tags = frozenset(split.tags.replace("/", "").split())
+    if (seen := split.seen(tags)) is not None:
+        assert seen == visible_text(_escaped(text, tags), page=False)
+
+
+def _nested(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    inside = st.lists(children | st.sampled_from(_WORDS), max_size=4).map("".join)
+    names = st.sampled_from(sorted(PLAIN - {"br", "hr"}))
+    return st.builds("<{0}>{1}</{0}>".format, names, inside) | inside
+
+
+@given(st.recursive(st.sampled_from((*_WORDS, "<br>", "<hr/>", "<ul><li>甲</li></ul>")), _nested, max_leaves=20))
+def test_without_a_parser_what_is_nested_is_the_same(text: str) -> None:
+    test_without_a_parser_the_text_is_the_same.hypothesis.inner_test([text])
+
+
+def test_a_usual_text_needs_no_parser() -> None:
+    split = _Split(
+        '<div class="x"><p>甲<br/><b>乙</b></p><ul><li><a href="u">丙</a></li></ul></div><script>1 < 2</script>'
+    )
+    assert split.seen(frozenset(["div", "p", "br", "b", "ul", "li", "a", "script"])) == "甲\n乙\n\n- 丙"
+    assert plain_text(["", "a", ""], "p /p") == "a"
+    assert plain_text(["", "", "a", "", ""], "p div /div /p") is None

@@ -71,3 +71,11 @@ def test_the_golden_texts_come_back(variant: str) -> None:
 
 def test_an_informal_particle_stays_in_a_simplified_text() -> None:
     assert simplified("是么？行么，这么说吧") == "是么？行么，这么说吧"  # 么 alone is 幺 to OpenCC
+
+
+def test_each_line_is_judged_by_itself_where_it_matters() -> None:
+    lines = ["是么", "這個", "日本の國", "看 https://a.example/國 這"]
+    alone = [simplified(line) for line in lines]
+    assert alone[:2] == ["是么", "这个"]
+    assert simplified("\n".join(lines)) == "\n".join(alone)
+    assert simplified("\n".join(lines[1::2])) == "\n".join(alone[1::2])

@@ -3,12 +3,16 @@
 import random
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from weitiao.gather import Gathered
-from weitiao.similar import Likeness, distinct, figures, kept_twins, matching_key
+from weitiao.similar import Likeness, distinct, figures, is_filled, kept_twins, matching_key
 from weitiao.similar.large import twins_on_disk
+from weitiao.similar.signatures import filled
 
 LETTERS = "的一是不了人我在有他这大来以个中上们到说国和地也子时道出而要于就下得可你年生会那后能对着事其里所去行过家"
 
@@ -75,3 +79,12 @@ def test_what_earlier_gathers_drop_is_left_out(tmp_path: Path) -> None:
     assert gathered.all()["id"].to_list() == ["a", "c", "d", "e"]
     chosen = pl.Series([True, False, True, True]).to_numpy()
     assert pl.concat(gathered.some(chosen, "id")).rows() == [(0, "a"), (2, "d"), (3, "e")]
+
+
+@given(st.text("甲乙丙", max_size=20), *[st.text("甲乙丙abcd", max_size=40)] * 2, st.text("a丁", max_size=20))
+def test_a_form_filled_in_is_told_as_elsewhere(head: str, one: str, other: str, tail: str) -> None:
+    texts = [head + one + tail, head + other + tail]
+    units = np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32)
+    ends = np.cumsum([len(text) for text in texts])
+    pairs = np.array([0, 1]), np.array([1, 0])
+    assert filled(units, ends, *pairs).tolist() == [is_filled(*texts), is_filled(*reversed(texts))]

@@ -1,6 +1,8 @@
 """Near-duplicates: the search finds what comparing all with all finds, and takes no sum for another."""
 
 import random
+import re
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -215,3 +217,16 @@ def test_connected_is_what_walking_the_edges_reaches(edges: list[tuple[int, int]
             reach[a] = reach[b] = reach[a] | reach[b]
     left, right = (np.array([edge[side] for edge in edges], dtype=np.int64) for side in (0, 1))
     assert connected(10, left, right).tolist() == [min(reach[item]) for item in range(10)]
+
+
+@given(
+    st.lists(st.text(st.sampled_from("aÀΣσ.·1٣²①½，。 甲ﾊﾞ각\u1100\u0301\ufa6c\ufa19😀𠀀\x00"), max_size=6), max_size=5)
+)
+def test_characters_looked_up_are_folded_as_whole_texts(texts: list[str]) -> None:
+    folded = [
+        re.sub(r"(?<=\d)\.(?=\d)", "˙", unicodedata.normalize("NFKC", text).lower()).replace("ς", "σ") for text in texts
+    ]
+    keys = ["".join(letter for letter in text if unicodedata.category(letter)[0] not in "PZC") for text in folded]
+    expected = [key or re.sub(r"\s+", "", text) for key, text in zip(keys, folded, strict=True)]
+    found = pl.DataFrame({"text": texts}, schema={"text": pl.String}).select(matching_key(pl.col("text")))
+    assert [key.replace("ς", "σ") for key in found.to_series()] == expected

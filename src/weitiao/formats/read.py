@@ -9,7 +9,7 @@ import orjson
 
 from weitiao.formats import annotated, tools
 from weitiao.formats.marked import read_marked
-from weitiao.formats.preference import is_preference, read_pair
+from weitiao.formats.preference import answers_of, is_preference, read_pair
 from weitiao.formats.problem import EMPTY, BadRow, Problem, absent, wrong_type
 from weitiao.formats.shapes import ANSWERS, CONTAINERS, CQIA_FIELDS, POST_COLUMNS, SHAPES, Columns, Pairs, Turns
 
@@ -96,6 +96,32 @@ def read(row: Row, shape: str, text: str | None = None) -> Reading:
         if content and not content.isspace():
             return found
     raise BadRow(Problem(EMPTY, "it says nothing"))
+
+
+def read_plain(row: Row) -> tuple[str, Reading] | None:
+    """Return what `recognise` and `read` return of a row that is a question and an answer and nothing else, or None.
+
+    Most rows are, and of these the names tell all: that takes a fifth of the time.
+    """
+    plain = _plain(tuple(row))
+    if plain is None or any(type(value) is not str for value in row.values()):
+        return None
+    shape, question, context, answer = plain
+    asked, said = row[question], row[answer]
+    if (context and row[context]) or not asked or asked.isspace() or not said:
+        return None
+    return shape, Reading([("user", asked), ("assistant", said)], {})
+
+
+@lru_cache(maxsize=1024)
+def _plain(keys: tuple[str, ...]) -> tuple[str, str, str, str] | None:
+    """Return shape, question, context and answer where no other column is, and none whose value tells the shape."""
+    shape = None if tools.recognise_task(dict.fromkeys(keys, "")) or answers_of(keys) else _shape_of(keys)
+    if shape not in ("alpaca", "cqia", "qa") or _container(keys):
+        return None
+    names = _columns(keys, shape)
+    used = names["question"], names["context"], names["answer"]
+    return (shape, *used) if names["answer"] and set(keys) == {name for name in used if name} else None
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,8 @@
 """The text that a reader of HTML sees: parsed by lexbor, its blocks walked here."""
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -18,8 +20,16 @@ _LINES = _tags(
     "div li dt dd x-tr x-caption address figcaption fieldset legend details summary center nav aside footer header form"
     " body html"
 )
+_BLOCKS = _PARAGRAPHS | _LINES | {"x-td", "x-th"}
+_WHOLE = _tags("pre code tt sup sub")
+# Of these it can be told without a parser what they are (`plain_text`).
+_NESTED = 50
+_ALONE, _RAW, _HEADINGS = _tags("br hr"), _tags("script style"), _tags("h1 h2 h3 h4 h5 h6")
+_INLINE = _tags("b strong i em u s small big span font a")
+PLAIN = _ALONE | _RAW | _HEADINGS | _INLINE | _tags("div p ul ol li blockquote center section article")
 # What stands in the text while it is put together: private use, removed from the text itself.
 _LINE, _PARAGRAPH, _CELL, _ITEM, _ITEM_END, _KEPT = "\ue002", "\ue003", "\ue004", "\ue005", "\ue006", "\ue007"
+_BREAK = dict.fromkeys(_LINES, _LINE) | dict.fromkeys(_PARAGRAPHS, _PARAGRAPH)
 _BREAKS = f"[\\s{_LINE}{_PARAGRAPH}]*"
 _MARK = f"(?:- |\\d+\\. ){_ITEM}"
 _ICONS, _OURS = re.compile("[\ue002-\uf8ff]"), re.compile("[\ue002-\ue007]")  # in pages all private ones are icons
@@ -47,12 +57,71 @@ def visible_text(markup: str, *, page: bool) -> str:
     if too_deep(markup):
         return markup
     body = LexborHTMLParser(markup).body
-    return _Walk(page).text(body) if body else ""
+    return _Walk(page, "hidden" in markup.lower()).text(body) if body else ""
+
+
+def plain_text(texts: Sequence[str], tags: str) -> str | None:
+    """Return what `visible_text` would of a fragment, without a parser; None where that may find other elements.
+
+    `texts` stand before, between and behind the `tags`: names of `PLAIN` parted by spaces, as `p /p`.
+    """
+    if (form := _form(tags)) is None:
+        return None
+    walk = _Walk(page=False, hides=False)
+    for text, (marks, blocks, raw) in zip(texts, form, strict=True):
+        walk.parts += marks
+        if raw and "</" in text:
+            return None
+        if text and not raw:
+            if text[0].isspace() and not walk.parts:  # a parser drops space before the first element
+                return None
+            walk.blocks = blocks
+            walk.write(text)
+    return walk.joined()
+
+
+@lru_cache(maxsize=1000)
+def _form(tags: str) -> list[tuple[list[str], int, bool]] | None:
+    """Return for the text before the first tag and behind each what stands before it, in how many blocks it is, and if
+    it is a script; None where elements may be others than those that are written, each closed where it may be.
+
+    Pages of one make share their tags.
+    """
+    walk, above = _Walk(page=False, hides=False), list[str]()
+    form: list[tuple[list[str], int, bool]] = [([], 0, False)]
+    for tag in tags.split():
+        name, close, start = tag.removeprefix("/"), tag[0] == "/", len(walk.parts)
+        raw = bool(above) and above[-1] in _RAW
+        if (raw and not close) or not _fits(name, close, above, bool(start)):
+            return None
+        if name not in _INLINE and not close:
+            walk.start(name)
+        if name not in _INLINE and (close or name in _ALONE):
+            walk.leave(name)
+        form.append((walk.parts[start:], walk.blocks, not close and name in _RAW))
+    return None if above else form
+
+
+def _fits(tag: str, close: bool, above: list[str], inside: bool) -> bool:
+    """Tell whether a tag ends the element that was opened last, or opens one so that no other ends; take note of it."""
+    if close:
+        return bool(above) and above.pop() == tag
+    if tag in _RAW:
+        fits = inside  # at the very start it belongs to the head
+    elif tag == "li":
+        fits = above[-1:] in (["ul"], ["ol"])
+    elif tag in _INLINE or tag == "br":
+        fits = tag != "a" or "a" not in above
+    else:
+        fits = "p" not in above and not (tag in _HEADINGS and above and above[-1] in _HEADINGS)
+    if tag not in _ALONE:
+        above.append(tag)
+    return fits and len(above) < _NESTED
 
 
 class _Walk:
-    def __init__(self, page: bool) -> None:
-        self.page = page
+    def __init__(self, page: bool, hides: bool) -> None:
+        self.page, self.hides = page, hides  # whether something may be hidden
         self.blocks = int(page)  # open blocks; outside all of them line ends are the author's
         self.lists: list[int] = []  # of each open list the next number, 0 for one without
         self.cells = 0  # so far in the row
@@ -61,24 +130,33 @@ class _Walk:
 
     def text(self, root: LexborNode) -> str:
         """Return the text below `root`."""
-        stack: list[LexborNode | str] = _children(root)  # a tag stands for the end of its element
-        while stack:
-            item = stack.pop()
-            if isinstance(item, str):
-                self._leave(item)
-            elif item.is_text_node:
-                self._write(item.text_content or "")
-            elif item.is_element_node and self._enter(item):
-                stack.append(item.tag or "")
-                stack += _children(item)
-        return self._joined()
+        node, above = root.first_child, list[tuple[LexborNode, str]]()
+        while node is not None or above:
+            if node is None:
+                node, tag = above.pop()
+                self.leave(tag)
+            elif (tag := node.tag or "") == "-text":
+                self.write(node.text_content or "")
+            elif node.is_element_node and self._enter(node, tag):
+                above.append((node, tag))
+                node = node.first_child
+                continue
+            node = node.next
+        return self.joined()
 
-    def _enter(self, node: LexborNode) -> bool:
+    def _enter(self, node: LexborNode, tag: str) -> bool:
         """Write what stands for the start of an element, and say whether to go inside."""
-        tag = node.tag or ""
-        if tag in _UNSEEN or "hidden" in node.attributes or (self.page and _is_furniture(node)):
+        if tag in _UNSEEN or (self.hides and "hidden" in node.attributes) or (self.page and _is_furniture(node)):
             return False
+        if tag in _WHOLE and self._whole(node, tag):
+            return False
+        self.start(tag)
+        return True
+
+    def start(self, tag: str) -> None:
+        """Write what stands for the start of an element."""
         self._break(tag)
+        self.blocks += tag in _BLOCKS
         if tag == "br":
             self.parts.append("\n")
         elif tag in ("ul", "ol"):
@@ -90,31 +168,33 @@ class _Walk:
         elif tag in ("x-td", "x-th"):
             self.parts += [_CELL] if self.cells else []
             self.cells += 1
-        elif tag == "pre":
+
+    def _whole(self, node: LexborNode, tag: str) -> bool:
+        """Write an element with all that is in it, if it is code or raised."""
+        if tag == "pre":
+            self._break(tag)
             self._keep("```\n{}\n```", _code(node).strip("\n"))
             self._break(tag)
-            return False
         elif tag in ("code", "tt") and "`" not in node.text():
             self._keep("`{}`", node.text())
-            return False
         elif tag in _RAISED and all(ord(letter) in _RAISED[tag] for letter in node.text().strip()):
             self.parts.append(node.text().strip().translate(_RAISED[tag]))
+        else:
             return False
-        self.blocks += _is_block(tag)
         return True
 
-    def _leave(self, tag: str) -> None:
-        self.blocks -= _is_block(tag)
+    def leave(self, tag: str) -> None:
+        self.blocks -= tag in _BLOCKS
         if tag in ("ul", "ol"):
             self.lists.pop()
-        self.parts += [_ITEM_END] if tag == "li" else []
+        elif tag == "li":
+            self.parts.append(_ITEM_END)
         self._break(tag)
 
     def _break(self, tag: str) -> None:
-        if tag in _PARAGRAPHS and not (tag in ("ul", "ol") and len(self.lists) > 1):
-            self.parts.append(_PARAGRAPH)
-        elif tag in _PARAGRAPHS or tag in _LINES:
-            self.parts.append(_LINE)
+        if mark := _BREAK.get(tag):
+            # A list within a list is a part of the item.
+            self.parts.append(_LINE if tag in ("ul", "ol") and len(self.lists) > 1 else mark)
 
     def _item(self) -> None:
         number = self.lists[-1] if self.lists else 0
@@ -127,7 +207,7 @@ class _Walk:
             self.parts.append(f"{_KEPT}{len(self.code)}{_KEPT}")
             self.code.append(form.format(text.replace("\xa0", " ")))
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
         last = self.parts[-1] if self.parts else _LINE
         text = (_ICONS if self.page else _OURS).sub("", text)
         if self.blocks:
@@ -140,7 +220,7 @@ class _Walk:
         if text:
             self.parts.append(text.replace("\xa0", " "))
 
-    def _joined(self) -> str:
+    def joined(self) -> str:
         text = "".join(self.parts)
         if _CELL in text:
             text = _BETWEEN_CELLS.sub(" | ", text)
@@ -154,25 +234,11 @@ class _Walk:
         return _KEPT_CODE.sub(lambda mark: self.code[int(mark[1])], text).strip("\n")
 
 
-def _children(node: LexborNode) -> list[LexborNode | str]:
-    """Return the children of a node, the last one first."""
-    children: list[LexborNode | str] = []
-    child = node.last_child
-    while child is not None:
-        children.append(child)
-        child = child.prev
-    return children
-
-
 def _gap(run: str) -> str:
     """Return the line ends that a run of them and of block ends makes: at most a blank line, if a block ends there."""
     if _LINE not in run and _PARAGRAPH not in run:
         return "\n" * run.count("\n")
     return "\n\n" if _PARAGRAPH in run or run.count("\n") > 1 else "\n"
-
-
-def _is_block(tag: str) -> bool:
-    return tag in _PARAGRAPHS or tag in _LINES or tag in ("x-td", "x-th")
 
 
 def _is_furniture(node: LexborNode) -> bool:

@@ -3,12 +3,13 @@
 import html
 import re
 from collections import Counter
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
 import polars as pl
 
-from weitiao.prepare.html_text import visible_text
+from weitiao.prepare.html_text import PLAIN, plain_text, visible_text
 from weitiao.step import RewriteSelected
 
 # Tags whose presence shows that a text is HTML; names that placeholders have too (`<input>`, `<title>`) are no proof.
@@ -22,6 +23,7 @@ _OTHER = (
     " head header html input kbd label legend link main mark meta nav option picture q rp rt ruby section select source"
     " summary svg textarea time title video wbr"
 )
+_PROVING = frozenset(_PROOF.split())
 _ALONE = {"br", "hr", "wbr", "img"}  # never closed
 _OPEN = {"p", "li", "td", "th", "tr", "dt", "dd", "body", "html", "head", "option"}  # need not be closed
 # A bare word among the attributes is one of HTML's own, else `a<b and c>d` would hold a tag.
@@ -35,7 +37,7 @@ _NAME = "|".join(
     f"{first}(?:{'|'.join(name[1:] for name in names)})"
     for first, names in groupby(sorted((_PROOF + " " + _OTHER).split()), itemgetter(0))
 )
-_TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_NAME})(?P<rest>(?:{_ATTRIBUTE})*)\s*/?>", re.IGNORECASE)
+_TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_NAME})(?P<rest>(?:{_ATTRIBUTE})*)(?P<end>\s*/?)>", re.IGNORECASE)
 _ASIDE = re.compile(r"<!--.*?-->|<!doctype[^>]*>|<\?xml[^>]*\?>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _PAGE = re.compile(r"<(?:!doctype\s+html|html[\s>])", re.IGNORECASE)
@@ -65,16 +67,18 @@ class StripHtml(RewriteSelected):
         shown: list[str] = []
 
         def hide(match: re.Match[str]) -> str:
-            if match[0].startswith("$") and any(_proves(*tag) for tag in _TAG.findall(match[0])):
+            if match[0].startswith("$") and any(_proves(*tag) for *tag, _ in _TAG.findall(match[0])):
                 return match[0]  # two prices, and paragraphs between them
             shown.append(match[0])
             return f"\ue000{len(shown) - 1}\ue001"
 
         may_show = any(mark in text for mark in ("`", "~~~", "$", "\\")) and "\ue000" not in text
         prose = _SHOWN.sub(hide, text) if may_show else text
-        tags = _real_tags(prose)
+        split = _Split(prose)
+        tags = _real_tags(split.proofs)
         if tags or "<!--" in prose:
-            prose = visible_text(_escaped(prose, tags), page=False)
+            seen = split.seen(tags)
+            prose = visible_text(_escaped(prose, tags), page=False) if seen is None else seen
         else:
             prose = _ENTITY.sub(lambda entity: html.unescape(entity[0]).replace("\xa0", " "), prose)
         return re.sub("\ue000(\\d+)\ue001", lambda mark: shown[int(mark[1])], prose) if shown else prose
@@ -88,36 +92,76 @@ def _proves(close: str, name: str, rest: str) -> bool:
     return bool(close or rest) or name.lower() in _ALONE
 
 
-def _real_tags(text: str) -> frozenset[str]:
+_ASIDES = ("<!", "<?", "]]>")
+# Of numbers and control characters a parser makes what HTML says.
+_NEEDS_PARSER = (*_ASIDES, "&#", "\r", "\0", "\f")
+
+
+class _Split:
+    """A text cut at what looks like tags; `tags` are their names, with `/` before one that closes and parted by spaces.
+
+    In `proofs` a `=` follows a name with attributes.
+    """
+
+    def __init__(self, whole: str) -> None:
+        parts = _TAG.split(whole)
+        self.whole, self.texts, self.inside = whole, parts[::5], "".join(parts[2::5] + parts[3::5] + parts[4::5])
+        tags = [close + name.lower() for close, name in zip(parts[1::5], parts[2::5], strict=True)]
+        self.tags = " ".join(tags)
+        self.proofs = " ".join([tag + "=" if rest else tag for tag, rest in zip(tags, parts[3::5], strict=True)])
+
+    def seen(self, tags: frozenset[str]) -> str | None:
+        """Return the visible text, if these tags are meant as such and no parser is needed."""
+        inside = self.inside
+        if not (tags <= PLAIN and inside.isascii() and inside.isprintable() and "hidden" not in inside.lower()):
+            return None
+        if any(mark in self.whole for mark in _NEEDS_PARSER) or not tags.issuperset(self.tags.replace("/", "").split()):
+            return None
+        return plain_text([_decoded(text) if "&" in text else text for text in self.texts], self.tags)
+
+
+@lru_cache(maxsize=1000)
+def _real_tags(proofs: str) -> frozenset[str]:
     """Return the names of the tags that are meant as such; none if nothing proves that the text is HTML."""
     real: set[str] = set()
-    opened: Counter[str] = Counter()
-    for tag, count in Counter(_TAG.findall(text)).items():
-        name = tag[1].lower()
-        opened[name] += 0 if tag[0] else count
+    opened: dict[str, int] = {}
+    for tag, count in Counter(proofs.split()).items():
+        name = tag.strip("/=")
+        opened[name] = opened.get(name, 0) + (0 if tag[0] == "/" else count)
         # An open `<p>` alone may be a generic type or a comparison, two of them are paragraphs.
-        if _proves(*tag) or (name in _OPEN and (len(name) > 1 or opened[name] > 1)):
+        if tag != name or name in _ALONE or (name in _OPEN and (len(name) > 1 or opened[name] > 1)):
             real.add(name)
-    return frozenset(real) if not real.isdisjoint(_PROOF.split()) else frozenset()
+    return frozenset(real) if not real.isdisjoint(_PROVING) else frozenset()
 
 
-_TOKEN = re.compile(
-    rf"(?P<aside>{_ASIDE.pattern})|{_TAG.pattern}|<|&(?!{_ENTITY.pattern[1:]})", re.IGNORECASE | re.DOTALL
-)
+_NO_ENTITY = re.compile(rf"&(?!{_ENTITY.pattern[1:]})")
+_TOKEN = re.compile(rf"(?P<aside>{_ASIDE.pattern})|{_TAG.pattern}", re.IGNORECASE | re.DOTALL)
 # A parser moves or drops what stands where a table may not have it; under other names it stays where it is.
 _TABLE = ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup", "col")
 _TABLE_TAG = re.compile(rf"<(/?)({'|'.join(_TABLE)})\b", re.IGNORECASE)
 
 
+def _decoded(text: str) -> str:
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+
+
 def _escaped(text: str, tags: frozenset[str]) -> str:
     """Return markup in which only the real tags and entities are left as such."""
-
-    def token(match: re.Match[str]) -> str:
-        if match["aside"]:
-            return ""
-        name = (match["name"] or "").lower()
+    pieces, end = [], 0
+    may_be_aside = any(mark in text for mark in _ASIDES)
+    for match in (_TOKEN if may_be_aside else _TAG).finditer(text):
+        pieces.append(_as_text(text[end : match.start()]))
+        end = match.end()
+        if match.lastgroup == "aside":
+            continue
+        name = match["name"].lower()
         if name not in tags:
-            return match[0].replace("&", "&amp;").replace("<", "&lt;")
-        return f"<{match['close']}x-{name}>" if name in _TABLE else match[0]
+            pieces.append(match[0].replace("&", "&amp;").replace("<", "&lt;"))
+        else:
+            pieces.append(f"<{match['close']}x-{name}>" if name in _TABLE else match[0])
+    return "".join([*pieces, _as_text(text[end:])])
 
-    return _TOKEN.sub(token, text)
+
+def _as_text(text: str) -> str:
+    """Return markup of a text between two tags: of what HTML has marks for, the entities alone are meant."""
+    return _NO_ENTITY.sub("&amp;", text).replace("<", "&lt;") if "<" in text or "&" in text else text

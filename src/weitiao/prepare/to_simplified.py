@@ -23,6 +23,7 @@ _HAN = (
 )
 # These change by phrase only: 深沈, 反覆. 么 alone is written otherwise, but the 是么 of a simplified text is right.
 _BY_PHRASE, _KEPT = "沈坏哩藉瞭覆甦", "么"
+_LINK_OR_CODE = re.compile(r"(`[^`\n]*`|https?://\S+)")
 # A text about the two ways of writing loses what it says.
 _ABOUT = re.compile(r"繁[体體]|[简簡][体體]字|[正異异]體|异体字|[简簡]繁|繁[简簡]")
 
@@ -77,15 +78,22 @@ class ToSimplified(RewriteSelected):
 
 
 def _lines(text: str) -> str:
+    if _KEPT not in text and not _stays(text):  # what holds for the text holds for its lines
+        return _prose(text)
     return "\n".join(_line(line) for line in text.split("\n"))
 
 
 def _line(line: str) -> str:
-    changing, japanese = _letters()
-    if changing.isdisjoint(line) or _ABOUT.search(line) or _OTHER_LANGUAGE.search(line) or japanese.search(line):
-        return line
+    return line if _letters()[0].isdisjoint(line) or _stays(line) else _prose(line)
+
+
+def _stays(text: str) -> bool:
+    return bool(_ABOUT.search(text) or _OTHER_LANGUAGE.search(text) or _letters()[1].search(text))
+
+
+def _prose(text: str) -> str:
     # Links and code within a line are names, not words.
-    pieces = re.split(r"(`[^`]*`|https?://\S+)", line)
+    pieces = _LINK_OR_CODE.split(text)
     return "".join(piece if place % 2 else _simplified(piece) for place, piece in enumerate(pieces))
 
 

@@ -1,6 +1,7 @@
 """What is compared of a text, and what tells two texts apart that are nearly alike."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from operator import add
@@ -14,12 +15,14 @@ Hashes = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 
 WIDE = 0x2E80  # from this code point on characters are East Asian, and wide
-_FILLED = {True: 5, False: 12}  # characters, Chinese or not; what differs less is an edit
+FILLED = {True: 5, False: 12}  # characters, Chinese or not; what differs less is an edit
+SHARED_WHEN_FILLED = 0.3  # of the pairs of characters, less than so many
 
 # A number with the signs beside it: 91-33= and 91+33= are different sums.
 _FIGURES = r"[-+*/×÷=<>^%]?\d+(?:\.\d+)?[-+*/×÷=<>^%]?"
 _SIGNS = r"[\p{P}\p{Z}\p{C}]"
-_BEYOND = 0xFFFF  # what stands there and later is not looked up
+_LAST = 0xFFFF  # of the characters that are looked up; UTF-16 writes one beyond in two surrogates
+_IN_TWO = r"[\x{10000}-\x{10FFFF}]"
 _NOTHING, _DOT, _DEPENDS = 0, 1, 2  # before any character of a text
 _NUMBER = r"\d+(?:˙\d+)?|第[零一二三四五六七八九十百千两]+"
 
@@ -30,41 +33,46 @@ def matching_key(text: pl.Expr) -> pl.Expr:
 
 
 def _matching_keys(texts: pl.Series) -> pl.Series:
+    """Look each character up; only texts whose characters depend on each other take longer."""
+    said, lengths = texts.fill_null("").to_list(), texts.str.len_chars().fill_null(0).to_numpy()
     # Some at a time: what is needed on the way then stays in the processor's cache.
-    return pl.concat([texts.clear(), *(_looked_up(some) for some in texts.to_frame().iter_slices(500))])
-
-
-def _looked_up(rows: pl.DataFrame) -> pl.Series:
-    """Look each character up, all texts in one row; only texts whose characters depend on each other take longer."""
-    texts = rows.to_series()
-    folds, digits = _folds()
-    units = np.frombuffer("".join(texts.fill_null("").to_list()).encode("utf-32-le"), dtype=np.uint32)
-    row_ends = np.cumsum(texts.str.len_chars().fill_null(0).to_numpy(), dtype=np.int64)
-    known = np.minimum(units, _BEYOND)
-    folded = folds[known]
-    dots = np.flatnonzero(folded == _DOT)
-    numbers = digits[known[np.maximum(dots - 1, 0)]] & digits[known[np.minimum(dots + 1, len(known) - 1)]]
-    slow = np.zeros(len(texts), dtype=np.bool_)
-    slow[np.searchsorted(row_ends, np.append(dots[numbers], np.flatnonzero(folded == _DEPENDS)), side="right")] = True
-    stays = folded > _DEPENDS
-    letters = folded[stays].tobytes().decode("utf-32-le")
-    ends = np.append(0, np.cumsum(stays, dtype=np.int32))[row_ends]
-    keys = pl.Series(texts.name, [letters[start:end] for start, end in pairwise([0, *ends.tolist()])], dtype=pl.String)
-    places = (pl.Series(slow) | (keys == "") | texts.is_null()).arg_true()
+    parts = [slice(start, start + 200) for start in range(0, len(said), 200)]
+    looked_up = [_looked_up(said[part], lengths[part]) for part in parts]
+    keys = pl.Series(texts.name, [key for keys, _ in looked_up for key in keys], dtype=pl.String)
+    slow = pl.Series([one for _, some in looked_up for one in some], dtype=pl.Boolean)
+    places = (slow | (keys == "") | texts.is_null()).arg_true()
     return keys.scatter(places, texts.gather(places).to_frame().select(_folded(pl.first())).to_series())
 
 
+def _looked_up(texts: Sequence[str], lengths: Ints) -> tuple[list[str], list[bool]]:
+    """Return what is compared of each text, all in one row, and for which that is not true."""
+    folds, digits = _folds()
+    units = np.frombuffer("".join(texts).encode("utf-16-le"), dtype=np.uint16)
+    if len(units) > lengths.sum():
+        lengths = np.array([len(text.encode("utf-16-le")) // 2 for text in texts])
+    row_ends = np.cumsum(lengths, dtype=np.int64)
+    folded = np.take(folds, units)
+    dots = np.flatnonzero(folded == _DOT)
+    numbers = digits[units[np.maximum(dots - 1, 0)]] & digits[units[np.minimum(dots + 1, len(units) - 1)]]
+    slow = np.zeros(len(texts), dtype=np.bool_)
+    slow[np.searchsorted(row_ends, np.append(dots[numbers], np.flatnonzero(folded == _DEPENDS)), side="right")] = True
+    stays = folded > _DEPENDS
+    letters = folded[stays].tobytes().decode("utf-16-le")
+    ends = np.append(0, np.cumsum(stays, dtype=np.int32))[row_ends].tolist()
+    return [letters[start:end] for start, end in pairwise([0, *ends])], slow.tolist()
+
+
 @cache
-def _folds() -> tuple[NDArray[np.uint32], Flags]:
+def _folds() -> tuple[NDArray[np.uint16], Flags]:
     """Return for each character what is compared of it, and whether digits may come of it."""
     # Surrogates are no characters; marks and Korean letters are composed, Σ is made small by what follows.
-    letters = pl.Series(["" if 0xD800 <= code < 0xE000 else chr(code) for code in range(_BEYOND)])
+    letters = pl.Series(["" if 0xD800 <= code < 0xE000 else chr(code) for code in range(_LAST)])
     shown, folded = (
         letters.to_frame().select(form).to_series() for form in (pl.first().str.normalize("NFKC"), _folded(pl.first()))
     )
     alone = ~(letters + shown).str.contains(r"^$|[\p{M}\x{1100}-\x{11FF}Σ]")
-    folds = np.full(_BEYOND + 1, _DEPENDS, dtype=np.uint32)
-    one = (alone & (folded.str.len_chars() == 1)).arg_true()
+    folds = np.full(_LAST + 1, _DEPENDS, dtype=np.uint16)
+    one = (alone & (folded.str.len_chars() == 1) & ~folded.str.contains(_IN_TWO)).arg_true()
     folds[one.to_numpy()] = [ord(letter) for letter in folded.gather(one)]
     folds[(alone & shown.str.to_lowercase().str.contains(rf"^{_SIGNS}*$")).arg_true().to_numpy()] = _NOTHING
     folds[(shown == ".").arg_true().to_numpy()] = _DOT
@@ -139,14 +147,16 @@ def is_filled(one: str, other: str) -> bool:
 
     Then they are a form filled in twice, or two questions about one passage, rather than two versions of one text.
     """
+    if min(len(one), len(other)) < min(FILLED.values()):
+        return False
     head = _common_head(one, other)
     one, other = one[head:], other[head:]
     tail = _common_head(one[::-1], other[::-1])
     one, other = one[: len(one) - tail], other[: len(other) - tail]
-    if min(len(one), len(other)) < _FILLED[one[:1] >= chr(WIDE)]:
+    if min(len(one), len(other)) < FILLED[one[:1] >= chr(WIDE)]:
         return False
     a, b = (set(map(add, text, text[1:])) for text in (one, other))
-    return len(a & b) < 0.3 * len(a | b)
+    return len(a & b) < SHARED_WHEN_FILLED * len(a | b)
 
 
 def _common_head(one: str, other: str) -> int:

@@ -19,7 +19,7 @@ from weitiao.engine import local
 from weitiao.gather import Gathered
 from weitiao.similar.join import LONGEST_EDITED, SHORT, Likeness, Pair, Pairs, Shares, chosen_twins, near_pairs, salts
 from weitiao.similar.keys import Flags, Ints, first_of_each, forms
-from weitiao.similar.signatures import SIZE, Units, candidates, shares, signatures
+from weitiao.similar.signatures import SIZE, Units, candidates, filled, shares, signatures
 
 _SIGNED = np.dtype([("hash", "<u8"), ("kind", "u1"), ("signature", "u1", (SIZE,))])
 JOINED, SIGNS = 1, 2  # kinds: a text for the join, one for the signatures; between the two it is both
@@ -44,7 +44,8 @@ def twins_on_disk(gathered: Gathered, likeness: Likeness) -> tuple[Ints, pl.Data
         rows = np.flatnonzero(joined)
         short = short_pairs(keys.texts(rows), rows, likeness, gone)
         pairs = heapq.merge(short, _long_pairs(keys, left, right, likeness, gone))
-        return first, chosen_twins(pairs, keys.text, gone)
+        # Of the others it is known that they are no form filled in twice.
+        return first, chosen_twins(pairs, lambda row: keys.text(row) if joined[row] else "", gone)
 
 
 def _limits(likeness: Likeness) -> tuple[int, int]:
@@ -163,13 +164,16 @@ def _long_pairs(keys: _Keys, left: Ints, right: Ints, likeness: Likeness, gone: 
 def alike(texts: pl.DataFrame, one: Ints, other: Ints, likeness: Likeness) -> tuple[Shares, Flags]:
     """Return how alike the texts of each pair are, given their rows of `key, figures`, and if they are near-duplicates.
 
-    Those that fall short by the margin are among them.
+    Those that fall short by the margin are among them, forms filled in twice are not.
     """
     units, lengths = _units(texts["key"])
-    similarity = shares(units, np.cumsum(lengths), one, other)
+    ends = np.cumsum(lengths)
+    similarity = shares(units, ends, one, other)
     figures = texts["figures"].to_numpy()
     near = (similarity >= max(likeness.long - likeness.margin, 0.01) - 1e-9) & (figures[one] == figures[other])
     if likeness.same_figures:
         form, numbered = forms(texts["key"])
         near &= (form[one] != form[other]) | ~numbered[one]
+    places = np.flatnonzero(near)
+    near[places] = ~filled(units, ends, one[places], other[places])
     return similarity, near

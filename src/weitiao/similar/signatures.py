@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from weitiao.similar.keys import Flags, Hashes, Ints
+from weitiao.similar.keys import FILLED, SHARED_WHEN_FILLED, WIDE, Flags, Hashes, Ints
 
 Bytes = NDArray[np.uint8]
 Units = NDArray[np.uint32]
@@ -17,6 +17,7 @@ BANDS, DEEP = 25, 5
 SIZE = BANDS * DEEP
 PIECE = 5  # characters
 _FIRST, _LAST, _FOUND = 8, 92, 8  # of the texts of one band looked up, and found for each, at most
+_FILLED_WIDE, _FILLED_NARROW = FILLED[True], FILLED[False]
 _draw = np.random.default_rng(20_190_613)  # any constant
 _TIMES = _draw.integers(0, 1 << 31, SIZE, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
 _XOR = _draw.integers(0, 1 << 32, SIZE, dtype=np.uint32)
@@ -130,15 +131,22 @@ def close(keys: Hashes, rows: Ints, signed: Bytes, band: int, least: int) -> Int
 
 
 @numba.njit(cache=True, nogil=True)
+def _same_ends(units: Units, a: int, b: int, c: int, d: int) -> tuple[int, int]:
+    """Return how many characters two texts have in common at the start, and how many of the rest at the end."""
+    head, tail, most = 0, 0, min(b - a, d - c)
+    while head < most and units[a + head] == units[c + head]:
+        head += 1
+    while tail < most - head and units[b - 1 - tail] == units[d - 1 - tail]:
+        tail += 1
+    return head, tail
+
+
+@numba.njit(cache=True, nogil=True)
 def _common(units: Units, starts: Ints, ends: Ints, left: Ints, right: Ints) -> Ints:
     out = np.zeros(len(left), dtype=np.int64)
     for pair in range(len(left)):
         a, b, c, d = starts[left[pair]], ends[left[pair]], starts[right[pair]], ends[right[pair]]
-        head, tail, most = 0, 0, min(b - a, d - c)
-        while head < most and units[a + head] == units[c + head]:
-            head += 1
-        while tail < most - head and units[b - 1 - tail] == units[d - 1 - tail]:
-            tail += 1
+        head, tail = _same_ends(units, a, b, c, d)
         # Pieces wholly within the common head or tail are common; those of one text between them fill a table, in which
         # each piece of the other takes one away.
         same_head, same_tail = max(0, head - PIECE + 1), max(0, tail - PIECE + 1)
@@ -173,3 +181,38 @@ def shares(units: Units, ends: Ints, left: Ints, right: Ints) -> NDArray[np.floa
     sizes = ends - starts - PIECE + 1
     share: NDArray[np.float64] = common / (sizes[left] + sizes[right] - common)
     return share
+
+
+@numba.njit(cache=True, nogil=True)
+def _filled(units: Units, starts: Ints, ends: Ints, left: Ints, right: Ints) -> Flags:
+    out = np.zeros(len(left), dtype=np.bool_)
+    for pair in range(len(left)):
+        a, b, c, d = starts[left[pair]], ends[left[pair]], starts[right[pair]], ends[right[pair]]
+        head, tail = _same_ends(units, a, b, c, d)
+        a, b, c, d = a + head, b - tail, c + head, d - tail
+        if a == b or min(b - a, d - c) < (_FILLED_WIDE if units[a] >= WIDE else _FILLED_NARROW):
+            continue
+        bits = 1
+        while 1 << bits < 2 * (b - a + d - c):
+            bits += 1
+        # Pairs of characters by their number; which of the texts have each.
+        table, seen, mask = np.zeros(1 << bits, dtype=np.uint64), np.zeros(1 << bits, dtype=np.uint8), (1 << bits) - 1
+        for text, (first, last) in enumerate(((a, b), (c, d))):
+            for at in range(first, last - 1):
+                two = np.uint64(units[at]) << np.uint64(32) | np.uint64(units[at + 1]) | np.uint64(1) << np.uint64(63)
+                slot = int((two * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)) & mask
+                while table[slot] != 0 and table[slot] != two:
+                    slot = (slot + 1) & mask
+                table[slot] = two
+                seen[slot] |= np.uint8(1 << text)
+        both, either = 0, 0
+        for slot in range(1 << bits):
+            both += seen[slot] == 3
+            either += seen[slot] > 0
+        out[pair] = both < SHARED_WHEN_FILLED * either
+    return out
+
+
+def filled(units: Units, ends: Ints, left: Ints, right: Ints) -> Flags:
+    """Return for each pair of texts what `is_filled` says."""
+    return _filled(units, np.append(0, ends[:-1]), ends, left, right)

@@ -15,7 +15,7 @@ from weitiao.engine import Engine, Shuffle
 from weitiao.gather import Gathered
 from weitiao.similar.firsts import Part, firsts, placed, places_of, starts_of
 from weitiao.similar.join import Likeness, Pair, chosen_twins
-from weitiao.similar.keys import Ints, is_filled
+from weitiao.similar.keys import Ints
 from weitiao.similar.large import JOINED, SIGNS, alike, short_pairs, sign, signed_at
 from weitiao.similar.signatures import BANDS, SIZE, band_keys, close, needed
 
@@ -121,14 +121,13 @@ def _with_text(met: pl.DataFrame, side: str, gathered: Gathered, starts: Ints) -
 
 
 def _compared(met: pl.DataFrame, gathered: Gathered, starts: Ints, likeness: Likeness) -> pl.DataFrame:
-    """Return the pairs that are alike, or nearly, and no form filled in twice."""
+    """Return the pairs that are alike, or nearly."""
     met = _with_text(met, "right", gathered, starts)
     both = [met.select(key=f"{side}_key", figures=f"{side}_figures") for side in ("left", "right")]
     places = np.arange(len(met))
     similarity, near = alike(pl.concat(both), places, places + len(met), likeness)
     pairs = met.with_columns(similarity=pl.Series(similarity), threshold=pl.lit(likeness.long)).filter(pl.Series(near))
-    filled = [is_filled(one, other) for one, other in pairs.select("left_key", "right_key").iter_rows()]
-    return pairs.filter(~pl.Series(filled, dtype=pl.Boolean)).select(*_PAIRS)
+    return pairs.select(*_PAIRS)
 
 
 def _write_joined(part: _Part, gathered: Gathered) -> None:

@@ -10,13 +10,25 @@ import orjson
 import polars as pl
 
 from weitiao import checks, ledger, record
-from weitiao.formats import EMPTY, NO_FAULT, TOOLS, BadRow, Problem, Reading, read, recognise, recognise_task
+from weitiao.formats import (
+    EMPTY,
+    NO_FAULT,
+    TOOLS,
+    BadRow,
+    Problem,
+    Reading,
+    read,
+    read_plain,
+    recognise,
+    recognise_task,
+)
 from weitiao.source import CUTS, Source
 from weitiao.source.opened import Opened
 from weitiao.source.rows import Row
 from weitiao.talk import t
 
 _OWN = {"id", "messages", "origin", "facts"}  # a record of ours is known as one, whatever the others are
+_NONE: Mapping[str, Any] = {}
 SHOWN = 2_000  # characters of a row that cannot be read, in the ledger
 
 
@@ -111,6 +123,8 @@ def understand(row: Row, file: Opened, settings: Source) -> Understood:
         raise BadRow(row.problem)
     value = row.value
     shape: str = settings.shape
+    if shape in CUTS and not settings.text and (plain := read_plain(value)):
+        return Understood(*plain, {"shape": plain[0]})
     if value.keys() >= _OWN:
         shape = "records"
     elif settings.text and shape not in TOOLS:
@@ -150,7 +164,10 @@ class Table:
         self._ids: list[str] = []
         self._counts: list[int] = []
         self._turns: list[tuple[str, str]] = []
-        self._origins: list[tuple[str, int, str | None, list[str]]] = []
+        self._uris: list[str] = []
+        self._rows: list[int] = []
+        self._licences: list[str | None] = []
+        self._parents: dict[int, list[str]] = {}  # of most rows there are none, and empty lists are dear to lay out
         self._families: list[str | None] = []
         self._facts: list[str] = []
         self._events: list[dict[str, Any]] = []
@@ -165,21 +182,21 @@ class Table:
         except BadRow as bad:
             self._refuse(row, file, bad.problem)
             return
-        uri = row.uri or file.uri
-        own = found.own or {}
-        origin = own.get("origin") or {}
+        uri, page, facts = row.uri or file.uri, file.collected, found.facts
+        own = found.own or _NONE
+        origin = own.get("origin") or _NONE
+        if page and page.time and not own:
+            facts["source"] = {**facts.get("source", {}), "collected": page.time, "file": file.uri}
         self._ids.append(own["id"] if own else record.record_id(uri, row.number, row.raw))
         self._counts.append(len(found.reading.messages))
         self._turns += found.reading.messages
-        page = file.collected
-        licence = origin.get("licence") or row.licence or (page and page.licence) or self._settings.licence or None
-        address = row.address or (page.address if page else uri)
-        uri, number, parents = origin.get("uri") or address, origin.get("row") or row.number, own.get("parents") or []
-        self._origins.append((uri, number, licence, parents))
+        licence = row.licence or (page and page.licence) or self._settings.licence or None
+        self._licences.append(origin.get("licence") or licence)
+        self._uris.append(origin.get("uri") or row.address or (page.address if page else uri))
+        self._rows.append(origin.get("row") or row.number)
+        if parents := own.get("parents"):
+            self._parents[self.tally.kept] = parents
         self._families.append(own.get("family"))
-        facts = found.facts
-        if page and page.time and not own:
-            facts["source"] = {**facts.get("source", {}), "collected": page.time, "file": file.uri}
         self._facts.append(_json(facts))
         self.tally.kept += 1
         self.tally.shapes[found.shape] += 1
@@ -190,29 +207,31 @@ class Table:
 
     def _records(self) -> pl.DataFrame:
         # From flat columns: building lists of structs from Python objects takes twenty times as long.
-        owner = pl.Series("n", self._counts, dtype=pl.UInt32)
+        owner = pl.int_range(len(self._counts), dtype=pl.UInt32, eager=True)
+        roles, contents = zip(*self._turns, strict=True) if self._turns else ((), ())
         turns = pl.DataFrame(
             {
-                "row": pl.select(pl.int_range(len(owner), dtype=pl.UInt32).repeat_by(owner).explode()).to_series(),
-                "role": [role for role, _ in self._turns],
-                "content": [content for _, content in self._turns],
+                "row": owner.repeat_by(pl.Series(self._counts, dtype=pl.UInt32)).explode(),
+                "role": roles,
+                "content": contents,
             },
             schema={"row": pl.UInt32, "role": pl.String, "content": pl.String},
         )
         messages = turns.group_by("row", maintain_order=True).agg(pl.struct("role", "content").alias("messages"))
-        origin = pl.DataFrame(
-            self._origins,
-            schema={"uri": pl.String, "row": pl.Int64, "licence": pl.String, "parents": pl.List(pl.String)},
-            orient="row",
-        )
+        origin = {"uri": self._uris, "row": self._rows, "licence": self._licences}
+        parents = pl.repeat([], len(owner), dtype=pl.List(pl.String), eager=True)
+        if self._parents:
+            parents = pl.Series([self._parents.get(row, []) for row in owner], dtype=pl.List(pl.String))
         return pl.DataFrame(
             {
-                "id": pl.Series(self._ids, dtype=pl.String),
+                "id": self._ids,
                 "messages": messages["messages"],
-                "origin": origin.drop("parents").to_struct("origin"),
-                "parents": origin["parents"],
-                "family": pl.Series(self._families, dtype=pl.String),
-                "facts": pl.Series(self._facts, dtype=pl.String),
+                "origin": pl.DataFrame(
+                    origin, schema=dict(zip(origin, (pl.String, pl.Int64, pl.String), strict=True))
+                ).to_struct(),
+                "parents": parents,
+                "family": self._families,
+                "facts": self._facts,
             },
             schema=record.SCHEMA,
         )
