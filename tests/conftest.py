@@ -4,8 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# How long an example takes says how busy the machine is.
+settings.register_profile("weitiao", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("weitiao")
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

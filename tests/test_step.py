@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
@@ -29,7 +29,6 @@ OTHERS = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(OTHERS, max_size=5))
 def test_a_batch_comes_together_as_it_was(rows: list[Any]) -> None:
     records = [

@@ -144,7 +144,7 @@ def test_one_more_seed_changes_one_group() -> None:
 
 
 @given(TALKS, TALKS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_the_guard_lets_in_is_like_nothing_before_it(
     talks: list[tuple[str, str]], new: list[tuple[str, str]]
 ) -> None:
@@ -162,7 +162,7 @@ def test_what_the_guard_lets_in_is_like_nothing_before_it(
 
 
 @given(rows=st.lists(st.tuples(TEXT.filter(str.strip), TEXT), min_size=1, max_size=6), seed=st.integers(0, 2))
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_there_stays_as_it_is_and_the_same_comes_out_again(
     folder: Path, rows: list[tuple[str, str]], seed: int
 ) -> None:

@@ -24,7 +24,7 @@ def lower(texts: list[str]) -> list[str]:
 
 
 @given(TEXTS, TERMS)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_index_finds_what_a_scan_finds(tmp_path: Path, texts: list[str], term: str) -> None:
     texts, (term,) = lower(texts), lower([term])
     grams.write(tmp_path, 0, texts)

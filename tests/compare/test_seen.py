@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.compare.seen import SHORTEST, Copy, contamination, copies, mark, met
@@ -20,7 +20,6 @@ def slowly(text: str, sources: list[str]) -> int:
     return best if best >= SHORTEST else 0
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.text("ab水", max_size=60), min_size=1, max_size=4),
     st.lists(st.text("ab水", max_size=120), max_size=5),

@@ -165,7 +165,7 @@ def test_large_sets_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None
     assert np.allclose(drawn.flips(500, 1), whole[1], atol=0.05)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=20))
 def test_the_interval_lies_within_the_values(values: list[float]) -> None:
     low, high = bootstrap(np.array(values)[:, None], ALONE[: len(values)], 200, 0)

@@ -58,7 +58,7 @@ def joining(model: PreTrainedModel, rows: list[tuple[Row, int, int]]) -> None:
     assert step < 500
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(asked=st.lists(st.tuples(TOKENS, SAMPLING, st.integers(0, 25), st.integers(1, 40)), min_size=1, max_size=8))
 def test_whoever_joins_or_leaves_says_what_it_says_alone(
     model: PreTrainedModel, asked: list[tuple[list[int], Sampling, int, int]]

@@ -159,7 +159,7 @@ def test_generation_leaves_the_model_as_it_was(model: PreTrainedModel, template:
     model.eval()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=40))
 def test_pieces_never_break_a_character(template: Template, text: str) -> None:
     ids = template.tokenizer.encode(text, add_special_tokens=False)
@@ -168,7 +168,6 @@ def test_pieces_never_break_a_character(template: Template, text: str) -> None:
     assert all(piece and ("\ufffd" not in piece or "\ufffd" in text) for piece in said)
 
 
-@settings(deadline=None)
 @given(lengths=st.lists(st.integers(1, 50), max_size=30), budget=st.integers(1, 200))
 def test_batches_hold_every_row_once_within_the_budget(lengths: list[int], budget: int) -> None:
     made = list(batches(lengths, budget))

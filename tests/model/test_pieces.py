@@ -25,7 +25,7 @@ def pair(
 Pair = tuple[PreTrainedTokenizerFast, sentencepiece.SentencePieceProcessor]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0▁[<")))
 def test_ids_equal_sentencepiece_and_decode_gives_the_text_back(pair: Pair, text: str) -> None:
     ours, theirs = pair

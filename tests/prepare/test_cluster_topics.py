@@ -59,7 +59,7 @@ def test_cap_evens_topics_out() -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text("水电脑机a b1。", max_size=12), max_size=12), st.integers(2, 12))
 def test_texts_stay_twice_is_once_and_the_order_does_not_matter(texts: list[str], count: int) -> None:
     step, before = ClusterTopics(topics=count), batch(texts)

@@ -97,7 +97,7 @@ def test_short_items_are_no_part_of_longer_texts(tmp_path: Path) -> None:
 texts = st.text("水火木金土一二三abc1 ，", max_size=70)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(texts, min_size=1, max_size=6), st.lists(texts, min_size=1, max_size=6))
 def test_what_the_rule_for_near_duplicates_finds_is_found(asked: list[str], others: list[str]) -> None:
     """Hold against the join, and that neither order nor company of the texts matters."""

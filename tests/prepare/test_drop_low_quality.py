@@ -104,7 +104,7 @@ def test_a_small_model_may_judge(stories: Path) -> None:
         DropLowQuality(model="x")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=300), max_size=4))
 def test_a_second_time_changes_nothing_and_company_does_not_matter(texts: list[str]) -> None:
     once = DropLowQuality(min_chars=20).apply(batch(*texts))

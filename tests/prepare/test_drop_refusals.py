@@ -1,6 +1,6 @@
 """Answers that refuse go; those that only look like it stay."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prepare.refusal_set import ANSWERS, LATER_ANSWERS, LATER_REFUSALS, REFUSALS
@@ -38,7 +38,6 @@ def test_the_ledger_names_the_turn_and_questions_are_not_answers() -> None:
     assert DropRefusals().gone(Batch.of(record.to_frame([asked]))).is_empty()
 
 
-@settings(deadline=None)
 @given(st.one_of(st.sampled_from(REFUSALS + ANSWERS), st.text(max_size=60)), st.text(" \n“", max_size=2))
 def test_what_is_read_first_leaves_no_refusal_out(text: str, before: str) -> None:
     assert gone(before + text) == ([0] if refuses(before + text) else [])

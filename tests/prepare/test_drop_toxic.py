@@ -44,7 +44,7 @@ def test_a_list_of_ones_own(tmp_path: Path) -> None:
     assert gone(DropToxic(lexicon="empty.txt", own=False).within(Around(tmp_path)), "傻逼 fuck") == {}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text("傻逼操你的心a fuck,*", max_size=12), max_size=4))
 def test_company_does_not_matter(texts: list[str]) -> None:
     alone = {at: words for at, text in enumerate(texts) for words in gone(DropToxic(), text).values()}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.prepare.fix_mojibake import FixMojibake
@@ -61,14 +61,12 @@ def test_what_is_sure_is_mended_and_nothing_else(garbled: str, text: str) -> Non
     assert fixed(garbled) == text
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([*"浣犲ソÄãºÃ鍚Ã©你好的a1 \n？�é锟", "çš„", "```\n"]), max_size=8).map("".join))
 def test_a_second_time_changes_nothing(text: str) -> None:
     once = fixed(text)
     assert fixed(once) == once
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="的一是不了在人有我他这个们中来上大为和国，。？！ abc123\n", max_size=30))
 def test_plain_text_stays(text: str) -> None:
     assert fixed(text) == text

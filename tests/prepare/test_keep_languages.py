@@ -104,7 +104,7 @@ def test_the_characters_of_japanese_are_those_of_the_converter() -> None:
         assert (len(one.encode("gb2312", "ignore")), one.encode("big5", "ignore")) == (2, b"")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=40), max_size=5))
 def test_a_second_time_changes_nothing_and_company_does_not_matter(texts: list[str]) -> None:
     once = KeepLanguages().apply(batch(*texts))

@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.prepare.normalise_emoji import NormaliseEmoji
@@ -80,7 +80,6 @@ PIECES = [
 ]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(PIECES), max_size=10).map("".join) | st.text(max_size=12),
     st.sampled_from([{}, {"emoji": "text"}, ALL, {"emoji": "drop", "most": 1}]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao import record
@@ -115,7 +115,6 @@ def say(value: int) -> str:
     return text.removeprefix("一") if text.startswith("一十") else text
 
 
-@settings(deadline=None)
 @given(st.integers(1, 99_999_999))
 def test_every_number_is_read_as_it_is_said(value: int) -> None:
     if not (value >= 10_000 and 10 <= value % 10_000 < 20) and "百十" not in say(value) and "万十" not in say(value):
@@ -123,7 +122,6 @@ def test_every_number_is_read_as_it_is_said(value: int) -> None:
         assert number(said) in (value, None) if "零十" in said else number(said) == value
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="零一二两三十百千万亿点分之年月日时半元块钱角公斤米千克%2008-./¥1百 ，`\n", max_size=14))
 def test_a_second_time_changes_nothing(text: str) -> None:
     once = written(text)

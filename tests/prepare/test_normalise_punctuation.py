@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.prepare.normalise_punctuation import NormalisePunctuation
@@ -67,7 +67,6 @@ def test_what_is_right_or_no_prose_stays(text: str) -> None:
 PIECES = [*"你好a1 ,.?!:;()（）\"'“”，。…\n`[", "...", "--", "Hello world", "3,000", "「", "」", "{", "の"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=12))
 def test_a_second_time_changes_nothing_and_the_selection_misses_nothing(text: str) -> None:
     once = marked(text)
@@ -75,7 +74,6 @@ def test_a_second_time_changes_nothing_and_the_selection_misses_nothing(text: st
     assert once == NormalisePunctuation().rewrite_one(text)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_no_letter_or_digit_is_lost(text: str) -> None:
     assert [letter for letter in marked(text) if letter.isalnum()] == [letter for letter in text if letter.isalnum()]

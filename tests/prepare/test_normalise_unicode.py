@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.prepare.normalise_unicode import NormaliseUnicode
@@ -65,7 +65,6 @@ SETTINGS: list[dict[str, Any]] = [
 ]
 
 
-@settings(deadline=None)
 @given(st.text(SIGNS, max_size=12) | st.text(max_size=12), st.sampled_from(SETTINGS))
 def test_a_second_time_changes_nothing_and_the_selection_misses_nothing(text: str, chosen: dict[str, Any]) -> None:
     once = normal(text, **chosen)

@@ -46,7 +46,7 @@ def test_one_of_each_matter_stays(way: Way) -> None:
     assert sorted(TEXTS.index(text) // 4 for text in kept) == [0, 1, 2, 3]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.text("水电脑机a b1。", max_size=12), max_size=12),
     st.integers(1, 12),

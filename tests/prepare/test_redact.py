@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao import record
@@ -160,14 +160,12 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(PIECES, max_size=9).map("".join))
 def test_a_second_time_changes_nothing(text: str) -> None:
     once = redacted(text)
     assert redacted(once) == once
 
 
-@settings(deadline=None)
 @given(
     st.text(
         alphabet=st.characters(codec="utf-8", exclude_categories=["Nd", "No", "Nl"], exclude_characters="@＠"),
@@ -179,7 +177,6 @@ def test_a_text_without_numbers_and_labels_stays(text: str) -> None:
         assert redacted(text) == text
 
 
-@settings(deadline=None)
 @given(st.lists(PIECES, max_size=6).map("".join))
 def test_the_selection_misses_nothing(text: str) -> None:
     assert redacted(text) == Redact().rewrite_one(text)

@@ -61,7 +61,7 @@ def test_a_name_has_one_mark_in_all_turns() -> None:
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([*(re.sub("[⟨⟩]", "", line) for line in WITH), *WITHOUT, " ", "，", "\n"]), max_size=6))
 def test_twice_is_once(pieces: list[str]) -> None:
     once = STEP.rewrite_one("".join(pieces))

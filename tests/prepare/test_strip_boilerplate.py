@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao import record
@@ -99,7 +99,6 @@ LINES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(LINES, max_size=5).map("\n".join), min_size=1, max_size=6))
 def test_what_is_found_goes_once_and_for_all(texts: list[str]) -> None:
     batch = of(texts)

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao import record
@@ -111,7 +111,6 @@ PIECES = [
 MIXED = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
 
 
-@settings(deadline=None)
 @given(MIXED | st.text(max_size=12))
 def test_a_second_time_changes_nothing_and_the_selection_misses_nothing(text: str) -> None:
     once = stripped(text)
@@ -119,7 +118,6 @@ def test_a_second_time_changes_nothing_and_the_selection_misses_nothing(text: st
     assert once == StripLures().rewrite_one(text)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(CLEAN), max_size=4).map("\n".join))
 def test_clean_lines_stay_beside_each_other(text: str) -> None:
     assert stripped(text) == text

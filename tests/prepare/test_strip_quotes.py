@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.prepare.strip_quotes import StripQuotes
@@ -83,7 +83,6 @@ PIECES = [
 PIECES += ["[/quote]", "a@b.c 写道：", "小明 发表于 2010-1-1 10:00", "※ 来源:·", "Sent from my iPhone", "`", "```\n"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=12))
 def test_a_second_time_changes_nothing_and_the_selection_misses_nothing(text: str) -> None:
     once = stripped(text)

@@ -4,7 +4,7 @@ import unicodedata
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.prepare.fold_width import FoldWidth
@@ -86,21 +86,18 @@ PIECES = st.sampled_from([*SINGLE, "  ", "\n\n\n", "```\n", "~~~", "e\u0301"])
 UGLY = st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=12)
 
 
-@settings(deadline=None)
 @given(UGLY)
 def test_a_second_time_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)
     assert tidy(tidy(text)) == tidy(text)
 
 
-@settings(deadline=None)
 @given(UGLY)
 def test_the_selection_misses_nothing(text: str) -> None:
     assert fold(text) == FoldWidth().rewrite_one(text)
     assert tidy(text) == TidyWhitespace().rewrite_one(text)
 
 
-@settings(deadline=None)
 @given(UGLY)
 def test_no_visible_character_is_lost(text: str) -> None:
     visible = [c for c in text if unicodedata.category(c)[0] in "LNPS"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.prepare.to_simplified import ToSimplified
@@ -51,7 +51,6 @@ def test_other_languages_and_simplified_text_stay(text: str) -> None:
     assert simplified(text) == text
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="頭髮發展乾淨後皇后著看裏裡麼幺甚鍾鐘錢説衞徵隻藉覆日の한繁體`\n a，", max_size=12))
 def test_a_second_time_changes_nothing(text: str) -> None:
     once = simplified(text)

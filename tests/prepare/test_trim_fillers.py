@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.prepare.trim_fillers import TrimFillers
@@ -68,7 +68,6 @@ def test_what_means_something_stays(text: str) -> None:
 PIECES = [*"哈啊嗯呃额！？!?。.…，～~233a \n`", "那个", "……", "ha", "um", ", ", "the ", "笑死", "I"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.text(max_size=12))
 def test_a_second_time_changes_nothing_and_the_selection_misses_nothing(text: str) -> None:
     once = trimmed(text)

@@ -26,7 +26,7 @@ def plain(vectors: Floats, apart: list[int], threshold: float) -> dict[int, int]
     return gone
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(*[st.integers(-3, 3)] * 3), max_size=40),
     st.integers(1, 2),

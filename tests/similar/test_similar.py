@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.similar import (
@@ -119,7 +119,6 @@ def cut(key: str) -> set[str]:
 LETTERS = st.text(alphabet="天地玄黄宇宙", max_size=12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(LETTERS, st.integers(1, 8)), max_size=8))
 def test_the_search_finds_what_comparing_all_finds(parts: list[tuple[str, int]]) -> None:
     texts = [text * times for text, times in parts]
@@ -208,7 +207,6 @@ def test_nothing_is_like_nothing() -> None:
     assert number.tolist() == [0, 1, 2, 1]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
 def test_connected_is_what_walking_the_edges_reaches(edges: list[tuple[int, int]]) -> None:
     reach = {item: {item} for item in range(10)}

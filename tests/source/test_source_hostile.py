@@ -184,7 +184,7 @@ SEEDS = (
 FILES = st.lists(st.sampled_from(SEEDS) | st.binary(max_size=12), max_size=5).map(b"".join)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(name=st.sampled_from(NAMES), content=FILES, cut=st.integers(0, 40), shape=st.sampled_from(["auto", "lines"]))
 def test_any_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, name: str, content: bytes, cut: int, shape: str

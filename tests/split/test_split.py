@@ -105,7 +105,7 @@ def test_single_rows_meet_the_shares_to_the_row(tmp_path: Path, ratios: dict[str
 FAMILIES = st.lists(st.integers(1, 6), min_size=6, max_size=25)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=FAMILIES, seed=st.integers(0, 3), in_order=st.booleans(), shuffled=st.randoms(use_true_random=False))
 def test_families_never_straddle_and_do_not_depend_on_the_order(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], seed: int, in_order: bool, shuffled: random.Random

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from weitiao.traps.readings import readings
 from weitiao.traps.world import bare, world
 
-FEW = settings(max_examples=3, deadline=None, phases=(Phase.generate,))
+FEW = settings(max_examples=3, phases=(Phase.generate,))
 
 
 @given(st.integers(0, 10_000))

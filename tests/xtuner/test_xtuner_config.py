@@ -121,7 +121,7 @@ def test_a_missing_file_is_the_users_mistake(tmp_path: Path) -> None:
         read(tmp_path / "none.py")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join), st.text(max_size=20))
 def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, words: str, tail: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.py"

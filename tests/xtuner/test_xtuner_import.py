@@ -197,7 +197,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         assert read_back(recipe, tmp_path) == recipe
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=1, max_size=3))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     recipe = {"model": texts[0], "seed": 1, "source": {"inputs": texts}}
@@ -219,7 +219,7 @@ def read_back(recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
 TOKENS = re.findall(r"\w+|\s+|[^\w\s]", ALPACA)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_config_broken_anywhere_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

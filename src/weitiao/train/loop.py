@@ -15,7 +15,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, gather_object
 from torch.distributed.fsdp import FSDPModule
-from torch.utils.tensorboard import SummaryWriter
 
 from weitiao.errors import UserError
 from weitiao.model.generate import Sampling, answer
@@ -25,6 +24,7 @@ from weitiao.model.template import Encoded, Template
 from weitiao.stage import Reporter
 from weitiao.talk import t
 from weitiao.train import Chosen, adapter, sharing
+from weitiao.train.board import Board
 from weitiao.train.checkpoint import Checkpoints, Progress
 from weitiao.train.order import Step, rate, shares
 from weitiao.train.rows import Rows, places
@@ -78,7 +78,7 @@ class Loop:
     def run(self) -> Progress:
         """Train to the last step, or until patience ends; leave the model in the state that is to be kept."""
         progress, steps = self.progress, self.task.steps
-        logs = SummaryWriter(self.task.folder / "logs", purge_step=progress.step + 1) if self.first else nullcontext()
+        logs = Board(self.task.folder / "logs", progress.step + 1) if self.first else nullcontext()
         with logs as self.board:
             if progress.step == 0:
                 self._look(0.0)
@@ -252,9 +252,7 @@ class Loop:
     def _line(self, kind: str, values: dict[str, float]) -> None:
         self._append(self.metrics, {"kind": kind, "step": self.progress.step, **values})
         if self.board:
-            for name, value in values.items():
-                self.board.add_scalar(f"{kind}/{name}", value, self.progress.step)
-            self.board.flush()
+            self.board.add(self.progress.step, {f"{kind}/{name}": value for name, value in values.items()})
 
     def _append(self, path: Path, line: dict[str, Any]) -> None:
         if self.first:
