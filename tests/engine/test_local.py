@@ -1,6 +1,7 @@
 """The local engine gives every chunk's result once, whatever the number of processes."""
 
 import os
+import signal
 
 import pytest
 
@@ -14,6 +15,10 @@ def square(number: int) -> int:
     return number * number
 
 
+def hears(_: int) -> bool:
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def where(_: int) -> int:
     return os.getpid()
 
@@ -22,6 +27,12 @@ def where(_: int) -> int:
 def test_each_chunk_gives_its_result_once(monkeypatch: pytest.MonkeyPatch, workers: str) -> None:
     monkeypatch.setenv("WEITIAO_WORKERS", workers)
     assert sorted(run(square, range(20))) == [(index, index * index) for index in range(20)]
+
+
+def test_ctrl_c_is_for_the_driver_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEITIAO_WORKERS", "2")
+    assert [heard for _, heard in run(hears, range(4))] == [False] * 4
+    assert hears(0)
 
 
 def test_no_chunks_give_nothing() -> None:

@@ -67,7 +67,8 @@ def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, 
         try:
             while True:
                 for index, chunk in waiting:
-                    running[executor.submit(function, chunk)] = index
+                    with _deaf():  # it may start a process
+                        running[executor.submit(function, chunk)] = index
                     if len(running) >= 2 * count:
                         break
                 if not running:
@@ -98,13 +99,22 @@ def _processes() -> Iterator[ProcessPoolExecutor]:
         yield executor
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Have processes that are started meanwhile never hear of Ctrl-C: one still loading its libraries would break."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def check(paths: Sequence[Path]) -> None:
     """Hold nothing: the processes of one machine see the same files."""
 
 
 def _start_worker() -> None:
-    """Keep a worker's libraries to one thread, as there is a worker a core, and leave Ctrl-C to the driver."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Keep a worker's libraries to one thread, as there is a worker a core."""
     threading.Thread(target=_end_with_the_driver, daemon=True).start()
     for name in THREADS:
         os.environ[name] = "1"
