@@ -1,22 +1,31 @@
 """The local engine gives every chunk's result once, whatever the number of processes."""
 
 import os
-import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from weitiao.engine import local
 from weitiao.engine.local import run
 
+DRIVER = """
+import signal
+from weitiao.engine import local
+
+def hears(_=None):
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+if __name__ == "__main__":
+    print([heard for _, heard in local.run(hears, range(4))], hears())
+"""
+
 
 def square(number: int) -> int:
     if number < 0:
         raise ValueError(f"negative: {number}")
     return number * number
-
-
-def hears(_: int) -> bool:
-    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def where(_: int) -> int:
@@ -29,10 +38,11 @@ def test_each_chunk_gives_its_result_once(monkeypatch: pytest.MonkeyPatch, worke
     assert sorted(run(square, range(20))) == [(index, index * index) for index in range(20)]
 
 
-def test_ctrl_c_is_for_the_driver_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEITIAO_WORKERS", "2")
-    assert [heard for _, heard in run(hears, range(4))] == [False] * 4
-    assert hears(0)
+def test_ctrl_c_is_for_the_driver_alone(tmp_path: Path) -> None:
+    (tmp_path / "driver.py").write_text(DRIVER)  # a process that has started no other yet
+    environment = {**os.environ, "WEITIAO_WORKERS": "2"}
+    said = subprocess.run([sys.executable, tmp_path / "driver.py"], env=environment, capture_output=True, check=True)
+    assert said.stdout == b"[False, False, False, False] True\n"
 
 
 def test_no_chunks_give_nothing() -> None:
