@@ -26,7 +26,7 @@ from weitiao.stage import Silent
 from weitiao.step import Around, Step
 from weitiao.store import Draft, Stored
 
-# The name of the file, and the shape that is asked for. PDF, DOCX and EPUB are read by a process of their own.
+# The name of the file, and the shape that is asked for.
 READERS = {
     "jsonl": ("a.jsonl", "auto"),
     "json": ("a.json", "auto"),
@@ -44,6 +44,9 @@ READERS = {
     "stack_exchange": ("Posts.xml", "auto"),
     "gzip": ("a.jsonl.gz", "auto"),
     "zstd": ("a.jsonl.zst", "auto"),
+    "pdf": ("a.pdf", "auto"),
+    "docx": ("a.docx", "auto"),
+    "epub": ("a.epub", "auto"),
     "unnamed": ("a", "auto"),
     **{shape: ("a.json", shape) for shape in ("label_studio", "doccano", "doccano_seq2seq", "argilla")},
     **{shape: ("a.jsonl", shape) for shape in ("records", "openai", "sharegpt", "xtuner", "pairs", "cqia", "alpaca")},
