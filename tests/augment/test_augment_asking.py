@@ -86,7 +86,7 @@ def test_the_budget_holds_for_all_steps_together(augment: Augmented, server: Ser
     done = augment(rows, STYLES, "evolve", **settings, teacher_budget=0.0025)
     facts = done.manifest["facts"]
     assert facts["cost"]["money"] <= 0.0025
-    assert sum(one["failed"].get("budget spent", 0) for one in facts["steps"]) > 0
+    assert sum(one["failed"].get("no room in the budget", 0) for one in facts["steps"]) > 0
     calls = sum(server.asked.values())
     again = augment(rows, STYLES, "evolve", **settings, teacher_budget=10)
     assert again.manifest["facts"]["cost"]["calls"] == sum(server.asked.values()) == 120 > calls

@@ -144,7 +144,7 @@ def test_the_budget_holds_and_a_later_run_asks_only_what_is_left(tmp_path: Path)
     price: dict[str, Any] = {"prices": {"m": {"input": 0, "output": 1000}}, "concurrency": 1, "max_tokens": 100}
     # A call costs 0.005 for its 5 tokens and 0.1 at most: five fit.
     some = hear(planted(6, 0, 0), script(fair), tmp_path, budget=0.121, **price)
-    assert (some["calls"], some["judged"], some["failed"]) == (5, 2, {"budget spent": 7})
+    assert (some["calls"], some["judged"], some["failed"]) == (5, 2, {"no room in the budget": 7})
     assert some["cost"]["money"] == pytest.approx(0.025)
     again = hear(planted(6, 0, 0), script(fair), tmp_path, **price)
     assert (again["calls"], again["judged"], again["cost"]["calls"]) == (7, 6, 12)

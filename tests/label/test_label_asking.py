@@ -88,7 +88,7 @@ def test_the_budget_holds_and_goes_on_from_there(label: Label, server: Server) -
     done = label(rows, "judge", "tag", **settings, teacher_budget=0.02)
     cost = done.manifest["facts"]["cost"]
     assert cost["money"] <= 0.02
-    assert sum(one["failed"].get("budget spent", 0) for one in done.manifest["facts"]["steps"]) > 0
+    assert sum(one["failed"].get("no room in the budget", 0) for one in done.manifest["facts"]["steps"]) > 0
     again = label(rows, "judge", "tag", **settings, teacher_budget=10)
     assert again.manifest["facts"]["cost"]["calls"] == sum(server.asked.values()) == 20 + 25 + 20
     assert set(server.asked.values()) == {1}

@@ -53,6 +53,14 @@ def test_only_what_failed_is_asked_again(ask: Ask, server: Server) -> None:
     assert {index: again[index] for index in range(4)} == first
 
 
+def test_a_cut_answer_is_paid_once_until_there_is_more_room(ask: Ask, server: Server, cache: Cache) -> None:
+    first = ask(asking("[cut] long"))
+    assert first == ask(asking("[cut] long")) == {0: Failure(Reason.LENGTH, "answer to [cut] long")}
+    assert (server.asked.total(), cache.spent("label").calls) == (1, 1)
+    ask(asking("[cut] long"), max_tokens=4096)
+    assert server.asked.total() == 2
+
+
 def test_another_sample_is_another_call(ask: Ask, server: Server) -> None:
     ask([Request((("user", "q"),), sample=number) for number in (0, 1, 2)], seed=7)
     assert sorted(body["seed"] for body in server.bodies) == [7, 8, 9]

@@ -16,7 +16,7 @@ from weitiao import ledger, record
 from weitiao.augment import Augment, Near
 from weitiao.augment.expand import Ask, Child, Derive, Expand, Make, Teach, Verdict, question
 from weitiao.augment.guards import Guard
-from weitiao.llm.call import Failure, Reply
+from weitiao.llm.call import FINAL, UNASKED, Failure, Reply
 from weitiao.llm.desk import Desk, Question, failed, open_desk
 from weitiao.llm.money import Plan
 from weitiao.record import Record
@@ -36,7 +36,7 @@ def run(job: Job) -> Outcome:
     with _desk(job, settings) as desk:
         work = _Work([pl.read_parquet(path) for path in parts], desk, job.seed)
         yields = [work.take(step) for step in settings.steps]
-        facts = desk.facts()
+        facts = {**desk.facts(), "again": desk.tally.again}
     for index, path in enumerate(parts):
         shutil.copyfile(path, job.draft.part(index))
     for index, made in enumerate(yields, len(parts)):
@@ -44,7 +44,7 @@ def run(job: Job) -> Outcome:
         job.reporter.say(made.line())
     told = [made.told() for made in yields]
     gone = sum((Counter(row["dropped"]) for row in told), Counter())
-    failures = sum(sum(row["failed"].values()) + row["unchecked"] for row in told)
+    failures = sum(sum(made.failed.values()) + made.unchecked - made.unasked for made in yields)
     total, added = sum(len(frame) for frame in work.frames), sum(row["kept"] for row in told)
     said = {
         "records": f"{total:,}",
@@ -56,7 +56,6 @@ def run(job: Job) -> Outcome:
     facts |= {
         "steps": told,
         "said": said,
-        "again": failures > 0,
         "brief": not settings.wanted and not settings.translations,
     }
     return Outcome(total + added + gone.total(), total + added, dict(gone.most_common()), facts)
@@ -89,6 +88,7 @@ class _Yield:
     kept: list[Record] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    unasked: int = 0  # of those that failed or were not checked, the ones that nobody was asked about
     unchecked: int = 0  # of those dropped, the ones that only lack the teacher's check
     events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -97,8 +97,14 @@ class _Yield:
         row = {"id": key, "action": action, "reason": reason, "detail": orjson.dumps(detail).decode()}
         self.events.append({**row, "before": before or None})
 
+    def put(self, outcomes: Sequence[Reply | Failure]) -> int:
+        """Return how many questions were put, to the teacher or to what it said before."""
+        unasked = sum(isinstance(one, Failure) and one.reason in UNASKED for one in outcomes)
+        self.unasked += unasked
+        return len(outcomes) - unasked
+
     def fail(self, ask: Ask, failure: Failure) -> None:
-        """Note a question that has no answer: it is asked again the next time."""
+        """Note a question that has no answer."""
         self.failed[str(failure.reason)] += 1
         parents = [parent.id for parent in ask.parents]
         self.note("failed", parents[0], failure.reason, _cut(failed(failure, {"parents": parents, **ask.note})))
@@ -211,7 +217,7 @@ class _Work:
             turn += 1
             name = step.step_name() + (f"-{turn}" if turn > 1 else "")
             outcomes = self.desk.ask(name, [ask.question for _, ask in waiting])
-            made.asked += len(waiting)
+            made.asked += made.put(outcomes)
             more: list[tuple[int, Ask]] = []
             for (place, ask), outcome in zip(waiting, outcomes, strict=True):
                 found = self._read(step, ask, outcome, made)
@@ -229,7 +235,7 @@ class _Work:
             if not found:
                 made.note("skipped", ask.parents[0].id, "nothing made of it", ask.note)
             return found
-        if not self.desk.planning:
+        if not self.desk.planning or outcome.reason in FINAL:
             made.fail(ask, outcome)
             return []
         return [_apart(one, next(self.apart)) for one in step.read(ask, step.expected(ask))]
@@ -269,18 +275,19 @@ class _Work:
     def _check(self, step: Expand, children: Sequence[Child], made: _Yield) -> None:
         """Let the teacher check what has something to check, and keep what it has nothing against."""
         questions = [child.check for child in children if child.check]
-        made.checked = len(questions)
-        outcomes = iter(self.desk.ask(f"{step.step_name()}-check", questions, temperature=0.0))
+        said = self.desk.ask(f"{step.step_name()}-check", questions, temperature=0.0)
+        made.checked = made.put(said)
+        outcomes = iter(said)
         for child in children:
             outcome = next(outcomes) if child.check else None
             if isinstance(outcome, Failure) and not self.desk.planning:
                 made.unchecked += 1
                 made.drop(child.record, str(outcome.reason), failed(outcome, {}))
                 continue
-            said = outcome.data if isinstance(outcome, Reply) else None
-            assert said is None or isinstance(said, Verdict)
-            if said and (reason := said.against()):
-                made.drop(child.record, reason, {"why": said.why})
+            verdict = outcome.data if isinstance(outcome, Reply) else None
+            assert verdict is None or isinstance(verdict, Verdict)
+            if verdict and (reason := verdict.against()):
+                made.drop(child.record, reason, {"why": verdict.why})
             else:
                 made.keep(self._signed(step, child.record))
 

@@ -84,8 +84,9 @@ def embed(
         seconds=f"{time.monotonic() - began:.1f}",
     )
     Terminal().say(f"{line}  ({_reasons(failed)})" if failed else line)
-    kept = t("Answers that were paid for are kept in {folder}; the same command asks for none again", folder=paid)
-    Terminal().say(kept)
+    told = "What was paid for is kept in {folder}; the same command asks only what failed"
+    whole = "Answers that were paid for are kept in {folder}; the same command asks for none again"
+    Terminal().say(t(told if failed else whole, folder=paid))
 
 
 def _texts(path: Path, by: str) -> pl.DataFrame:

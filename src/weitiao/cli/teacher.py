@@ -31,12 +31,22 @@ Budget = Annotated[
     float | None, typer.Option(help=t("Most money that the teacher may cost, all runs together; needs --price"))
 ]
 
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(help=t("Longest answer of the teacher in tokens, reasoning included [default: 2048]")),
+]
+
 
 def teacher_settings(
-    endpoint: str | None, teacher: str | None, key_env: str | None, price: str | None, budget: float | None
+    endpoint: str | None,
+    teacher: str | None,
+    key_env: str | None,
+    price: str | None,
+    budget: float | None,
+    max_tokens: int | None = None,
 ) -> dict[str, Any]:
     """Return the teacher as a recipe would write it, empty where none is named."""
-    given = {"endpoint": endpoint, "key_env": key_env, "budget": budget}
+    given = {"endpoint": endpoint, "key_env": key_env, "budget": budget, "max_tokens": max_tokens}
     named: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if teacher is None:
         if named or price:

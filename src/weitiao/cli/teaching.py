@@ -14,6 +14,7 @@ from weitiao.cli.teacher import (
     Budget,
     Endpoint,
     KeyEnv,
+    MaxTokens,
     Price,
     TeacherName,
     paid_folder,
@@ -50,13 +51,14 @@ def _command(stage: str) -> None:
         key_env: KeyEnv = None,
         price: Price = None,
         budget: Budget = None,
+        max_tokens: MaxTokens = None,
         dry_run: DryRun = False,
         seed: Seed = None,
         ledger: Ledger = None,
         work_dir: WorkDir = None,
         as_json: AsJson = False,
     ) -> None:
-        asked = teacher_settings(endpoint, teacher, key_env, price, budget)
+        asked = teacher_settings(endpoint, teacher, key_env, price, budget, max_tokens)
         own = {**settings, "steps": listed(steps), **({"teacher": asked} if asked else {})}
         head: dict[str, Any] = {} if seed is None else {"seed": seed}
         data = {**head, "source": {"inputs": inputs, **source}, stage: own}
@@ -82,8 +84,7 @@ def _run(
         if paid and not work_dir:
             for item in done:
                 shutil.rmtree(item.stored.folder)
-            kept = t(
-                "Answers that were paid for are kept in {folder}; the same command asks for none again",
-                folder=paid,
-            )
-            Terminal().say(kept)
+            again = any(item.manifest["facts"].get("again") for item in done)
+            told = "What was paid for is kept in {folder}; the same command asks only what failed"
+            whole = "Answers that were paid for are kept in {folder}; the same command asks for none again"
+            Terminal().say(t(told if again else whole, folder=paid))

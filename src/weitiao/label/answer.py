@@ -47,7 +47,7 @@ class Answer(Labelling):
         for (place, asked), reply in zip(asks, replies, strict=True):
             if reply:
                 texts[place].append(reply.text)
-            elif work.desk.planning:
+            elif work.desk.planning and place not in told.ended:
                 texts[place].append(_expected(asked))
         ranks = self._ranks(work, texts, told)
         written = 0

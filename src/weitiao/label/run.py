@@ -32,7 +32,7 @@ def run(job: Job) -> Outcome:
             assert desk.teacher
             Purse(desk.teacher.model_copy(update={"model": model}), desk.cache, job.stage)  # it has its price
         told = [step.take(work) for step in settings.steps]
-        facts = desk.facts()
+        facts = {**desk.facts(), "again": desk.tally.again}
     start = 0
     for index, part in enumerate(parts):
         places = range(start, start := start + len(part))
@@ -59,7 +59,6 @@ def run(job: Job) -> Outcome:
         "said": said,
         "brief": not checked.get("planted"),
     }
-    facts["again"] = any(one.failed for one in told)
     total = len(work.records)
     return Outcome(total, total - gone.total(), dict(gone.most_common()), facts)
 

@@ -10,7 +10,7 @@ import orjson
 from pydantic import Field
 
 from weitiao.llm import Taught
-from weitiao.llm.call import Reply
+from weitiao.llm.call import FINAL, UNASKED, Failure, Reply
 from weitiao.llm.desk import Desk, Question, failed
 from weitiao.record import Record
 from weitiao.step import Step
@@ -38,6 +38,7 @@ class Told:
     asked: int = 0
     answered: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+    ended: set[int] = field(default_factory=set)  # places of failures that no asking again would mend
     more: dict[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
@@ -83,7 +84,7 @@ class Work:
     ) -> list[Reply | None]:
         """Return what was said to each question about the record at a place; a failure is noted, to be asked again."""
         outcomes = self.desk.ask(name, [question for _, question in asks], temperature, model)
-        told.asked += len(asks)
+        told.asked += sum(not isinstance(one, Failure) or one.reason not in UNASKED for one in outcomes)
         found: list[Reply | None] = []
         for (place, _), outcome in zip(asks, outcomes, strict=True):
             if isinstance(outcome, Reply):
@@ -91,6 +92,8 @@ class Work:
                 found.append(outcome)
                 continue
             found.append(None)
+            if outcome.reason in FINAL:
+                told.ended.add(place)
             if not self.desk.planning:
                 told.failed[str(outcome.reason)] += 1
                 detail = {key: text[:_SHORT] for key, text in failed(outcome, {}).items()}

@@ -30,7 +30,7 @@ def write_batch(requests: Sequence[Request], teacher: Teacher, cache: Cache, ste
     files: list[list[bytes]] = [[]]
     size = 0
     for key, request in dict(zip(keys(teacher, requests), requests, strict=True)).items():
-        if cache.find(key, request):
+        if cache.known(key, request):
             continue
         body = dialect.body(request)
         spent += _batch_cost(teacher, most(teacher, orjson.dumps(body)))

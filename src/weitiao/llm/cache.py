@@ -12,7 +12,7 @@ import orjson
 from weitiao.errors import UserError
 from weitiao.llm import Asked, Teacher, family
 from weitiao.llm.answer import judge
-from weitiao.llm.call import Failure, Reason, Reply, Request, Said, Usage
+from weitiao.llm.call import FINAL, Failure, Reason, Reply, Request, Said, Usage
 from weitiao.store import digest, make_folder
 from weitiao.talk import t
 
@@ -141,6 +141,13 @@ class Cache:
             return None
         outcome = judge(request, Said(row[0], row[1], row[2], Usage(*row[3:])))
         return outcome if isinstance(outcome, Reply) else None
+
+    def known(self, key: Key, request: Request) -> Reply | Failure | None:
+        """Return the answer that was kept, or that it was cut at the limit, which is in the key: it would be again."""
+        if reply := self.find(key, request):
+            return reply
+        failure = self.failure(key)
+        return failure if failure and failure.reason in FINAL else None
 
     def keep(self, key: Key, outcome: Reply | Failure, step: str) -> None:
         """Keep what came of a request: an answer for good, a failure to be read until there is an answer."""

@@ -26,8 +26,16 @@ class Reason(StrEnum):
     NOT_VECTORS = "not vectors"
     NO_TEXT = "no text"
     BUSY = "server too busy"
-    BUDGET = "budget spent"
+    BUDGET = "no room in the budget"
     WAITING = "waits for the batch"
+
+
+OF_SERVER = (  # no model has said anything
+    *(Reason.REFUSED, Reason.SERVER, Reason.BROKEN, Reason.NO_SERVER),
+    *(Reason.TIMEOUT, Reason.NOT_CHAT, Reason.NOT_VECTORS, Reason.BUSY),
+)
+UNASKED = (Reason.BUDGET, Reason.WAITING, Reason.NO_TEXT)  # nobody was asked
+FINAL = (Reason.LENGTH, Reason.NO_TEXT)  # asking the same again would change nothing
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,10 @@ def ask_all(
 ) -> Iterator[tuple[int, Outcome]]:
     """Yield (index, reply or failure) for each request: first what the cache knows, then what arrives, as it does.
 
-    Charges are booked on `step`; at the end of its budget the requests that are left fail with `budget spent`. Raises
+    Charges are booked on `step`; at the end of its budget the requests that are left fail with `Reason.BUDGET`. Raises
     UserError where no request can be answered (key, address, account, a server that is gone), after the calls under
-    way have ended; what they brought is kept. A failed request is asked again the next time.
+    way have ended; what they brought is kept. A failed request is asked again the next time, but not
+    one whose answer was cut at the token limit.
     """
     reporter = reporter or Silent()
     places: dict[Key, list[int]] = {}
@@ -79,8 +80,8 @@ def _outcomes(
 ) -> Iterator[tuple[Key, Outcome] | str]:
     left = []
     for key, request in todo:
-        if reply := cache.find(key, request):
-            yield key, reply
+        if outcome := cache.known(key, request):
+            yield key, outcome
         else:
             left.append((key, request))
     if not left:

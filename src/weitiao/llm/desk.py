@@ -15,6 +15,7 @@ from weitiao.llm.cache import Cache, Spent, identity, keys
 from weitiao.llm.call import Failure, Messages, Reason, Reply, Request
 from weitiao.llm.money import Plan, Purse, plan
 from weitiao.llm.prompts import Prompts
+from weitiao.llm.tally import Tally, bill
 from weitiao.model import hub
 from weitiao.script import script
 from weitiao.stage import Job, Reporter
@@ -65,6 +66,7 @@ class Desk:
     translators: Mapping[Translation, Translator] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
     _reserved: float = 0.0
 
     def ask(
@@ -82,6 +84,7 @@ class Desk:
             teacher = self.translators[by] if by else self._teacher(temperature, model)
             name = f"{self.stage}/{step}" + (f"-{questions[places[0]].prompt}" if by else "")
             outcomes |= zip(places, self._outcomes(requests, teacher, name), strict=True)
+        self.tally.count(outcomes.values())
         return [outcomes[place] for place in range(len(questions))]
 
     def _outcomes(self, requests: Sequence[Request], teacher: Teacher, name: str) -> list[Reply | Failure]:
@@ -107,7 +110,9 @@ class Desk:
         if self.planning:
             self.plans[name] = embed.plan(texts, self.embedder, self.cache)
             return [Failure(Reason.WAITING)] * len(texts)
-        return embed.embed_all(texts, self.embedder, self.cache, name, self.reporter)
+        found = embed.embed_all(texts, self.embedder, self.cache, name, self.reporter)
+        self.tally.count(found)
+        return found
 
     @property
     def teacher_name(self) -> str:
@@ -223,7 +228,15 @@ def open_desk(
             embedder = _within(embedder, teacher)
             Purse(embedder, cache, job.stage)
         desk = Desk(job.stage, settings, teacher, prompts, cache, job.reporter, batch, planning, embedder, translators)
+        before = desk.spent()
         yield desk
+        told = bill(job.stage, teacher or embedder, before, desk.spent())
+    if not planning:
+        if told:
+            job.reporter.say(told)
+        desk.tally.hold(job.stage)
+        for line in desk.tally.lines(teacher or embedder):
+            job.reporter.say(line)
     if desk.files:
         files = ", ".join(str(path.relative_to(desk.folder or path)) for path in desk.files)
         job.reporter.say(t("Calls for the batch are in {folder}: {files}", folder=desk.folder, files=files))

@@ -115,7 +115,7 @@ class Plan:
 def plan(requests: Sequence[Request], teacher: Teacher, cache: Cache, step: str, *, samples: int = 3) -> Plan:
     """Return what asking `requests` would take, without asking."""
     asked = dict(zip(keys(teacher, requests), requests, strict=True))
-    unknown = {key: request for key, request in asked.items() if cache.find(key, request) is None}
+    unknown = {key: request for key, request in asked.items() if cache.known(key, request) is None}
     bodies = [Dialect(teacher).body(request) for request in unknown.values()]
     prompt = sum(len(orjson.dumps(body["messages"])) for body in bodies) // BYTES_PER_TOKEN
     longest = len(bodies) * teacher.limit
