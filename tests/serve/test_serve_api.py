@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import openai
 import pytest
@@ -143,6 +143,41 @@ def test_what_is_not_supported_is_refused_by_name(client: OpenAI) -> None:
         client.chat.completions.create(model="nano", messages=[{"role": "user", "content": "a"}, *called])
     with pytest.raises(openai.BadRequestError, match="leaves out `tools`"):
         ask(client, "a", tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}])
+
+
+@pytest.mark.parametrize(
+    ("more", "param", "said"),
+    [
+        ({"messages": [{"role": "usr", "content": "a"}]}, "messages.0.role", "'user'"),
+        ({"stop": 5}, "stop", "stop: "),
+        ({"stop": ["a", ""]}, "stop.1", "at least 1 character"),
+        ({"top_logprobs": 2}, "top_logprobs", "needs `logprobs: true`"),
+        ({"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage", "boolean"),
+    ],
+)
+def test_a_refusal_names_the_field(service: Service, more: dict[str, Any], param: str, said: str) -> None:
+    asked = {"model": "nano", "messages": [{"role": "user", "content": "a"}], **more}
+    status, error, _ = refusal(f"{service.url}/chat/completions", json.dumps(asked).encode())
+    assert (status, error["type"], error["param"]) == (400, "invalid_request_error", param)
+    assert said in error["message"]
+
+
+def test_what_is_no_json_and_another_method_are_refused_in_json(service: Service) -> None:
+    status, error, _ = refusal(f"{service.url}/chat/completions", b'{"model": ')
+    assert (status, error["param"], error["message"][:23]) == (400, None, "The request is no JSON:")
+    for path in ("chat/completions", "completions"):
+        status, error, headers = refusal(f"{service.url}/{path}")
+        assert (status, error["message"], headers["Allow"]) == (405, "Method Not Allowed", "POST")
+    assert refusal(f"{service.url}/models", b"{}")[0] == 405
+    assert refusal(f"{service.url}/chats")[0] == 404
+
+
+def refusal(url: str, body: bytes | None = None) -> tuple[int, dict[str, Any], Any]:
+    """Return status, error and headers of what is refused; without a body it is a GET."""
+    with pytest.raises(HTTPError) as refused:
+        urlopen(Request(url, body, {"Content-Type": "application/json"}))
+    with refused.value as error:
+        return error.code, json.load(error)["error"], error.headers
 
 
 def test_what_the_template_cannot_carry_is_refused_in_words(client: OpenAI) -> None:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from weitiao.errors import UserError
-from weitiao.serve.body import ChatAsked, TextAsked
+from weitiao.serve.body import ChatAsked, TextAsked, place
 from weitiao.serve.desk import Desk, Ordered
 from weitiao.serve.refusal import Refusal
 from weitiao.serve.shape import ChatShape, Shape, Whole
@@ -21,6 +21,7 @@ from weitiao.serve.worker import Heard
 from weitiao.talk import t
 
 T = TypeVar("T")
+_METHODS = {"chat/completions": "POST", "completions": "POST", "models": "GET"}
 _GONE = 499  # as nginx notes a client that went away
 
 
@@ -62,6 +63,8 @@ def build(desk: Desk) -> FastAPI:
 
     @app.api_route("/v1/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     async def unknown(rest: str) -> Response:
+        if rest in _METHODS:
+            raise HTTPException(405, headers={"Allow": _METHODS[rest]})
         raise HTTPException(404)
 
     app.add_exception_handler(Refusal, _refused)
@@ -153,8 +156,13 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return Refusal(error.status_code, str(error.detail), headers=error.headers).response()
     if isinstance(error, RequestValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
+        first, *more = error.errors()
+        others = [one for one in more if one["loc"][:2] == first["loc"][:2]]
+        # Of a value that may be this or that, the furthest that pydantic came tells what is wrong.
+        first = max((first, *others), key=lambda one: len(one["loc"]))
+        if first["type"] == "json_invalid":
+            return Refusal(400, t("The request is no JSON: {error}", error=first["ctx"]["error"])).response()
+        where = place(first["loc"][1:])
         return Refusal(400, f"{where}: {first['msg']}".removeprefix(": "), param=where or None).response()
     return Refusal(500, t("The server has a bug: {kind}", kind=type(error).__name__)).response()
 

@@ -1,7 +1,8 @@
 """What a request may hold, checked; and the prompt and the sampling that it means."""
 
 import secrets
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
@@ -89,7 +90,7 @@ class Asked(_Body):
 class Message(_Body):
     """One message of a conversation; a content of parts is their texts."""
 
-    role: str = Field(min_length=1)
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[dict[str, Any]] | None = None
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
@@ -123,6 +124,12 @@ class ChatAsked(Asked):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
+
+    def hold(self) -> None:
+        """Raise Refusal for what is asked for and not known here, or would not be told."""
+        super().hold()
+        if self.top_logprobs and not self.logprobs:
+            raise Refusal(400, t("`top_logprobs` needs `logprobs: true`"), param="top_logprobs")
 
     @property
     def limit(self) -> int | None:
@@ -160,6 +167,12 @@ class TextAsked(Asked):
         if not all(found):
             raise Refusal(400, t("A prompt is empty"), param="prompt")
         return found
+
+
+def place(location: Sequence[str | int]) -> str:
+    """Return the way to a field as a request writes it: of a type that pydantic tried there it says nothing."""
+    known = {name for kind in (ChatAsked, TextAsked, Message, StreamOptions) for name in kind.model_fields}
+    return ".".join(str(part) for part in location if isinstance(part, int) or part in known)
 
 
 def _called(call: dict[str, Any]) -> dict[str, Any]:
