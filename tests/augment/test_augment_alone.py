@@ -20,6 +20,7 @@ from weitiao.augment.merge_turns import MergeTurns
 from weitiao.cli.terminal import plain_recipe
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
+from weitiao.recipe import load
 from weitiao.record import Record
 
 TEXT = st.text(st.sampled_from("鱼会不会淹死？的在再 做是the water,.`“”12http://a "), max_size=30)
@@ -83,6 +84,30 @@ def test_of_many_ways_to_fill_some_are_drawn_by_the_seed() -> None:
 def test_a_slot_without_values_is_named_before_anything_runs(folder: Path) -> None:
     with pytest.raises(UserError, match=r"the slot \{thing\} has no values"):
         alone(folder, ZH, {"fill_templates": {"templates": ["{thing}？"]}})
+
+
+@pytest.mark.parametrize(
+    ("template", "place", "said"),
+    [
+        (
+            "'{}会不会淹死？'",
+            ":5: augment.steps[0].fill_templates.templates[0]",
+            "a slot is written {name}, not {}",
+        ),
+        ("'{0}？'", ":5: augment.steps[0].fill_templates.templates[0]", "a slot is written {name}, not {0}"),
+        ("'{thing？'", ":5: augment.steps[0].fill_templates.templates[0]", "a brace is open or alone"),
+        ("鱼会不会淹死？", ":6: augment.steps[0].fill_templates.slots", "no template names the slot {thing}"),
+        ("'{thing}{fate}？'", ":6: augment.steps[0].fill_templates.slots", "the slot {fate} has no values"),
+    ],
+)
+def test_a_template_names_its_slots(template: str, place: str, said: str, tmp_path: Path) -> None:
+    lines = ["augment:", "  steps:", "    - fill_templates:", "        templates:", f"          - {template}"]
+    lines += ["        slots: {thing: [鱼, 云]}"]
+    (tmp_path / "recipe.yaml").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        load(tmp_path / "recipe.yaml", pipeline.SETTINGS)
+    assert place in error.value.message
+    assert said in error.value.message
 
 
 def test_noise_in_both_languages(folder: Path) -> None:

@@ -176,7 +176,7 @@ def test_a_copied_prompt_is_used_and_its_digest_kept(augment: Augmented, server:
     digests = [one.manifest["facts"]["prompts"] for one in (plain, done)]
     assert {name for name in digests[0] if digests[0][name] != digests[1][name]} == {"zh/rephrase"}
     path.write_text("{{ nonsense }}")
-    with pytest.raises(UserError, match="cannot be filled in"):
+    with pytest.raises(UserError, match="nothing is called `nonsense` here"):
         augment(ZH, STYLES, prompts="mine")
     path.write_text("{{ texts")
     with pytest.raises(UserError, match=r"rephrase\.j2:1: no template"):

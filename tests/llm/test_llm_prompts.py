@@ -7,7 +7,7 @@ import pytest
 from jinja2 import Environment, meta
 
 from weitiao.errors import UserError
-from weitiao.llm.prompts import Prompts, about, copy, fill, names, read, template
+from weitiao.llm.prompts import Prompts, _material, about, copy, fill, names, read, template
 
 LANGUAGES = ("zh", "en")
 
@@ -44,6 +44,40 @@ def test_what_is_wrong_is_said_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "zh" / "evolv.j2").write_text("")
     with pytest.raises(UserError, match=r"evolv\.j2 is no prompt"):
         Prompts(tmp_path, ["evolve"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("改写下面的问题：{{ way }}", r"evolve\.j2 does not name `question`"),
+        ("{{ way }}\n{{ qestion }}", r"evolve\.j2:2: nothing is called `qestion` here"),
+    ],
+)
+def test_a_copy_names_what_it_is_about_and_nothing_else(tmp_path: Path, text: str, said: str) -> None:
+    copy("evolve", tmp_path)
+    (tmp_path / "zh" / "evolve.j2").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=said):
+        Prompts(tmp_path, ["evolve"])
+
+
+def test_what_each_prompt_is_about() -> None:
+    found = {language: {name: _material(read(name, language)) for name in names()} for language in LANGUAGES}
+    assert found["en"] == found["zh"]
+    assert found["en"] == {
+        "answer": set(),
+        "ask_passage": {"passage"},
+        "check_answer": {"passage", "turns"},
+        "check_new": {"seeds", "question"},
+        "check_rephrased": {"before", "after"},
+        "evolve": {"question"},
+        "judge": {"question", "a", "b"},
+        "rephrase": {"texts"},
+        "score": {"question", "answer"},
+        "self_instruct": {"seeds"},
+        "tag": {"question"},
+        "translate": {"texts"},
+        "worse": {"question", "answer"},
+    }
 
 
 def test_a_prompt_fills_in_texts_and_nothing_more() -> None:

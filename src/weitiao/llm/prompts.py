@@ -1,10 +1,11 @@
 """Prompts: files in both languages, filled in by one engine; a user's copies stand in for those that ship."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from weitiao.errors import UserError
@@ -13,6 +14,8 @@ from weitiao.talk import LANGUAGES, t
 
 SHIPPED = Path(__file__).parent.parent / "prompts"
 _ENDING = ".j2"
+# A recipe may be a stranger's, and so may its prompts: the sandbox lets them fill in texts, and nothing more.
+_PLACE = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def names() -> list[str]:
@@ -65,7 +68,9 @@ class Prompts:
             for language in LANGUAGES:
                 path = Path(language) / f"{name}{_ENDING}"
                 place = folder if folder and path in own else SHIPPED
-                self._texts[name, language] = (place / path, read(name, language, place))
+                self._texts[name, language] = (place / path, text := read(name, language, place))
+                if place is not SHIPPED:
+                    _hold_names(text, read(name, language), place / path)
         self._templates = {key: template(text, path) for key, (path, text) in self._texts.items()}
 
     @property
@@ -81,10 +86,8 @@ class Prompts:
 
 def template(text: str, path: Path) -> Template:
     """Return the template in `text`; raises UserError where it is none."""
-    # A recipe may be a stranger's, and so may its prompts: the sandbox lets them fill in texts, and nothing more.
-    place = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     try:
-        return place.from_string(text)
+        return _PLACE.from_string(text)
     except TemplateSyntaxError as error:
         raise UserError(
             t("{path}:{line}: no template: {error}", path=path, line=error.lineno, error=error.message)
@@ -100,6 +103,32 @@ def fill(filled: Template, values: Mapping[str, Any], path: Path) -> str:
             t("{path} cannot be filled in: {error}", path=path, error=error),
             t("It may name what the prompt that ships names: `weitiao prompts list` tells it"),
         ) from None
+
+
+def _hold_names(text: str, shipped: str, path: Path) -> None:
+    """Raise UserError for a copy that names what it is not given, or leaves out what the teacher is asked about."""
+    template(text, path)
+    tree, known = _PLACE.parse(text), meta.find_undeclared_variables(_PLACE.parse(shipped)) | {"mark"}
+    named = meta.find_undeclared_variables(tree)
+    if strange := sorted((node.lineno, node.name) for node in tree.find_all(nodes.Name) if node.name in named - known):
+        raise UserError(
+            t("{path}:{line}: nothing is called `{name}` here", path=path, line=strange[0][0], name=strange[0][1]),
+            t("It may name {names}", names=", ".join(sorted(known))),
+        )
+    if missing := sorted(_material(shipped) - named):
+        raise UserError(
+            t("{path} does not name `{name}`: the teacher would never see it", path=path, name=missing[0]),
+            t("Write it where it belongs: {place}", place="{{ " + missing[0] + " }}"),
+        )
+
+
+def _material(shipped: str) -> set[str]:
+    """Return what a prompt is about: the values that always stand between its marks."""
+    always = re.sub(r"{% if .*?{% endif %}", "", shipped, flags=re.DOTALL)
+    between = re.search(r"^(?:{% for [^\n]*\n)?{{ mark }} .*^{{ mark }} ", always, re.DOTALL | re.MULTILINE)
+    used = re.findall(r"{{ (\w+)|{% for \w+ in (\w+)", between[0]) if between else []
+    values = meta.find_undeclared_variables(_PLACE.parse(shipped)) - {"mark"}
+    return {name for pair in used for name in pair} & values
 
 
 def _found(folder: Path) -> set[Path]:
