@@ -93,6 +93,7 @@ def run(
         line.find_model(stages)
         for stage in stages:
             line.find_files(stage)
+            line.find_teacher(stage)
         for stage in stages:
             forced = forced or stage.name == first
             line.pass_by(stage, forced)
@@ -217,6 +218,11 @@ class _Line:
         """Hold, before anything runs, that the files which are read for a stage are here and whole."""
         for name, file in (stage.files(self.recipe) if stage.files else {}).items():
             self._read(name, file, stage)
+
+    def find_teacher(self, stage: Stage) -> None:
+        """Hold, before anything runs, that a stage which is yet to run can ask its teacher."""
+        if stage.ready and self.home.glance(stage.name) is None:
+            stage.ready(self.recipe, not (self.home.folder / TEACHERS).exists())
 
     def pass_by(self, stage: Stage, forced: bool) -> None:
         """Run the stage unless it stands finished with the same key."""
@@ -357,8 +363,7 @@ def _trial(recipe: Recipe, runs: Path | None, reporter: Reporter | None) -> Iter
 
 
 def _home(recipe: Recipe, runs: Path | None) -> Run:
-    # Absolute, for those who work elsewhere.
-    return Run((runs or recipe.folder / "runs").absolute() / recipe.project.name)
+    return Run((runs or recipe.folder / "runs").absolute() / recipe.project.name)  # absolute: others work elsewhere
 
 
 def _decided_alone(old: Mapping[str, Any], basis: Mapping[str, Any]) -> bool:

@@ -102,6 +102,7 @@ class Stage:
     outside: Callable[[Recipe], object] | None = None  # digest of what it reads beyond the run: files, a model
     files: Callable[[Recipe], dict[str, str]] | None = None  # files of records read for it alone, by the input's name
     plan: str = ""  # of a stage that asks a teacher: `module:function`, from Job to what it would ask
+    ready: Callable[[Recipe, bool], None] | None = None  # raises UserError where it could not; true: nobody asked yet
     decided: str = (
         ""  # of a stage where people decide: `module:function`, from recipe and run's folder to what they did
     )

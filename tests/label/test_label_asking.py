@@ -94,6 +94,33 @@ def test_the_budget_holds_and_goes_on_from_there(label: Label, server: Server) -
     assert set(server.asked.values()) == {1}
 
 
+@pytest.mark.parametrize(
+    ("teacher", "said"),
+    [
+        (None, "`label` asks a teacher, and none is given"),
+        ({"key_env": "NO_SUCH_KEY"}, "The environment variable NO_SUCH_KEY is not set"),
+        ({"budget": 1.0}, "no price is known for m"),
+    ],
+)
+def test_who_cannot_be_asked_is_told_before_anything_runs(
+    teacher: dict[str, Any] | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = {} if teacher is None else {"teacher": {"endpoint": "http://localhost:9/v1", "model": "m", **teacher}}
+    data = {"source": {"inputs": ["none.jsonl"]}, "label": {"steps": ["judge"], **own}}
+    with pytest.raises(UserError, match=said):
+        pipeline.run(plain_recipe(data, "run"), tmp_path / "runs")
+
+
+def test_what_is_known_needs_no_key(label: Label, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEACHER_KEY", "0123456789")
+    label(ZH, "judge", teacher_key_env="TEACHER_KEY")
+    monkeypatch.delenv("TEACHER_KEY")
+    asked = server.asked.total()
+    assert label(ZH, "judge", "decide", teacher_key_env="TEACHER_KEY").fresh
+    assert server.asked.total() == asked
+
+
 def test_a_budget_needs_the_price_of_every_model_that_judges(label: Label, server: Server) -> None:
     with pytest.raises(UserError, match="no price is known for n"):
         label(ZH, {"judge": {"models": ["n"]}}, teacher_prices=PRICES, teacher_budget=1.0)

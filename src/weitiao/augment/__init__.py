@@ -11,8 +11,8 @@ from weitiao.augment.fill_templates import FillTemplates
 from weitiao.augment.merge_turns import MergeTurns
 from weitiao.augment.rephrase import Rephrase
 from weitiao.augment.self_instruct import SelfInstruct
-from weitiao.llm import Embedder, Taught, Translation
-from weitiao.llm.desk import state
+from weitiao.llm import Embedder, Taught, Translation, desk
+from weitiao.llm.desk import state, within
 from weitiao.recipe import Recipe
 from weitiao.stage import Stage
 from weitiao.step import one_of
@@ -72,6 +72,14 @@ def outside(recipe: Recipe) -> object:
     return state(settings, recipe.folder, settings.wanted, settings.translations)
 
 
+def ready(recipe: Recipe, first: bool) -> None:
+    """Raise UserError where nobody could be asked."""
+    settings = recipe.section("augment", Augment)
+    others = [within(settings.embedding, settings.teacher)] if settings.embedding else []
+    translates = bool(settings.translations)
+    desk.ready("augment", settings, settings.wanted, others=others, translates=translates, first=first)
+
+
 STAGE = Stage(
     "augment",
     Augment,
@@ -84,4 +92,5 @@ STAGE = Stage(
     outside=outside,
     beside=("teacher", "prompts", "batch"),
     plan="weitiao.augment.run:plan",
+    ready=ready,
 )

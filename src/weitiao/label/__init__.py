@@ -11,6 +11,7 @@ from weitiao.label.judge import Judge
 from weitiao.label.pair import Pair
 from weitiao.label.tag import Tag
 from weitiao.label.work import Labelling, Scene
+from weitiao.llm import desk
 from weitiao.llm.desk import state
 from weitiao.recipe import Recipe
 from weitiao.stage import Stage
@@ -46,6 +47,14 @@ def outside(recipe: Recipe) -> object:
     return state(settings, recipe.folder, settings.wanted)
 
 
+def ready(recipe: Recipe, first: bool) -> None:
+    """Raise UserError where nobody could be asked."""
+    settings = recipe.section("label", Label)
+    models = [model for step in settings.steps if isinstance(step, Judge) for model in step.models]
+    others = [settings.teacher.model_copy(update={"model": model}) for model in models if settings.teacher]
+    desk.ready("label", settings, settings.wanted, others=others, translates=False, first=first)
+
+
 def files(recipe: Recipe) -> dict[str, str]:
     """Return the files of records that are read for this stage alone."""
     examples = recipe.section("label", Label).examples
@@ -66,4 +75,5 @@ STAGE = Stage(
     files=files,
     beside=("teacher", "prompts", "batch"),
     plan="weitiao.label.run:plan",
+    ready=ready,
 )

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from weitiao.errors import UserError
-from weitiao.llm import Embedder, Taught, Teacher, Translation, Translator
+from weitiao.llm import Asked, Embedder, Taught, Teacher, Translation, Translator
 from weitiao.llm.batch import read_batch, worst, write_batch
 from weitiao.llm.cache import Cache, Spent, identity, keys
 from weitiao.llm.call import Failure, Messages, Reason, Reply, Request
-from weitiao.llm.money import Plan, Purse, plan
+from weitiao.llm.money import Plan, Purse, hold_price, plan
 from weitiao.llm.prompts import Prompts
 from weitiao.llm.tally import Tally, bill
 from weitiao.model import hub
@@ -208,15 +208,7 @@ def open_desk(
     teacher = settings.teacher and local(settings.teacher, job.recipe.folder)
     if wanted and teacher is None:
         if not planning:
-            raise UserError(
-                t("{where} asks a teacher, and none is given", where=f"`{job.stage}`"),
-                t(
-                    "Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe; "
-                    "the check of augment's steps is left out with `check: false`"
-                )
-                if translations
-                else t("Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe"),
-            )
+            raise _nobody(job.stage, bool(translations))
         job.reporter.say(t("No teacher is given: calls and tokens are counted as for any"))
         teacher = _ANY
     batch = _folder(settings.batch, job)
@@ -225,7 +217,7 @@ def open_desk(
             keys(teacher, [])
             Purse(teacher, cache, job.stage)
         if embedder:
-            embedder = _within(embedder, teacher)
+            embedder = within(embedder, teacher)
             Purse(embedder, cache, job.stage)
         desk = Desk(job.stage, settings, teacher, prompts, cache, job.reporter, batch, planning, embedder, translators)
         before = desk.spent()
@@ -245,7 +237,38 @@ def open_desk(
         )
 
 
-def _within(embedder: Embedder, teacher: Teacher | None) -> Embedder:
+def ready(
+    stage: str, settings: Taught, wanted: Sequence[str], *, others: Sequence[Asked], translates: bool, first: bool
+) -> None:
+    """Raise UserError, before any stage runs, where one that asks could not: without teacher, price or key.
+
+    `others` are asked beside the teacher. The key is wanted for the `first` asking: what was asked before may be known.
+    """
+    teacher = settings.teacher
+    if wanted and teacher is None:
+        raise _nobody(stage, translates)
+    asked = [*([teacher] if teacher and wanted else []), *others]
+    for one in asked:
+        hold_price(one)
+    for one in asked if first and not settings.batch else []:
+        from weitiao.llm.client import secret  # loads aiohttp
+
+        secret(one)
+
+
+def _nobody(stage: str, translates: bool) -> UserError:
+    return UserError(
+        t("{where} asks a teacher, and none is given", where=f"`{stage}`"),
+        t(
+            "Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe; "
+            "the check of augment's steps is left out with `check: false`"
+        )
+        if translates
+        else t("Give --endpoint URL --teacher NAME, or `teacher:` with `endpoint` and `model` in the recipe"),
+    )
+
+
+def within(embedder: Embedder, teacher: Teacher | None) -> Embedder:
     """Return the embedder as the teacher's prices and budget, which is the stage's, hold for it too."""
     if teacher is None:
         return embedder

@@ -37,6 +37,15 @@ def stage_of(step: str) -> str:
     return step.partition("/")[0]
 
 
+def hold_price(teacher: Asked) -> None:
+    """Raise UserError for a budget without the price by which it is kept."""
+    if teacher.budget is not None and teacher.price is None and teacher.endpoint is not None:
+        raise UserError(
+            t("The budget cannot be kept: no price is known for {model}", model=teacher.model),
+            t("Give it: --price IN,OUT, or `prices` in the recipe, with `input` and `output` for a million tokens"),
+        )
+
+
 class Purse:
     """The budget of a stage, of which `step` is one (`stage/step`).
 
@@ -45,11 +54,7 @@ class Purse:
     """
 
     def __init__(self, teacher: Asked, cache: Cache, step: str) -> None:
-        if teacher.budget is not None and teacher.price is None and teacher.endpoint is not None:
-            raise UserError(
-                t("The budget cannot be kept: no price is known for {model}", model=teacher.model),
-                t("Give it: --price IN,OUT, or `prices` in the recipe, with `input` and `output` for a million tokens"),
-            )
+        hold_price(teacher)
         self.teacher, self.cache, self.step = teacher, cache, step
         self.spent = cache.spent(stage_of(step)).cost
         self.open: dict[int, tuple[Usage, float]] = {}
