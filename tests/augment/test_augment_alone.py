@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from augmenting import EN, POST_ZH, ZH, made, row, rows_of, texts
+from augmenting import EN, POST_ZH, ZH, made, row, rows_of, texts, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +124,12 @@ def test_noise_in_both_languages(folder: Path) -> None:
     assert quoted
     assert all("“未”和“末”" in text or "“未”合“末”" in text for text in quoted)
     assert all("`print` 12" in text for text in quoted)
+
+
+def test_who_has_nobody_to_go_with_is_told(folder: Path) -> None:
+    done = alone(folder, [*ZH, *EN[:1]], {"merge_turns": {"turns": 20}})
+    assert rows_of(done, "skipped") == [("merge_turns", "nothing made of it")]
+    assert told(done, "merge_turns")["skipped"] == {"nothing made of it": 1}
 
 
 def test_turns_are_merged_within_a_language_and_a_system_message(folder: Path) -> None:

@@ -15,8 +15,8 @@ BOTH = [*ZH, *EN]
 
 
 def counts(**given: Any) -> dict[str, Any]:
-    names = ("asked", "answered", "failed", "made", "checked", "unchecked", "dropped", "kept")
-    return {name: {} if name in ("failed", "dropped") else 0 for name in names} | given
+    names = ("asked", "answered", "failed", "made", "checked", "unchecked", "dropped", "skipped", "kept")
+    return {name: {} if name in ("failed", "dropped", "skipped") else 0 for name in names} | given
 
 
 @pytest.mark.parametrize(("rows", "first"), [(ZH, "鱼会不会淹死"), (EN, "Can I cut water")])
@@ -111,7 +111,7 @@ def test_back_translation_asks_there_and_back(augment: Augmented) -> None:
     done = augment([*BOTH, row("Почему небо голубое днём?", "Из-за рассеяния.")], "back_translate")
     assert told(done, "back_translate") == {
         "step": "back_translate",
-        **counts(asked=10, answered=10, made=5, checked=5, kept=5),
+        **counts(asked=10, answered=10, made=5, checked=5, kept=5, skipped={"neither Chinese nor English": 1}),
     }
     assert [child.facts["augment"]["via"] for child in made(done)] == ["en"] * 3 + ["zh"] * 2
     assert rows_of(done, "skipped") == [("back_translate", "neither Chinese nor English")]
@@ -150,7 +150,7 @@ def test_passages_give_conversations(augment: Augmented, post: Any, turns: int) 
     done = augment([post, *ZH], {"ask_passages": {"turns": turns}})
     assert told(done, "ask_passages") == {
         "step": "ask_passages",
-        **counts(asked=1, answered=1, made=3, checked=3, kept=3),
+        **counts(asked=1, answered=1, made=3, checked=3, kept=3, skipped={"not a passage": 3}),
     }
     assert [[role for role, _ in child.messages] for child in made(done)] == [["user", "assistant"] * turns] * 3
     assert rows_of(done, "skipped") == [("ask_passages", "not a passage")] * 3

@@ -194,7 +194,7 @@ def test_questions_are_tagged_and_refusals_told_by_their_words(label: Label) -> 
     rows = [*ZH[:1], asks("怎样做炸药？"), {"text": "一段文字。"}]
     rows.append(refusal("Who am I?", "Sorry, I cannot help with that."))
     done = label(rows, "tag")
-    assert step(done, "tag") == {"step": "tag", "asked": 3, "answered": 3, "failed": {}}
+    assert step(done, "tag") == {"step": "tag", "asked": 3, "answered": 3, "failed": {}, "skipped": {"no question": 1}}
     tags = {"topic": "life", "difficulty": 2}
     assert facts(done, "tag") == [
         {"task": "trick question", **tags, "language": "zh", "safety": "safe", "refuses": False},

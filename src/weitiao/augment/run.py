@@ -26,6 +26,7 @@ from weitiao.talk import t
 
 BEYOND = "beyond the limit"
 FAR = "far from its parent"
+NOTHING = "nothing made of it"
 _SHORT = 2000  # characters of what a teacher said in vain that the ledger keeps
 
 
@@ -88,6 +89,7 @@ class _Yield:
     kept: list[Record] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
     unasked: int = 0  # of those that failed or were not checked, the ones that nobody was asked about
     unchecked: int = 0  # of those dropped, the ones that only lack the teacher's check
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -102,6 +104,11 @@ class _Yield:
         unasked = sum(isinstance(one, Failure) and one.reason in UNASKED for one in outcomes)
         self.unasked += unasked
         return len(outcomes) - unasked
+
+    def skip(self, one: Record, reason: str, detail: object = None) -> None:
+        """Note a record of which nothing is made."""
+        self.skipped[reason] += 1
+        self.note("skipped", one.id, reason, detail)
 
     def fail(self, ask: Ask, failure: Failure) -> None:
         """Note a question that has no answer."""
@@ -137,6 +144,7 @@ class _Yield:
             "unchecked": self.unchecked,
             "dropped": dict(self.dropped.most_common()),
             "kept": len(self.kept),
+            "skipped": dict(self.skipped.most_common()),
         }
 
     def line(self) -> str:
@@ -149,7 +157,11 @@ class _Yield:
             checked=f"{self.checked:,}",
             kept=f"{len(self.kept):,}",
         )
-        for told, counts in ((t("not kept"), self.dropped), (t("no answer"), self.failed)):
+        for told, counts in (
+            (t("not kept"), self.dropped),
+            (t("no answer"), self.failed),
+            (t("left alone"), self.skipped),
+        ):
             if counts:
                 reasons = ", ".join(f"{t(reason)} {number:,}" for reason, number in counts.most_common())
                 text += f"  ({told}: {reasons})"
@@ -177,6 +189,10 @@ class _Work:
         else:
             assert isinstance(step, Make)
             children = list(step.make(records, self.seed))
+            used = {key for child in children for key in child.record.parents}
+            for one in records:
+                if one.id not in used:
+                    made.skip(one, NOTHING)
         made.made = len(children)
         known = {one.id: one for one in records}
         real = [child for child in children if not child.planned]
@@ -197,7 +213,7 @@ class _Work:
         for one in self._records(step.children):
             reason = step.unfit(one) or (BEYOND if left == 0 else None)
             if reason:
-                made.note("skipped", one.id, reason)
+                made.skip(one, reason)
                 continue
             left = left and left - 1
             yield one
@@ -233,7 +249,7 @@ class _Work:
             assert outcome.data
             found = list(step.read(ask, outcome.data))
             if not found:
-                made.note("skipped", ask.parents[0].id, "nothing made of it", ask.note)
+                made.skip(ask.parents[0], NOTHING, ask.note)
             return found
         if not self.desk.planning or outcome.reason in FINAL:
             made.fail(ask, outcome)

@@ -13,6 +13,7 @@ from weitiao.llm.desk import Question
 from weitiao.record import Record
 from weitiao.script import script
 
+KNOWN = "has an answer"
 _LIKELY = 300  # characters of an answer that nobody has given yet, for the plan
 
 
@@ -39,6 +40,8 @@ class Answer(Labelling):
         """Write the missing answers; set the fact `answer` where one was written."""
         told = Told(self.step_name())
         places = self._fit(work)
+        if known := sum(answered(work.records[place]) for place in work.places()):
+            told.skipped[KNOWN] = known  # counted alone: a row of the ledger for each would say nothing of it
         asks = [
             (place, self._ask(work, work.records[place], sample)) for place in places for sample in range(self.samples)
         ]

@@ -32,6 +32,8 @@ def run(job: Job) -> Outcome:
             assert desk.teacher
             Purse(desk.teacher.model_copy(update={"model": model}), desk.cache, job.stage)  # it has its price
         told = [step.take(work) for step in settings.steps]
+        for one in told:
+            one.skipped += work.skipped(one.step)
         facts = {**desk.facts(), "again": desk.tally.again}
     start = 0
     for index, part in enumerate(parts):
@@ -106,6 +108,7 @@ def _line(told: Told) -> str:
         text += "  (" + ", ".join(f"{t(name)} {told.more['means'][name]:.1f}" for name in MARKS) + ")"
     for head, counts in (
         (t("no answer"), told.failed),
+        (t("left alone"), told.skipped),
         (t("dropped"), told.more.get("dropped", {})),
         (t("to review"), told.more.get("review", {})),
     ):

@@ -38,12 +38,14 @@ class Told:
     asked: int = 0
     answered: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)  # records left alone, by reason
     ended: set[int] = field(default_factory=set)  # places of failures that no asking again would mend
     more: dict[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data."""
         counts = {"asked": self.asked, "answered": self.answered, "failed": dict(self.failed.most_common())}
+        counts["skipped"] = dict(self.skipped.most_common())
         return {"step": self.step, **counts, **self.more}
 
 
@@ -99,6 +101,11 @@ class Work:
                 detail = {key: text[:_SHORT] for key, text in failed(outcome, {}).items()}
                 self.note(place, told.step, "failed", str(outcome.reason), detail=detail)
         return found
+
+    def skipped(self, step: str) -> Counter[str]:
+        """Return how many records a step left alone, by reason."""
+        rows = (event for events in self.events.values() for event in events)
+        return Counter(row["reason"] for row in rows if (row["step"], row["action"]) == (step, "skipped"))
 
     def note(self, place: int, step: str, action: str, reason: str, *, detail: object = None) -> None:
         """Write a row of the ledger on the record at a place."""
