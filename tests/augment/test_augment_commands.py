@@ -40,7 +40,8 @@ def test_a_plan_is_told_with_the_first_prompt(
     tell_plan({"augment/a": one, "augment/b": one}, False)
     out = capsys.readouterr().out
     assert f"In all: 2,000 calls; {said}\n" in out
-    assert '--- augment/b\n[user]\n鱼？\n{"model":"m","temperature":0.7}\n' in out
+    assert '--- augment/a\n[user]\n鱼？\n{"model":"m","temperature":0.7}\n' in out
+    assert "--- augment/b\n[user]\n鱼？\n(and what stands under augment/a)\n" in out
 
 
 def test_a_plan_as_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

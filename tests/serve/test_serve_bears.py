@@ -302,7 +302,7 @@ def test_ctrl_c_ends_answers_in_order() -> None:
         assert process.wait(60) == 0
         told = process.stderr.read()
     assert "Serving nano at http://127.0.0.1:" in told
-    assert "Gave 0 answers in" in told
+    assert "Answers given: 0 in" in told
 
 
 def test_adapters_stand_side_by_side(open_server: Opened, tmp_path: Path, alone: Alone) -> None:

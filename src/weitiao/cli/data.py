@@ -13,7 +13,7 @@ import typer
 
 from weitiao import pipeline, record
 from weitiao.cli import COMMANDS, dry
-from weitiao.cli.dry import EXAMPLES, SAMPLE, DryRun, Examples, SampleSize
+from weitiao.cli.dry import EXAMPLES, SAMPLE, DryPrepare, Examples, SampleSize
 from weitiao.cli.ledger import show_funnel
 from weitiao.cli.terminal import AsJson, EngineName, Steps, Terminal, emit, listed, plain_recipe, summary, with_flags
 from weitiao.errors import UserError
@@ -68,7 +68,7 @@ def prepare(
     source: dict[str, Any],
     out: Annotated[Path | None, typer.Option("-o", "--out", help=OUT)] = None,
     steps: Steps | None = None,
-    dry_run: DryRun = False,
+    dry_run: DryPrepare = False,
     sample: SampleSize = SAMPLE,
     examples: Examples = EXAMPLES,
     ledger: Ledger = None,

@@ -18,8 +18,12 @@ from weitiao.recipe import Recipe
 from weitiao.talk import t
 from weitiao.trace import difference
 
-_HELP = t("Show on a sample what prepare would do, and what a teacher would be asked at which cost; ask nothing")
-DryRun = Annotated[bool, typer.Option("--dry-run", help=_HELP)]
+_ALL = t("Show on a sample what prepare would do, and what a teacher would be asked at which cost; ask nothing")
+DryRun = Annotated[bool, typer.Option("--dry-run", help=_ALL)]
+_SAMPLE = t("Show on a sample what the steps would do; write nothing")
+DryPrepare = Annotated[bool, typer.Option("--dry-run", help=_SAMPLE)]
+_ASK = t("Show what would be asked at which cost; ask nothing")
+DryAsk = Annotated[bool, typer.Option("--dry-run", help=_ASK)]
 SampleSize = Annotated[int, typer.Option("--sample", min=1, help=t("How many records a dry run looks at"))]
 Examples = Annotated[int, typer.Option(min=0, help=t("How many examples of each, the first ones and as many drawn"))]
 
@@ -88,16 +92,24 @@ def _lines(sample: Sample, tried: list[Tried]) -> Iterator[str]:
         yield t("All {total} records were tried", total=f"{sample.total:,}")
     for one in tried:
         yield ""
-        yield f"{one.step}: " + t(
-            "of {came} it would change {changed} and drop {dropped}",
-            came=f"{one.came:,}",
-            changed=_count(one.changed, one.about_changed, drawn),
-            dropped=_count(one.dropped, one.about_dropped, drawn),
-        )
+        yield f"{one.step}: " + _would(one, drawn)
         if one.sees_all and drawn:
             yield "  " + t("it compares records, here those of the sample alone: among all it would be more")
         for example in one.examples:
             yield from _example(example)
+
+
+def _would(one: Tried, drawn: int) -> str:
+    changed = _count(one.changed, one.about_changed, drawn)
+    dropped = _count(one.dropped, one.about_dropped, drawn)
+    came = f"{one.came:,}"
+    if one.changed and one.dropped:
+        return t("of {came} it would change {changed} and drop {dropped}", came=came, changed=changed, dropped=dropped)
+    if one.changed:
+        return t("of {came} it would change {changed}", came=came, changed=changed)
+    if one.dropped:
+        return t("of {came} it would drop {dropped}", came=came, dropped=dropped)
+    return t("it would leave all {came} as they are", came=came)
 
 
 def _count(count: int, about: int, drawn: int) -> str:

@@ -13,6 +13,7 @@ import typer
 
 from weitiao.cli import COMMANDS
 from weitiao.cli.data import Inputs, aside_of, checked_recipe, running
+from weitiao.cli.dry import DryAsk
 from weitiao.cli.teacher import Budget, Endpoint, KeyEnv, paid_folder, tell_plan
 from weitiao.cli.terminal import AsJson, Terminal, emit, with_flags
 from weitiao.errors import UserError
@@ -32,7 +33,6 @@ STEP = "embed"  # what the charges are booked on
 Name = Annotated[str, typer.Option("--teacher", help=t("The embedding model's name on the server"))]
 Price = Annotated[float | None, typer.Option(help=t("Price of a million tokens"))]
 By = Annotated[Literal["talk", "question"], typer.Option(help=t("What the vector is of: the talk, or the question"))]
-DryRun = Annotated[bool, typer.Option("--dry-run", help=t("Show what would be asked at which cost; ask nothing"))]
 
 
 @app.callback()
@@ -54,7 +54,7 @@ def embed(
     price: Price = None,
     budget: Budget = None,
     by: By = "talk",
-    dry_run: DryRun = False,
+    dry_run: DryAsk = False,
     as_json: AsJson = False,
 ) -> None:
     """Write `id` and `embedding` of each record, in the order of the records."""

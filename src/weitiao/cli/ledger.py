@@ -99,7 +99,8 @@ def _funnel_table(rows: list[dict[str, Any]]) -> Table:
         said = ", ".join(f"{t(reason)} {count:,}" for reason, count in row["dropped"].items())
         numbers = (f"{number:,}" if number else "" for number in (row["changed"], gone))
         stage = "" if row["stage"] == before else t(row["stage"])
-        table.add_row(stage, row["step"], f"{row['in']:,}", *numbers, f"{row['out']:,}", Text(said))
+        step = "" if row["step"] == row["stage"] else row["step"]  # a stage as a whole
+        table.add_row(stage, step, f"{row['in']:,}", *numbers, f"{row['out']:,}", Text(said))
         before = row["stage"]
     return table
 

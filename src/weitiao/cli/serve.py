@@ -73,7 +73,7 @@ def serve(
     service.run()
     seconds = time.monotonic() - began
     Terminal().say(
-        t("Gave {count:,} answers in {seconds:.1f} s (broken off {gone:,})",
+        t("Answers given: {count:,} in {seconds:.1f} s (broken off {gone:,})",
           count=done.answers, seconds=seconds, gone=done.gone)
     )  # fmt: skip
 

@@ -91,9 +91,12 @@ def tell_plan(plans: Mapping[str, Plan], as_json: bool) -> None:
     print(
         t("In all: {calls} calls; {money}", calls=f"{total['calls']:,}", money=_money(total["likely"], total["most"]))
     )
+    seen: dict[str, str] = {}
     for name, plan in plans.items():
         for body in plan.samples[:1]:
-            print(f"\n--- {name}\n{_shown(body)}")
+            said, rest = _shown(body)
+            above = seen.setdefault(rest, name)
+            print(f"\n--- {name}\n{said}{rest if above == name else t('(and what stands under {name})', name=above)}")
 
 
 def _price(text: str) -> dict[str, float]:
@@ -121,7 +124,8 @@ def _money(likely: float | None, most: float | None) -> str:
     return t("cost about {likely}, {most} at most", likely=f"{likely:.4f}", most=f"{most:.4f}")
 
 
-def _shown(body: Mapping[str, Any]) -> str:
+def _shown(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what is said to the teacher, and the rest of the body, which is the same for many steps."""
     rest = {name: value for name, value in body.items() if name != "messages"}
     texts = [f"[{message['role']}]\n{message['content']}" for message in body.get("messages", ())]
-    return "\n".join([*texts, orjson.dumps(rest).decode()])
+    return "".join(f"{text}\n" for text in texts), orjson.dumps(rest).decode()

@@ -9,7 +9,7 @@ import typer
 from weitiao import pipeline
 from weitiao.cli import COMMANDS
 from weitiao.cli.data import Inputs, Ledger, Out, Seed, WorkDir, checked_recipe, running, tell, write_records
-from weitiao.cli.dry import DryRun
+from weitiao.cli.dry import DryAsk
 from weitiao.cli.teacher import (
     Budget,
     Endpoint,
@@ -52,7 +52,7 @@ def _command(stage: str) -> None:
         price: Price = None,
         budget: Budget = None,
         max_tokens: MaxTokens = None,
-        dry_run: DryRun = False,
+        dry_run: DryAsk = False,
         seed: Seed = None,
         ledger: Ledger = None,
         work_dir: WorkDir = None,
