@@ -1,5 +1,6 @@
 """The steps without any teacher, and the laws of all: nothing that is there changes, the same goes in and out."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from weitiao import pipeline, record
 from weitiao.augment.character_noise import CharacterNoise
+from weitiao.augment.evolve import WAYS
 from weitiao.augment.expand import Child, groups, with_questions
 from weitiao.augment.fill_templates import FillTemplates
 from weitiao.augment.guards import Guard
 from weitiao.augment.merge_turns import MergeTurns
+from weitiao.augment.rephrase import STYLES
 from weitiao.cli.terminal import plain_recipe
 from weitiao.errors import UserError
+from weitiao.llm.prompts import read
 from weitiao.pipeline import Done
 from weitiao.recipe import load
 from weitiao.record import Record
@@ -124,6 +128,22 @@ def test_noise_in_both_languages(folder: Path) -> None:
     assert quoted
     assert all("“未”和“末”" in text or "“未”合“末”" in text for text in quoted)
     assert all("`print` 12" in text for text in quoted)
+
+
+@pytest.mark.parametrize(
+    ("step", "wrong", "right"),
+    [("rephrase: {styles: [casul]}", "casul", "casual"), ("evolve: {ways: [Deepen]}", "Deepen", "deepen")],
+)
+def test_what_is_nearly_a_name_is_no_description(step: str, wrong: str, right: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"augment:\n  steps:\n    - {step}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"recipe.yaml:3: .*`{wrong}` is not the name `{right}`"):
+        load(tmp_path / "recipe.yaml", pipeline.SETTINGS)
+
+
+@pytest.mark.parametrize(("name", "known"), [("rephrase", STYLES), ("evolve", WAYS)])
+def test_the_prompts_know_the_names(name: str, known: tuple[str, ...]) -> None:
+    for language in ("zh", "en"):
+        assert tuple(re.findall(r'^  "(\w+)": ', read(name, language), re.MULTILINE)) == known
 
 
 def test_who_has_nobody_to_go_with_is_told(folder: Path) -> None:

@@ -110,6 +110,14 @@ def test_what_no_call_can_mend_stops_all_and_keeps_what_arrived(
     assert len(server.asked) < 50
 
 
+def test_an_address_without_its_path_is_told(server: Server, cache: Cache) -> None:
+    server.status, server.message = 404, "Not Found"
+    address = server.address.removesuffix("/v1")
+    with pytest.raises(UserError) as error:
+        list(ask_all(asking("a"), Teacher(endpoint=f"{address}/", model="m"), cache, "label"))
+    assert error.value.hint == f"Most servers answer under /v1: is it {address}/v1?"
+
+
 def test_a_server_that_is_not_there(cache: Cache) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -21,7 +21,7 @@ def tally(*outcomes: object) -> Tally:
 
 def test_a_server_that_refuses_all_is_an_error_with_its_words() -> None:
     with pytest.raises(UserError) as error:
-        tally(WRONG, WRONG, Failure(Reason.TIMEOUT, detail="5 s")).hold("label")
+        tally(WRONG, WRONG, Failure(Reason.TIMEOUT, detail="5 s")).hold("label", TEACHER)
     assert error.value.message == (
         "The teacher answered nothing that `label` asked: "
         "request refused by the server (400 no such model) 2; no whole answer in time (5 s) 1"
@@ -31,8 +31,8 @@ def test_a_server_that_refuses_all_is_an_error_with_its_words() -> None:
 
 @pytest.mark.parametrize("other", [REPLY, Failure(Reason.SHAPE), Failure(Reason.BUDGET), Failure(Reason.WAITING)])
 def test_what_a_model_says_and_what_nobody_asked_is_no_error(other: object) -> None:
-    tally(WRONG, other).hold("label")
-    tally().hold("label")
+    tally(WRONG, other).hold("label", TEACHER)
+    tally().hold("label", TEACHER)
 
 
 def test_the_lines_say_why_and_what_is_asked_again() -> None:

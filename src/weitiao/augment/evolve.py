@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
-from weitiao.augment.expand import NO_QUESTION, TOO_LONG, Ask, Child, asked, question
+from weitiao.augment.expand import NO_QUESTION, TOO_LONG, Ask, Child, asked, named, question
 from weitiao.augment.new_questions import CHECK, AskNew, Questions
 from weitiao.llm.desk import Question
 from weitiao.record import Record
 
 SEVERAL = "several questions"
+WAYS = ("deepen", "constrain", "concrete", "reason", "broaden")  # as the prompt knows them
 
 
 class Evolve(AskNew):
@@ -21,13 +22,19 @@ class Evolve(AskNew):
 
     prompts: ClassVar[tuple[str, ...]] = ("evolve", CHECK)
     ways: tuple[str, ...] = Field(
-        ("deepen", "constrain", "concrete", "reason", "broaden"),
+        WAYS,
         strict=False,
         min_length=1,
         description="What is done to a question, by these names or in your own words",
     )
     each: int = Field(1, ge=1, description="How many of the ways each question goes, drawn by the seed")
     max_chars: int = Field(1000, ge=1, description="Leave records alone whose questions have more characters")
+
+    @field_validator("ways")
+    @classmethod
+    def _or_in_words(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        named(given, WAYS)
+        return given
 
     def unfit(self, record: Record) -> str | None:
         """Return why a record is left alone."""

@@ -1,5 +1,6 @@
 """Steps that make records of records: what each takes, asks and makes; the stage asks, guards and keeps the ledger."""
 
+import difflib
 import random
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from weitiao.llm.desk import Question
 from weitiao.record import Record, record_id
 from weitiao.step import Step
 from weitiao.store import digest
+from weitiao.talk import t
 
 Messages = tuple[tuple[str, str], ...]
 ASKED = ("user", "passage")  # the roles whose texts are the question, or the post that may become one
@@ -141,6 +143,14 @@ class Teach(Derive):
     @abstractmethod
     def expected(self, ask: Ask) -> BaseModel:
         """Return an answer of about the length to expect: the plan needs the price of what follows from it."""
+
+
+def named(given: Sequence[str], known: Sequence[str]) -> None:
+    """Raise ValueError for what is nearly a name: in a person's own words it would stand for something else."""
+    for one in given:
+        near = [] if one in known else difflib.get_close_matches(one.lower(), known, n=1, cutoff=0.8)
+        if near:
+            raise ValueError(t("`{given}` is not the name `{name}`: did you mean that?", given=one, name=near[0]))
 
 
 def asked(record: Record) -> list[str]:

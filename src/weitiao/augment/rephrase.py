@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, create_model, field_validator
 
 from weitiao.augment.expand import (
     NO_QUESTION,
@@ -15,6 +15,7 @@ from weitiao.augment.expand import (
     Verdict,
     answer,
     asked,
+    named,
     question,
     with_questions,
 )
@@ -22,6 +23,7 @@ from weitiao.llm.desk import Question
 from weitiao.record import Record
 
 CHECK = "check_rephrased"
+STYLES = ("casual", "formal", "terse", "wordy", "polite", "typos")  # as the prompt knows them
 
 
 class Texts(BaseModel):
@@ -84,6 +86,12 @@ class Rephrase(SayAgain):
         description="How it is said: casual, formal, terse, wordy, polite, typos, or in your words, such as 四川话",
     )
     copies: int = Field(1, ge=1, description="How often each style is asked for")
+
+    @field_validator("styles")
+    @classmethod
+    def _or_in_words(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        named(given, STYLES)
+        return given
 
     def asks(self, records: Sequence[Record], seed: int) -> Iterator[Ask]:
         """Yield one ask for each record, style and copy."""

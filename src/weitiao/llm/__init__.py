@@ -180,6 +180,13 @@ class Taught(Settings):
         return self.teacher is not None
 
 
+def checks(asked: Asked, *, lost: bool = True) -> str:
+    """Return what to look at where a server refuses all; `lost`: it may know no such place."""
+    if lost and asked.endpoint and not urlsplit(asked.endpoint).path:
+        return t("Most servers answer under /v1: is it {address}/v1?", address=asked.endpoint)
+    return t("Check `endpoint`, `model`, the key that `key_env` names, and the account")
+
+
 def family(endpoint: str) -> str:
     """Return who stands behind an address: its host without scheme, port and path; `local` for this network's own.
 

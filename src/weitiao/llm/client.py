@@ -19,7 +19,7 @@ import orjson
 from anyio.from_thread import start_blocking_portal
 
 from weitiao.errors import UserError
-from weitiao.llm import Asked, Teacher, Translator
+from weitiao.llm import Asked, Teacher, Translator, checks
 from weitiao.llm.answer import again, judge
 from weitiao.llm.cache import Cache, Key, keys
 from weitiao.llm.call import Failure, Messages, Reason, Reply, Request, Said
@@ -240,7 +240,7 @@ class Asking(ABC, Generic[Item, Came]):
         address = self.teacher.endpoint
         if met.kind is Kind.ALL:
             message = t("The teacher at {address} refuses: {message}", address=address, message=met.message)
-            hint = t("Check `endpoint`, `model`, the key that `key_env` names, and the account")
+            hint = checks(self.teacher, lost=met.message[:3] in ("404", "405"))
         elif met.kind is Kind.BUSY:
             message = t("The teacher at {address} has no room: {message}", address=address, message=met.message)
             hint = t("Run again later; what has arrived is kept")

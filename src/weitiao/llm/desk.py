@@ -226,7 +226,7 @@ def open_desk(
     if not planning:
         if told:
             job.reporter.say(told)
-        desk.tally.hold(job.stage)
+        desk.tally.hold(job.stage, teacher or embedder)
         for line in desk.tally.lines(teacher or embedder):
             job.reporter.say(line)
     if desk.files:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -9,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, Field, ValidationError
 
 from weitiao.errors import UserError
-from weitiao.llm import Teacher
+from weitiao.llm import Teacher, checks
 from weitiao.llm.call import Messages, Request, Said
 from weitiao.llm.client import proxy, secret
 from weitiao.llm.dialect import Dialect, read
@@ -91,5 +92,7 @@ async def _heard(response: aiohttp.ClientResponse) -> AsyncGenerator[Heard]:
 def _refused(teacher: Teacher, message: str) -> UserError:
     return UserError(
         t("No answer from {address}: {message}", address=teacher.endpoint, message=message),
-        t("Is the server up, and does it have the model {model}?", model=teacher.model),
+        t("Is the server up, and does it have the model {model}?", model=teacher.model)
+        if urlsplit(teacher.endpoint or "").path
+        else checks(teacher),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from weitiao.errors import UserError
-from weitiao.llm import Asked
+from weitiao.llm import Asked, checks
 from weitiao.llm.cache import Spent
 from weitiao.llm.call import FINAL, OF_SERVER, UNASKED, Failure, Reason
 from weitiao.talk import t
@@ -34,13 +34,13 @@ class Tally:
         """Whether the same run would ask some of them again."""
         return any(reason not in FINAL for reason, _ in self.failed)
 
-    def hold(self, stage: str) -> None:
+    def hold(self, stage: str, teacher: Asked | None) -> None:
         """Raise UserError where the server let no question through to a model: something is set wrong."""
         if self.failed and not self.answered and all(reason in OF_SERVER for reason, _ in self.failed):
             told = "; ".join(self._told()) or ", ".join({t(reason): None for reason, _ in self.failed})
             raise UserError(
                 t("The teacher answered nothing that `{stage}` asked: {told}", stage=stage, told=told),
-                t("Check `endpoint`, `model`, `extra` and the prompts; the same command asks again"),
+                checks(teacher) if teacher else "",
             )
 
     def lines(self, teacher: Asked | None) -> Iterator[str]:
