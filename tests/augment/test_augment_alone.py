@@ -183,15 +183,15 @@ def test_groups_hold_each_record_once(talks: list[tuple[str, str]], size: int, s
     all_of_them = records(talks * 5)
     made_of = list(groups(all_of_them, size, seed))
     assert sorted(one.id for group in made_of for one in group) == sorted(one.id for one in all_of_them)
-    assert all(1 <= len(group) <= 2 * size for group in made_of)
+    assert all(1 <= len(group) <= size for group in made_of)
 
 
-def test_one_more_seed_changes_one_group() -> None:
+def test_one_more_seed_changes_few_groups() -> None:
     many = records([(f"问题{n}", "") for n in range(400)])
     before = {tuple(one.id for one in group) for group in groups(many[:-1], 4, 1)}
     after = {tuple(one.id for one in group) for group in groups(many, 4, 1)}
-    assert len(after - before) <= 3
-    assert len(before) > 80
+    assert len(after - before) <= 6
+    assert 100 <= len(before) < 140
 
 
 @given(TALKS, TALKS)

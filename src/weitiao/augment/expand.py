@@ -176,16 +176,16 @@ def with_questions(record: Record, texts: Sequence[str]) -> Messages:
 
 
 def groups(records: Sequence[Record], size: int, seed: int) -> Iterator[tuple[Record, ...]]:
-    """Yield records in groups of about `size`, each record in one group, mixed by lot.
+    """Yield records in groups of at most `size`, each record in one group, mixed by lot.
 
-    A group ends after a record whose own lot says so, so that one more record changes one group and no other; for the
-    same reason a group has between 1 and 2 * `size` records. Each group becomes a family, so none may be large.
+    A group ends where it is full, or after a record whose own lot says so: so one more record changes a few groups
+    beside it, up to the next such lot, and no other. Each group becomes a family.
     """
     lots = sorted((digest([seed, record.id]), place) for place, record in enumerate(records))
     group: list[Record] = []
     for lot, place in lots:
         group.append(records[place])
-        if int(lot[-8:], 16) % size == 0 or len(group) == 2 * size:
+        if int(lot[-8:], 16) % (2 * size) == 0 or len(group) == size:
             yield tuple(group)
             group = []
     if group:

@@ -17,7 +17,7 @@ class MergeTurns(Derive, Make):
     Each is joined once; it stays by itself, too.
     """
 
-    turns: int = Field(3, ge=2, le=20, description="About so many turns in a conversation, between 2 and twice as many")
+    turns: int = Field(3, ge=2, le=20, description="Most turns in a conversation; some have fewer")
 
     def unfit(self, record: Record) -> str | None:
         """Return why a record is left alone."""

@@ -19,7 +19,7 @@ class SelfInstruct(AskNew):
     """
 
     prompts: ClassVar[tuple[str, ...]] = ("self_instruct", CHECK)
-    seeds: int = Field(4, ge=1, le=20, description="About so many examples in a call, between 1 and twice as many")
+    seeds: int = Field(4, ge=1, le=20, description="Most examples in a call; some calls have fewer")
     questions: int = Field(4, ge=1, le=50, description="New questions to ask for in a call")
     personas: tuple[str, ...] = Field(
         (), strict=False, description="Who asks, such as `a nurse on night shift`; a call for each group and persona"
