@@ -13,6 +13,7 @@ import pytest
 from llm_server import Server
 from translators import BACK, THERE, make_marian
 
+from settings_table import page
 from weitiao.augment import STEPS
 from weitiao.pipeline import SETTINGS
 from weitiao.recipe import load
@@ -78,6 +79,12 @@ def test_the_recipes_are_right_and_each_step_has_its_row(page: Path, tmp_path: P
         assert load(tmp_path / "recipe.yaml", SETTINGS).sections["augment"]
     shown = re.findall(r"^\| `(\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert shown == [step.step_name() for step in STEPS]
+
+
+@pytest.mark.parametrize("language", PAGES)
+def test_the_table_tells_each_setting_as_the_code_does(language: str) -> None:
+    text = PAGES[language].read_text(encoding="utf-8")
+    assert re.findall(r"^\| `[\w*.]+\.\w+` \|.*", text, re.MULTILINE) == page("augment", language)
 
 
 def test_both_languages_have_the_same_parts() -> None:

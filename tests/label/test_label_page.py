@@ -14,6 +14,7 @@ import pytest
 from llm_server import Fault, Server
 
 import labelling
+from settings_table import page
 from weitiao.label import STEPS
 from weitiao.label.decide import Decide
 from weitiao.pipeline import SETTINGS
@@ -80,6 +81,12 @@ def test_the_recipes_are_right_and_the_tables_whole(page: Path, tmp_path: Path) 
     shown = dict(re.findall(r"`(\w+)` ?[（(]([\w.]+)[）)]", text))
     assert {name: str(defaults[name]).removesuffix(".0") for name in shown} == shown
     assert set(shown) == set(defaults)
+
+
+@pytest.mark.parametrize("language", PAGES)
+def test_the_table_tells_each_setting_as_the_code_does(language: str) -> None:
+    text = PAGES[language].read_text(encoding="utf-8")
+    assert re.findall(r"^\| `[\w*.]+\.\w+` \|.*", text, re.MULTILINE) == page("label", language)
 
 
 def test_both_languages_have_the_same_parts() -> None:
