@@ -1,6 +1,7 @@
 """The Review page: a queue worked off by keys, by several people at once, and nothing typed is lost."""
 
 import re
+import shutil
 import time
 import uuid
 from collections import Counter
@@ -221,6 +222,30 @@ def test_what_was_decided_without_a_connection_is_noted_later(asked: Site, look:
     page.reload()
     assert [row.verdict for row in noted(desk, 2)] == ["accept", "reject"]
     expect(page.locator(".far")).to_contain_text("2 by you · 2 of 3 decided")
+
+
+def test_what_was_decided_while_the_database_goes_is_kept(open_studio: Open, look: Look, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    rows = [[{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "."}] for n in "ab"]
+    (folder / "data.jsonl").write_bytes(b"".join(orjson.dumps({"messages": row}) + b"\n" for row in rows))
+    (folder / "recipe.yaml").write_text("model: nano\nsource: {inputs: [data.jsonl]}\nreview: {queue: all}\n")
+    recipe = load(folder / "recipe.yaml", pipeline.SETTINGS)
+    pipeline.run(recipe, folder / "runs", last="review")
+    with open_studio(folder) as site:
+        page = come(look, site, "ann")
+        shutil.rmtree(folder / "runs" / "recipe")
+        page.keyboard.press("a")
+        alert = page.get_by_role("alert").filter(has_text="was removed or replaced")
+        expect(alert).to_be_visible()
+        pipeline.run(recipe, folder / "runs", last="review")
+        page.keyboard.press("r")  # nothing is taken any more
+        alert.get_by_role("button", name="Load the page again").click()
+        page.locator("#given").fill("ann")
+        page.keyboard.press("Enter")
+        expect(page.locator("article[data-key]")).to_be_visible()
+        with closing(place.desk(recipe, folder / "runs" / "recipe")) as desk:
+            assert [row.verdict for row in noted(desk, 1)] == ["accept"]
 
 
 def test_an_adjudicator_sees_both_without_names(asked: Site, look: Look, queue: Queue) -> None:

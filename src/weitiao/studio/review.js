@@ -52,7 +52,7 @@ export default {
   emits: ["hello", "decide", "undo", "look", "hold"],
   data: () => ({
     queue: [], pending: [], done: [], lost: [], // items; decisions under way; what undo brings back; what was not taken
-    draft: fresh(), editing: false, mark: 0, beside: true, said: "", ready: false, counts: null,
+    draft: fresh(), editing: false, mark: 0, beside: true, said: "", gone: "", ready: false, counts: null,
   }),
   computed: {
     item() { return this.queue.find((item) => !this.pending.some((one) => one.key === item.key)) ?? null; },
@@ -104,7 +104,9 @@ export default {
       this.ready = true;
     },
     nothing() { this.say(this.counts?.mine ? this.words.elsewhere : this.words.nothing); },
+    stop(text) { this.gone = text; }, // what is pending stays here, and is sent when the page is loaded again
     count(counts) { this.counts = counts; },
+    reload() { location.reload(); },
     toggle() {
       this.beside = !this.beside;
       this.keep("beside", this.beside);
@@ -139,6 +141,7 @@ export default {
     },
     decide(verdict) {
       if (!this.item) return;
+      if (this.gone) return this.say(this.gone);
       if (this.edited && verdict !== "edit") return this.say(this.words.unfinished);
       if (verdict === "edit" && !this.edited) return this.say(this.words.unchanged);
       const { scores, tags, comment, texts } = JSON.parse(JSON.stringify(this.draft));
@@ -234,7 +237,7 @@ export default {
       this.forget("lost");
     },
     resend() {
-      for (const one of this.pending)
+      for (const one of this.gone ? [] : this.pending)
         if (performance.now() - (one.sent ?? 0) > 10_000) {
           one.sent = performance.now();
           this.$emit("decide", { key: one.key, decision: one.decision });
@@ -260,6 +263,10 @@ export default {
     <span class="saving" v-if="pending.length > 3">{{ fill(words.saving, { count: pending.length }) }}</span>
   </div>
   <p class="unseen" role="status">{{ said }}</p>
+  <section class="lost" role="alert" v-if="gone">
+    <p>{{ gone }}</p>
+    <button type="button" class="plain" @click="reload">{{ words.again }}</button>
+  </section>
   <section class="lost" role="alert" v-if="lost.length">
     <div v-for="one in lost">
       <p><strong>{{ words.lost }}</strong> {{ one.error }}</p>
