@@ -182,9 +182,19 @@ def test_an_edit_survives_and_shows_what_it_changes(asked: Site, look: Look, que
     assert sorted(texts) == ["Fish breathe with gills.", "鱼用腮呼吸，不会淹死。"]
     expect(page.get_by_role("heading", name="All is decided")).to_be_visible()
     expect(page.get_by_text("weitiao run recipe.yaml")).to_be_visible()
-    page.keyboard.press("u")  # with what was typed
+    page.keyboard.press("u")  # with what was typed, to be written on
     expect(page.locator(".change")).to_be_visible()
-    page.locator("article textarea").last.press("Escape")
+    expect(page.locator(".assistant textarea")).to_be_focused()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", name="All is decided")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.locator(".assistant textarea")).to_be_focused()
+    page.keyboard.insert_text("\n" * 9)
+    high = page.locator(".assistant textarea").bounding_box()
+    page.reload()
+    expect(page.locator(".assistant textarea")).to_be_focused()
+    assert page.locator(".assistant textarea").bounding_box() == high
+    page.keyboard.press("Escape")
     page.keyboard.press("x")
     expect(page.locator(".change")).to_have_count(0)
 

@@ -117,6 +117,7 @@ export default {
     begin() {
       this.draft = { ...fresh(), ...this.stored(`draft/${this.key}`, {}) };
       this.editing = this.edited;
+      this.write();
       this.mark = 0;
       this.since = performance.now();
       if (!this.item) return;
@@ -161,11 +162,14 @@ export default {
       if (!this.item) return;
       this.draft.texts ??= this.item.messages.map((turn) => turn.content);
       this.editing = true;
+      this.write();
+    },
+    write() { // where an edit is open, its last field is written in
       this.$nextTick(() => {
-        for (const field of this.$el.querySelectorAll("article textarea")) this.grow(field);
+        for (const field of this.$el.querySelectorAll(".desk textarea")) this.grow(field);
         const field = [...this.$el.querySelectorAll("article textarea")].at(-1);
-        field.focus();
-        field.setSelectionRange(field.value.length, field.value.length);
+        field?.focus();
+        field?.setSelectionRange(field.value.length, field.value.length);
       });
     },
     leave() {
@@ -301,7 +305,7 @@ export default {
       <div class="verdicts" v-if="editing">
         <button type="button" class="verdict accept" @click="decide('edit')"><kbd>Ctrl</kbd><kbd>Enter</kbd> {{ words.save }}</button>
         <button type="button" class="verdict" @click="leave"><kbd>Esc</kbd> {{ words.leave }}</button>
-        <button type="button" class="verdict" @click="discard">{{ words.discard }}</button>
+        <button type="button" class="verdict" aria-keyshortcuts="x" @click="discard"><kbd>x</kbd> {{ words.discard }}</button>
       </div>
       <div class="verdicts" v-else>
         <button type="button" class="verdict accept" aria-keyshortcuts="a" @click="decide('accept')"><kbd>a</kbd> {{ words.accept }}</button>
