@@ -1,15 +1,20 @@
 """review in a recipe: what becomes of records, when the line waits, and what export may demand."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from weitiao import balance, pipeline, trace
+from weitiao.browse import census
+from weitiao.browse.catalogue import Catalogue
 from weitiao.cli.terminal import plain_recipe
+from weitiao.cli.trace import app
 from weitiao.doubt import AUDIT, BAD, DISAGREE, NEAR
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
@@ -91,6 +96,39 @@ def test_the_line_waits_and_goes_on(project: Project, line: Line) -> None:
     assert desk.undo(alice)
     assert list(line(recipe)) == ["source", "review"]
     desk.close()
+
+
+def test_what_waits_is_said_to_wait(project: Project, line: Line) -> None:
+    rest = {"split": {"ratios": {"train": 0.5, "test": 0.5}}, "export": {}}
+    recipe = project(4, queue="all", controls=0.0, double=0.0, rest=rest)
+    review = line(recipe)["review"]
+    assert review.line().startswith(
+        "Reviewed 0 of 4 queued records (0 accepted, 0 edited, 0 rejected), 4 wait for people in "
+    )
+    key = review.stored.records()["id"][0]
+    assert [(one.action, one.reason) for one in trace.tell(trace.find([HOME], key)[0]).events][-1] == (
+        "waiting",
+        "waits for people",
+    )
+    told = CliRunner().invoke(app, ["trace", key, "--run", str(HOME)], catch_exceptions=False)
+    assert told.output.splitlines()[-1] == "review    waits for people"
+    census.take(HOME)
+    found = Catalogue.open(HOME / census.CACHE / census.key(HOME))
+    assert found
+    assert [(name, label.count) for name, label in found.labels.items() if label.kind == "fate"] == [
+        ("fate:review/review/waits for people", 4)
+    ]
+    assert [(one.state, one.waiting) for one in pipeline.outlook(recipe, Path("runs"))] == [
+        ("finished", 0), ("waits", 4), ("waits", 0), ("waits", 0),
+    ]  # fmt: skip
+    with closing(place.desk(recipe, HOME)) as desk:
+        alice = desk.whoami(desk.invite("alice"))
+        assert alice
+        assert decide_all(desk, alice, lambda _: Decision(verdict="accept")) == 4
+    assert [(one.state, one.changed) for one in pipeline.outlook(recipe, Path("runs"))][1:3] == [
+        ("changed", ("decided",)), ("new", ()),
+    ]  # fmt: skip
+    assert "waiting" not in set(line(recipe)["review"].stored.ledger()["action"])
 
 
 @pytest.mark.parametrize(("undecided", "kept"), [("keep", 20), ("drop", 0)])
