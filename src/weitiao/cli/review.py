@@ -138,11 +138,14 @@ def import_(
     from weitiao.review import exchange
 
     with closing(_desk(recipe, runs)) as desk:
-        noted, wrong = exchange.read(desk, file, by)
+        noted, known, wrong = exchange.read(desk, file, by)
     if as_json:
-        emit({"noted": noted, "wrong": wrong})
-    exchange.complain(noted, wrong)
-    Terminal().say(t("{count} decisions noted", count=f"{noted:,}"))
+        emit({"noted": noted, "known": known, "wrong": wrong})
+    said = t("{count} decisions noted", count=f"{noted:,}")
+    if known:
+        said = t("{said}, {count} were there already", said=said, count=f"{known:,}")
+    exchange.complain(said, wrong)
+    Terminal().say(said)
 
 
 def _desk(recipe: Path, runs: Path | None) -> "Desk":

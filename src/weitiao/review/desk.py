@@ -45,6 +45,7 @@ from weitiao.review.tables import (
 from weitiao.talk import t
 
 LEASE = 900
+KNOWN = "noted before"
 _SPARE = 16  # candidates beyond those wanted: others take some of them at the same instant
 _BATCH = 500
 _TRIES = 20
@@ -284,8 +285,7 @@ class Desk:
     def accept_import(self, told: Sequence[tuple[str, str, Decision]]) -> list[str | None]:
         """Note decisions that were made elsewhere, each by name, key of the item, and decision, all or none.
 
-        Returns for each what stood against it, None where it was noted; what that person has said before, to the word,
-        is noted once.
+        Returns for each what stood against it, None where it was noted, and KNOWN for what that person has said before.
         """
         found: list[str | None] = []
         with self._writing() as connection:
@@ -298,7 +298,7 @@ class Desk:
                 mine = [one for one in said if one.person == person.id]
                 if mine or row.pool == DONE:
                     against = "decided already" if row.pool == DONE else "this person has decided"
-                    found.append(None if any(one.same(own) for one in mine) else against)
+                    found.append(KNOWN if any(one.same(own) for one in mine) else against)
                     continue
                 self._note(connection, row, own)
                 self._settle(connection, row, {})

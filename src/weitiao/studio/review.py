@@ -10,6 +10,7 @@ from nicegui.events import GenericEventArguments
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from weitiao.doubt import APART, AUDIT, DISAGREE, MARKS, NEAR, SENT, UNJUDGED, UNSURE
+from weitiao.recipe import problem
 from weitiao.review.decision import Decision, Item, Person, Said
 from weitiao.review.desk import Desk, Taken
 from weitiao.review.draw import ALL, CHAT
@@ -82,12 +83,12 @@ class _View:
         try:
             sent = Sent.model_validate(args)
         except ValidationError as error:
-            key, wrong = args.get("key") if isinstance(args, dict) else None, error.errors()[0]
-            self.tell([], answered=str(key), error=t(str(wrong["msg"]).removeprefix("Value error, ")))
+            key = args.get("key") if isinstance(args, dict) else None
+            self.tell([], answered=str(key), error=problem(error.errors()[0]))
             return await self.hold()
         async with self._turn:
-            problem, items = await self.ask(lambda: self._noted(sent))
-            self.tell(items, answered=sent.key, error=problem)
+            wrong, items = await self.ask(lambda: self._noted(sent))
+            self.tell(items, answered=sent.key, error=wrong)
 
     def _noted(self, sent: Sent) -> tuple[str, list[Item]]:
         problem = ""
