@@ -138,6 +138,7 @@ def test_a_skip_goes_to_others_at_the_end(desk: Desk, queue_rows: Rows) -> None:
     desk.decide(alice, "k1", ACCEPT)
     assert desk.next(alice) == desk.next(bob) == []
     assert desk.progress()["skipped"] == 1
+    assert [desk.progress(one)["mine"] for one in (alice, bob)] == [1, 0]
     carol = person(desk, "carol")
     assert shown(desk.next(carol)) == ["k0"]
 

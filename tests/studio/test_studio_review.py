@@ -119,7 +119,7 @@ def press(page: Page, keys: str) -> None:
 
 
 def test_a_queue_is_worked_off_by_keys(asked: Site, look: Look, queue: Queue) -> None:
-    desk = queue([f"Answer {number}." for number in range(34)])
+    desk = queue([f"Answer {number}." for number in range(34)], doubled=1)
     page = come(look, asked, "ann")
     assert page.url == f"{asked.url}/review"
     for _ in range(10):
@@ -133,7 +133,7 @@ def test_a_queue_is_worked_off_by_keys(asked: Site, look: Look, queue: Queue) ->
     assert scores == {"harmless": 5, "honest": 4, "helpful": 3}
     assert len({row.item for row in rows}) == 30
     assert all(row.seconds > 0 for row in rows)
-    expect(page.locator(".far")).to_contain_text("20 by you · 20 of 34 decided · 14 left")
+    expect(page.locator(".far")).to_contain_text("20 by you · 19 of 34 decided · 15 left")
     last = rows[-1].item
     page.keyboard.press("u")
     expect(page.locator("article[data-key]")).to_have_attribute("data-key", last)
@@ -147,13 +147,15 @@ def test_a_queue_is_worked_off_by_keys(asked: Site, look: Look, queue: Queue) ->
     final = noted(desk, 32)[-1]
     assert (final.verdict, final.item) == ("reject", last)
     assert orjson.loads(final.said) == {"tags": ["odd", "short"], "comment": "as before"}
+    expect(page.locator(".far")).to_contain_text("21 by you · 20 of 34 decided · 14 left")
     for _ in range(4):  # those left are skipped by nobody else
         page.keyboard.press("a")
     expect(page.get_by_role("heading", name="Nothing is left for you")).to_be_visible()
-    expect(page.get_by_text("9 wait for others")).to_be_visible()
+    expect(page.get_by_text("10 wait for others")).to_be_visible()
     page.keyboard.press("z")
     expect(page.locator("article[data-key]")).to_be_visible()
     assert desk.progress()["open"] == 1
+    expect(page.locator(".far")).to_contain_text("24 by you · 23 of 34 decided · 11 left")
 
 
 def test_an_edit_survives_and_shows_what_it_changes(asked: Site, look: Look, queue: Queue) -> None:

@@ -101,10 +101,11 @@ class Desk:
         with self._reading() as connection:
             return self._people(connection)
 
-    def invited(self) -> bool:
-        """Tell whether anybody was given a token."""
+    def invited(self, name: str = "") -> bool:
+        """Tell whether anybody, or the person of this name, was given a token."""
         with self._reading() as connection:
             given = exists().where(people.c.project == self.project, people.c.token.is_not(None))
+            given = given.where(people.c.name == name.strip()) if name else given
             return bool(connection.scalar(select(given)))
 
     # What they see and say.
@@ -204,6 +205,7 @@ class Desk:
             found = {"queued": sum(counts.values()), **{name: counts.get(pool, 0) for pool, name in names.items()}}
             if person:
                 mine = select(func.count()).where(holding(), decisions.c.project == self.project)
+                mine = mine.where(decisions.c.verdict != "skip")
                 found["mine"] = connection.execute(mine.where(decisions.c.person == person.id)).scalar_one()
         return found
 

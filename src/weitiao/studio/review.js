@@ -98,12 +98,13 @@ export default {
         this.pending = this.pending.filter((one) => one.key !== undone);
         const before = this.done.find((one) => one.key === undone);
         if (before) this.keep(`draft/${undone}`, before.draft);
+        this.done = this.done.filter((one) => one !== before);
       }
       this.queue = order.map((key) => known.get(key)).filter(Boolean);
       this.keep("pending", this.pending);
       this.ready = true;
     },
-    nothing() { this.say(this.counts?.mine ? this.words.elsewhere : this.words.nothing); },
+    nothing() { this.say(this.done.length || this.counts?.mine ? this.words.elsewhere : this.words.nothing); },
     stop(text) { this.gone = text; }, // what is pending stays here, and is sent when the page is loaded again
     count(counts) { this.counts = counts; },
     reload() { location.reload(); },
@@ -155,7 +156,6 @@ export default {
       this.$emit("decide", { key: one.key, decision });
       this.editing = false;
       this.pending = [...this.pending, one];
-      if (this.counts && verdict !== "skip") this.counts = { ...this.counts, mine: this.counts.mine + 1, decided: this.counts.decided + 1 };
       this.say(this.words.done[verdict]);
     },
     edit() {
@@ -234,7 +234,6 @@ export default {
       const text = [...(messages ?? []).map((turn) => turn.content), comment].filter(Boolean).join("\n\n");
       this.lost = [...this.lost, { error, text }];
       this.keep("lost", this.lost);
-      if (this.counts && one.decision.verdict !== "skip") this.counts = { ...this.counts, mine: this.counts.mine - 1 };
     },
     dismiss() {
       this.lost = [];

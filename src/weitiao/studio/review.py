@@ -1,6 +1,7 @@
 """The Review page: one record at a time, decided on by keys; what is beside it is drawn when somebody lingers."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from weitiao.talk import t
 T = TypeVar("T")
 AHEAD = 3  # records loaded beside the one that is looked at: as many as may be decided before the server has answered
 _READ = 2.0  # seconds until it is looked again whether the run has been read
-_COUNT = 10.0  # seconds between two looks of how far it is
+_COUNT, _LOOK = 1.0, 10.0  # seconds until it is counted how far it is, after a decision, and where nobody decides
 
 
 class Sent(BaseModel):
@@ -48,6 +49,7 @@ class _View:
         self._turn = asyncio.Lock()  # what is sent first is noted first
         self._known: dict[str, Item] = {}  # those that the browser has
         self._beside = ""
+        self._due = 0.0  # when it is counted next
 
     def draw(self) -> None:
         """Draw the page."""
@@ -62,7 +64,7 @@ class _View:
         self.board.props["command"] = f"weitiao run {self.studio.recipe.project.name}.yaml"
         self.board.on("hello", self.hello).on("decide", self.decide).on("undo", self.undo)
         self.board.on("look", self.look).on("hold", self.hold)
-        ui.timer(_COUNT, self.count)
+        ui.timer(_COUNT, self.tick)
         self.reviewers.open[self.person.id] += 1
         ui.context.client.on_delete(self.leave)
 
@@ -87,8 +89,12 @@ class _View:
             self.tell([], answered=str(key), error=problem(error.errors()[0]))
             return await self.hold()
         async with self._turn:
-            wrong, items = await self.ask(lambda: self._noted(sent))
-            self.tell(items, answered=sent.key, error=wrong)
+            if done := await self.ask(lambda: self._noted(sent)):
+                wrong, items = done
+                if not items:  # what is said then depends on what is left
+                    await self.count()
+                self.tell(items, answered=sent.key, error=wrong)
+                self._due = 0.0
 
     def _noted(self, sent: Sent) -> tuple[str, list[Item]]:
         problem = ""
@@ -101,28 +107,32 @@ class _View:
     async def undo(self, _: GenericEventArguments) -> None:
         """Take the last decision back, and show its record."""
         async with self._turn:
-            item, items = await self.ask(self._undone)
-            if item is None:
-                self.board.run_method("nothing")
-            self.tell(items, undone=item.key if item else None)
+            if done := await self.ask(self._undone):
+                item, items = done
+                if item is None:
+                    self.board.run_method("nothing")
+                self.tell(items, undone=item.key if item else None)
+                self._due = 0.0
         await self.count()
 
     def _undone(self) -> tuple[Item | None, list[Item]]:
         item, items = self.desk.undo(self.person), self.desk.next(self.person, AHEAD)
         return item, [item, *(one for one in items if one.key != item.key)] if item else items
 
-    async def ask(self, call: Callable[[], T]) -> T:
-        """Ask the desk; where its database is gone, the browser is told, which then keeps what it has."""
+    async def ask(self, call: Callable[[], T]) -> T | None:
+        """Ask the desk; None where its database is gone: the browser is told, and keeps what it has."""
         try:
             return await asyncio.to_thread(call)
         except Gone as error:
             self.board.run_method("stop", str(error))
-            raise
+            return None
 
     async def hold(self) -> None:
         """Keep what the person has for longer, or look whether there is something new."""
         async with self._turn:
-            self.tell(await self.ask(lambda: self.desk.next(self.person, AHEAD)))
+            items = await self.ask(lambda: self.desk.next(self.person, AHEAD))
+            if items is not None:
+                self.tell(items)
 
     def tell(self, items: list[Item], **said: str | None) -> None:
         """Give the browser the records that it lacks, and the order of all."""
@@ -131,10 +141,17 @@ class _View:
         self.board.run_method("take", {"order": list(self._known), "items": new, **said})
 
     async def count(self) -> None:
-        """Tell how far it is; who has nothing is given what there may be by now."""
-        self.board.run_method("count", await self.ask(lambda: self.desk.progress(self.person)))
-        if not self._known:
-            await self.hold()
+        """Tell how far it is."""
+        self._due = time.monotonic() + _LOOK
+        if counts := await self.ask(lambda: self.desk.progress(self.person)):
+            self.board.run_method("count", counts)
+
+    async def tick(self) -> None:
+        """Tell how far it is where that is due; who has nothing is given what there may be by now."""
+        if time.monotonic() >= self._due:
+            await self.count()
+            if not self._known:
+                await self.hold()
 
     async def look(self, event: GenericEventArguments) -> None:
         """Draw what is beside a record: its life, and what is like it."""
