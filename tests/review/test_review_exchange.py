@@ -177,6 +177,9 @@ def test_the_commands(project: Callable[..., Any], tmp_path: Path) -> None:
     pipeline.run(load(recipe, pipeline.SETTINGS))
     token = weitiao("invite", "recipe.yaml", "alice", "--adjudicator").strip()
     assert len(token) == 32
+    again = runner.invoke(app, ["review", "invite", "recipe.yaml", "alice", "--json"], catch_exceptions=False)
+    assert orjson.loads(again.stdout)["again"] is True
+    assert "alice had a token already: it has ended" in again.stderr
     weitiao("export", "recipe.yaml", "-o", "q.jsonl")
     rows = lines(Path("q.jsonl"))
     assert len(rows) == 22
