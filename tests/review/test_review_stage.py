@@ -164,14 +164,17 @@ def test_export_demands_proof(project: Project, line: Line) -> None:
     assert str(caught.value) == (
         "People accepted 0 of 0 records drawn at random: with a certainty of 95 % at least 0.0 % are good, and "
         "`export.min_accept` wants 95 %\n"
-        f"59 more decisions like these would do, and {drawn} are open: raise `review.audit`"
+        f"59 that people accept would do, and {drawn} are open: raise `review.audit`"
     )
     recipe = project(80, queue="all", controls=0.0, double=0.0, undecided="keep", rest=rest)
-    with pytest.raises(UserError, match="59 more decisions like these would do, of 80 that are open"):
+    with pytest.raises(UserError, match="59 that people accept would do, of 80 that are open"):
         line(recipe)
     desk = place.desk(recipe, HOME)
     alice = desk.whoami(desk.invite("alice"))
     assert alice
+    desk.decide(alice, desk.next(alice)[0].key, Decision(verdict="accept"))
+    with pytest.raises(UserError, match="58 more decisions like these would do, of 79 that are open"):
+        line(recipe)
     decide_all(desk, alice, lambda item: Decision(verdict="accept"))
     assert line(recipe)["export"].manifest["kept"] == 80
     for _ in range(10):
