@@ -236,7 +236,9 @@ def test_what_was_decided_without_a_connection_is_noted_later(asked: Site, look:
     expect(page.locator(".far")).to_contain_text("2 by you · 2 of 3 decided")
 
 
-def test_what_was_decided_while_the_database_goes_is_kept(open_studio: Open, look: Look, tmp_path: Path) -> None:
+def test_what_waits_looks_so_and_what_is_decided_while_the_database_goes_is_kept(
+    open_studio: Open, look: Look, tmp_path: Path
+) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     rows = [[{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "."}] for n in "ab"]
@@ -245,6 +247,10 @@ def test_what_was_decided_while_the_database_goes_is_kept(open_studio: Open, loo
     recipe = load(folder / "recipe.yaml", pipeline.SETTINGS)
     pipeline.run(recipe, folder / "runs", last="review")
     with open_studio(folder) as site:
+        page = look(f"{site.url}/recipe")
+        expect(page.locator(".next")).to_contain_text("review2 records wait for people")
+        page.goto(f"{site.url}/data")
+        expect(page.locator(".chip.waiting")).to_have_text(["review: waits for people"] * 2)
         page = come(look, site, "ann")
         shutil.rmtree(folder / "runs" / "recipe")
         page.keyboard.press("a")
