@@ -258,16 +258,16 @@ def _hold_accepted(review: Stored | None, wanted: float) -> None:
     if seen["least"] >= wanted:
         return
     more = more_needed(count, total, wanted)
+    left = {"more": f"{more or 0:,}", "open": f"{drawn - total:,}"}
     if more is None:
         hint = t("Too few are good for any number of reviews to do: drop or mend more before review")
     elif total + more <= drawn:
-        hint = t("{more} more decisions like these would do, of {open} that are open", more=more, open=drawn - total)
+        like = t("{more} more decisions like these would do, of {open} that are open", **left)
+        hint = like if total else t("{more} that people accept would do, of {open} that are open", **left)
     else:
-        hint = t(
-            "{more} more decisions like these would do, and {open} are open: raise `review.audit`",
-            more=f"{more:,}",
-            open=drawn - total,
-        )
+        like = t("{more} more decisions like these would do, and {open} are open: raise `review.audit`", **left)
+        first = t("{more} that people accept would do, and {open} are open: raise `review.audit`", **left)
+        hint = like if total else first
     figures = {"count": f"{count:,}", "total": f"{total:,}", "least": f"{math.floor(1000 * seen['least']) / 10:.1f}"}
     raise UserError(
         t(

@@ -21,6 +21,7 @@ Action = Literal[
     "changed",
     "assigned",
     "reviewed",
+    "waiting",
     "refused",
     "cut",
     "skipped",

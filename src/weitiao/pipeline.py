@@ -54,11 +54,8 @@ class Done:
         told = self.stage.brief if m["facts"].get("brief") else self.stage.done
         text = t(told, kept=f"{m['kept']:,}", total=f"{m['total']:,}", **m["facts"].get("said", {}))
         reasons = ", ".join(f"{t(reason)} {count:,}" for reason, count in m["refused"].items())
-        if self.fresh:
-            text = t("{line} in {seconds:.1f} s", line=text, seconds=m["seconds"])
-        else:
-            text = t("{line}, found finished", line=text)
-        return text + (f"  ({reasons})" if reasons else "")
+        timed = t("{line} in {seconds:.1f} s", line=text, seconds=m["seconds"])
+        return (timed if self.fresh else t("{line}, found finished", line=text)) + (f"  ({reasons})" if reasons else "")
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,14 @@ class Outlook:
     """What a run would do with a stage.
 
     It is `finished`; or runs, since it is `new`, since `changed` tells what is not as it was, since failures are tried
-    `again`, or perhaps, since something runs that it reads (`follows`).
+    `again`, or perhaps, since something runs that it reads (`follows`); or it `waits` for people, who have to decide on
+    `waiting` records, or for a stage that does.
     """
 
     stage: Stage
-    state: Literal["finished", "new", "changed", "again", "follows"]
-    changed: tuple[str, ...] = ()  # keys of the stage or of the recipe's head; `outside` for files, `version` for ours
+    state: Literal["finished", "new", "changed", "again", "follows", "waits"]
+    changed: tuple[str, ...] = ()  # keys of the stage or the recipe's head, `outside` (files), `decided`, `version`
+    waiting: int = 0
 
 
 def run(
@@ -242,12 +241,17 @@ class _Line:
 
     def look(self, stage: Stage) -> Outlook:
         """Say what `pass_by` would do, as far as what stands on disk tells it."""
+        if self.waits:
+            return Outlook(stage, "waits")
         stored = self.home.glance(stage.name)
         if stored is None:
             return Outlook(stage, "new")
         manifest, basis = stored.manifest, self._basis(stage, {})
         changed = [name for part in ("settings", "project") for name in _differing(manifest[part], basis[part])]
-        changed += [name for name in ("version", "outside") if manifest[name] != basis[name]]
+        changed += ["version"] * (manifest["version"] != basis["version"])
+        if (old := manifest["outside"]) != (new := basis["outside"]):
+            people = stage.decided and (not stage.outside or _found(old) == _found(new))
+            changed.append("decided" if people else "outside")
         if changed:
             return Outlook(stage, "changed", tuple(changed))
         if manifest["facts"].get("again"):
@@ -256,7 +260,7 @@ class _Line:
         if {name: item.manifest["output"] for name, item in inputs.items()} != manifest["inputs"]:
             return Outlook(stage, "follows")
         self.done[stage.name] = Done(stage, stored, False, manifest)
-        return Outlook(stage, "finished")
+        return Outlook(stage, "waits" if self.waits else "finished", waiting=self.waits)
 
     def _read_by(self, stage: Stage) -> list[str]:
         """Return the stages of the recipe whose output a stage reads."""

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 import orjson
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from weitiao.errors import UserError
 from weitiao.talk import t
@@ -185,11 +186,7 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     # A text that looks like a number or a flag is shown with its quotes: they are the mistake.
     quoted = not isinstance(value, str) or not isinstance(plain_value(value), str)
     shown = orjson.dumps(value, default=str).decode() if quoted else f"`{value}`"
-    context = {key: item for key, item in first.get("ctx", {}).items() if key != "error"}
-    for name in context.keys() & {"expected", "expected_tags"}:  # pydantic's "'a', 'b' or 'c'"
-        context[name] = context[name].replace("'", "").replace(" or ", ", ")
-    wanted = WANTED.get(first["type"])
-    message = t(wanted, **context) if wanted else str(first.get("ctx", {}).get("error", first["msg"]))
+    context, message = _context(first), problem(first)
     if first["type"] == "missing":
         return SettingError(f"{places.at(location)}: {message}", "", location)
     hint = ""
@@ -201,6 +198,19 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
         hint = t("YAML wants a blank after the colon: {mended}", mended=": ".join(str(location[-1]).rsplit(":", 1)))
     said = t("{place} is {value}: {message}", place=places.at(location), value=shown, message=message)
     return SettingError(said, hint, location)
+
+
+def problem(found: ErrorDetails) -> str:
+    """Return what pydantic found in our words, in the language in force."""
+    wanted = WANTED.get(found["type"])
+    return t(wanted, **_context(found)) if wanted else t(str(found.get("ctx", {}).get("error", found["msg"])))
+
+
+def _context(found: ErrorDetails) -> dict[str, Any]:
+    context = {key: item for key, item in found.get("ctx", {}).items() if key != "error"}
+    for name in context.keys() & {"expected", "expected_tags"}:  # pydantic's "'a', 'b' or 'c'"
+        context[name] = context[name].replace("'", "").replace(" or ", ", ")
+    return context
 
 
 # What pydantic puts behind a key that takes values of several kinds.
@@ -226,6 +236,9 @@ WANTED = {
     "literal_error": "it must be one of {expected}",
     "too_short": "it is too short, {min_length} at least",
     "string_too_short": "it is too short, {min_length} at least",
+    "too_long": "it is too long, {max_length} at most",
+    "string_too_long": "it is too long, {max_length} at most",
+    "extra_forbidden": "there is no such key",
     "finite_number": "it must be a number",
     "string_pattern_mismatch": "only letters, digits, `.`, `_` and `-` are allowed",
     "union_tag_invalid": "it must be one of {expected_tags}",

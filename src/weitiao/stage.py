@@ -93,7 +93,7 @@ class Stage:
     settings: type[Settings]
     entry: str  # `module:function`, a function from Job to Outcome
     done: str  # `Prepared {kept} of {total} records`
-    brief: str = ""  # what is said in its place where the fact `brief` is true: no teacher had a part in it
+    brief: str = ""  # said in its place where the fact `brief` is true: no teacher had a part, or people have yet to
     reads: tuple[str, ...] = ()  # stages whose output it reads, as far as the recipe has them
     needs: tuple[str, ...] = ()  # those of them without which it cannot run
     reads_records: bool = False  # it reads the records of the last stage before it that gives some, as `records`

@@ -12,8 +12,8 @@ LANGUAGES = ("en", "zh")
 
 # A count and what is counted, in an English text, where no verb follows that would have to change too.
 _COUNTED = re.compile(
-    r"\{(\w+)\} (exact duplicate|reference answer|record|row|answer|call|token|step|question|post|pack|famil)(ies|s)\b"
-    r"(?! (?:have|hold|are|were|do)\b)"
+    r"\{(\w+)\} (exact duplicate|reference answer|decision|record|row|answer|call|token|step|question|post|pack|famil)"
+    r"(ies|s)\b(?! (?:have|hold|are|were|do)\b)"
 )
 
 _language: ContextVar[str] = ContextVar("language", default="en")

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from weitiao.errors import UserError
 from weitiao.review.decision import Decision, Item, Person, Said, Turn, settle
 from weitiao.review.desk import Desk, Taken
-from weitiao.review.tables import CONFLICT, DONE, OPEN, SECOND, SKIPPED, decisions, file_url, people
+from weitiao.review.tables import CONFLICT, DONE, OPEN, SECOND, SKIPPED, Gone, decisions, file_url, people
 
 Rows = Callable[..., list[dict[str, Any]]]
 ACCEPT, REJECT, SKIP = (Decision(verdict=verdict) for verdict in ("accept", "reject", "skip"))
@@ -138,6 +138,7 @@ def test_a_skip_goes_to_others_at_the_end(desk: Desk, queue_rows: Rows) -> None:
     desk.decide(alice, "k1", ACCEPT)
     assert desk.next(alice) == desk.next(bob) == []
     assert desk.progress()["skipped"] == 1
+    assert [desk.progress(one)["mine"] for one in (alice, bob)] == [1, 0]
     carol = person(desk, "carol")
     assert shown(desk.next(carol)) == ["k0"]
 
@@ -296,3 +297,26 @@ def test_an_address_that_does_not_answer_shows_no_password(tmp_path: Path) -> No
         assert "geheim" not in str(caught.value)
     with pytest.raises(UserError, match="Cannot open"):
         Desk.open(file_url(tmp_path / "no" / "where.db"), "p")
+
+
+def test_a_file_that_is_gone_or_another_takes_nothing(sqlite_desk: Desk, queue_rows: Rows, tmp_path: Path) -> None:
+    sqlite_desk.draw("d", queue_rows(2))
+    alice = person(sqlite_desk, "alice")
+    sqlite_desk.next(alice)
+    for file in tmp_path.glob("own.db*"):
+        file.unlink()
+    with pytest.raises(Gone, match="was removed or replaced"):
+        sqlite_desk.decide(alice, "k0", ACCEPT)
+    assert not (tmp_path / "own.db").exists()
+    new = Desk.open(file_url(tmp_path / "own.db"), "own")
+    new.draw("d", queue_rows(2))
+    for call in (sqlite_desk.progress, lambda: sqlite_desk.decide(alice, "k0", ACCEPT)):
+        with pytest.raises(Gone):
+            call()
+    assert new.progress()["decided"] == 0
+    new.close()
+
+
+def test_what_is_written_while_the_file_goes_is_not_said_to_be_noted(sqlite_desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(Gone), sqlite_desk._writing():
+        (tmp_path / "own.db").unlink()

@@ -48,13 +48,13 @@ def test_our_own_file_goes_round(full: Desk, tmp_path: Path) -> None:
     said = {"by": "alice", "verdict": "reject", "scores": {"honest": 2}, "comment": "no", "seconds": 3.5}
     assert rows[0]["decisions"] == [said]
     assert not [row for row in rows if "planted" in orjson.dumps(row).decode() or "swapped" in str(row)]
-    assert exchange.read(full, path) == (1, [])
+    assert exchange.read(full, path) == (0, 1, [])
     assert full.progress(alice)["mine"] == 1
     better = [{"role": "user", "content": "q1"}, {"role": "assistant", "content": "better"}]
     rows[1]["decisions"] = [{"by": "bob", "verdict": "edit", "messages": better}]
     rows[2] = {"record": "r2", "decisions": [{"by": "bob", "verdict": "accept", "tags": ["good"]}]}
-    assert exchange.read(full, dump(path, rows)) == (3, [])
-    assert exchange.read(full, path) == (3, [])
+    assert exchange.read(full, dump(path, rows)) == (2, 1, [])
+    assert exchange.read(full, path) == (0, 3, [])
     assert verdicts(full) == {"k0": "reject", "k1": "edit", "k2": "accept"}
     assert [one.name for one in full.people()] == ["alice", "bob"]
 
@@ -80,7 +80,7 @@ def test_label_studio(full: Desk, tmp_path: Path) -> None:
     done.append({**tasks[3], "annotations": []})
     done.append({**tasks[4], "annotations": [{"completed_by": 7, "was_cancelled": True, "result": []}]})
     path.write_bytes(orjson.dumps(done))
-    assert exchange.read(full, path) == (4, [])
+    assert exchange.read(full, path) == (4, 0, [])
     assert verdicts(full) == {"k0": "accept", "k1": "edit", "k2": "reject"}
     said = full.decided()
     assert said["k0"][0].said == {"scores": {"honest": 4}}
@@ -97,7 +97,9 @@ def test_doccano_and_argilla(full: Desk, tmp_path: Path) -> None:
     rows = lines(path)
     assert rows[0]["text"] == "q0\n\na0"
     rows[0] |= {"label": ["reject", "honest 2", "ad"], "Comments": ["bad"]}
-    assert exchange.read(full, dump(path, rows[:2]), "carol") == (1, [])
+    with pytest.raises(UserError, match=r"d.jsonl:1: it does not say who decided\nSay it with --by NAME"):
+        exchange.read(full, dump(path, rows[:2]))
+    assert exchange.read(full, path, "carol") == (1, 0, [])
     assert full.decided()["k0"][0].said == {"scores": {"honest": 2}, "tags": ["ad"], "comment": "bad"}
     assert exchange.write(full, path, "argilla") == 5
     rows = lines(path)
@@ -107,7 +109,7 @@ def test_doccano_and_argilla(full: Desk, tmp_path: Path) -> None:
         "helpful": [{"value": 5, "user_id": "u1", "status": "submitted"}],
     }
     rows[2]["responses"] = {"verdict": [{"value": "accept", "user_id": "u2", "status": "draft"}]}
-    assert exchange.read(full, dump(path, rows)) == (2, [])
+    assert exchange.read(full, dump(path, rows)) == (2, 0, [])
     assert verdicts(full) == {"k0": "reject", "k1": "accept", "k2": "edit"}
     assert full.decided()["k2"][0].said["scores"] == {"helpful": 5}
 
@@ -130,8 +132,10 @@ def test_what_is_wrong_is_named_and_the_rest_noted(full: Desk, tmp_path: Path) -
     ]
     path = dump(tmp_path / "f.jsonl", rows)
     path.write_bytes(path.read_bytes() + b"{broken\n")
-    noted, wrong = exchange.read(full, path)
-    assert noted == 1
+    noted, known, wrong = exchange.read(full, path)
+    assert (noted, known) == (1, 0)
+    assert wrong[0].endswith("f.jsonl:13: not JSON from character 2 on")
+    assert wrong[5].endswith("f.jsonl:6:decisions[0].verdict: it must be one of accept, edit, reject, skip")
     places = [re.sub(r"^.*f\.jsonl:(\d+):?(\S*?):? .*$", r"\1 \2", one) for one in wrong]
     assert sorted(places, key=lambda one: int(one.split()[0])) == [
         "2 record",
@@ -147,8 +151,8 @@ def test_what_is_wrong_is_named_and_the_rest_noted(full: Desk, tmp_path: Path) -
         "12 verdict",
         "13 ",
     ]
-    with pytest.raises(UserError, match="1 decisions noted; these rows were not"):
-        exchange.complain(noted, wrong)
+    with pytest.raises(UserError, match=r"^1 noted; these rows were not:\n  "):
+        exchange.complain("1 noted", wrong)
     assert verdicts(full) == {"k0": "accept"}
     with pytest.raises(UserError, match="Cannot read"):
         exchange.read(full, tmp_path / "none.jsonl")
@@ -173,6 +177,9 @@ def test_the_commands(project: Callable[..., Any], tmp_path: Path) -> None:
     pipeline.run(load(recipe, pipeline.SETTINGS))
     token = weitiao("invite", "recipe.yaml", "alice", "--adjudicator").strip()
     assert len(token) == 32
+    again = runner.invoke(app, ["review", "invite", "recipe.yaml", "alice", "--json"], catch_exceptions=False)
+    assert orjson.loads(again.stdout)["again"] is True
+    assert "alice had a token already: it has ended" in again.stderr
     weitiao("export", "recipe.yaml", "-o", "q.jsonl")
     rows = lines(Path("q.jsonl"))
     assert len(rows) == 22
@@ -181,7 +188,11 @@ def test_the_commands(project: Callable[..., Any], tmp_path: Path) -> None:
         said = {"verdict": "accept" if fine else "reject", "scores": {"honest": 5 if fine else 1}, "seconds": 5.0}
         row["decisions"] = [{"by": name, **said} for name in ("alice", "bob")][: 1 + ("alice" in row["decisions"])]
     dump(Path("q.jsonl"), rows)
-    weitiao("import", "recipe.yaml", "q.jsonl")
+    assert orjson.loads(weitiao("import", "recipe.yaml", "q.jsonl", "--json")) == {
+        "noted": 22, "known": 0, "wrong": [],
+    }  # fmt: skip
+    done = runner.invoke(app, ["review", "import", "recipe.yaml", "q.jsonl"], catch_exceptions=False)
+    assert "0 decisions noted, 22 were there already" in done.stderr
     for row in rows:
         row["decisions"] = [{**row["decisions"][0], "by": "bob"}]
     with pytest.raises(UserError, match="decided already"):

@@ -1,15 +1,20 @@
 """review in a recipe: what becomes of records, when the line waits, and what export may demand."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from weitiao import balance, pipeline, trace
+from weitiao.browse import census
+from weitiao.browse.catalogue import Catalogue
 from weitiao.cli.terminal import plain_recipe
+from weitiao.cli.trace import app
 from weitiao.doubt import AUDIT, BAD, DISAGREE, NEAR
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
@@ -93,6 +98,39 @@ def test_the_line_waits_and_goes_on(project: Project, line: Line) -> None:
     desk.close()
 
 
+def test_what_waits_is_said_to_wait(project: Project, line: Line) -> None:
+    rest = {"split": {"ratios": {"train": 0.5, "test": 0.5}}, "export": {}}
+    recipe = project(4, queue="all", controls=0.0, double=0.0, rest=rest)
+    review = line(recipe)["review"]
+    assert review.line().startswith(
+        "Reviewed 0 of 4 queued records (0 accepted, 0 edited, 0 rejected), 4 wait for people in "
+    )
+    key = review.stored.records()["id"][0]
+    assert [(one.action, one.reason) for one in trace.tell(trace.find([HOME], key)[0]).events][-1] == (
+        "waiting",
+        "waits for people",
+    )
+    told = CliRunner().invoke(app, ["trace", key, "--run", str(HOME)], catch_exceptions=False)
+    assert told.output.splitlines()[-1] == "review    waits for people"
+    census.take(HOME)
+    found = Catalogue.open(HOME / census.CACHE / census.key(HOME))
+    assert found
+    assert [(name, label.count) for name, label in found.labels.items() if label.kind == "fate"] == [
+        ("fate:review/review/waits for people", 4)
+    ]
+    assert [(one.state, one.waiting) for one in pipeline.outlook(recipe, Path("runs"))] == [
+        ("finished", 0), ("waits", 4), ("waits", 0), ("waits", 0),
+    ]  # fmt: skip
+    with closing(place.desk(recipe, HOME)) as desk:
+        alice = desk.whoami(desk.invite("alice"))
+        assert alice
+        assert decide_all(desk, alice, lambda _: Decision(verdict="accept")) == 4
+    assert [(one.state, one.changed) for one in pipeline.outlook(recipe, Path("runs"))][1:3] == [
+        ("changed", ("decided",)), ("new", ()),
+    ]  # fmt: skip
+    assert "waiting" not in set(line(recipe)["review"].stored.ledger()["action"])
+
+
 @pytest.mark.parametrize(("undecided", "kept"), [("keep", 20), ("drop", 0)])
 def test_what_nobody_decided(project: Project, line: Line, undecided: str, kept: int) -> None:
     done = line(project(20, queue="all", undecided=undecided))["review"]
@@ -126,14 +164,17 @@ def test_export_demands_proof(project: Project, line: Line) -> None:
     assert str(caught.value) == (
         "People accepted 0 of 0 records drawn at random: with a certainty of 95 % at least 0.0 % are good, and "
         "`export.min_accept` wants 95 %\n"
-        f"59 more decisions like these would do, and {drawn} are open: raise `review.audit`"
+        f"59 that people accept would do, and {drawn} are open: raise `review.audit`"
     )
     recipe = project(80, queue="all", controls=0.0, double=0.0, undecided="keep", rest=rest)
-    with pytest.raises(UserError, match="59 more decisions like these would do, of 80 that are open"):
+    with pytest.raises(UserError, match="59 that people accept would do, of 80 that are open"):
         line(recipe)
     desk = place.desk(recipe, HOME)
     alice = desk.whoami(desk.invite("alice"))
     assert alice
+    desk.decide(alice, desk.next(alice)[0].key, Decision(verdict="accept"))
+    with pytest.raises(UserError, match="58 more decisions like these would do, of 79 that are open"):
+        line(recipe)
     decide_all(desk, alice, lambda item: Decision(verdict="accept"))
     assert line(recipe)["export"].manifest["kept"] == 80
     for _ in range(10):

@@ -1,6 +1,7 @@
 """The Review page: a queue worked off by keys, by several people at once, and nothing typed is lost."""
 
 import re
+import shutil
 import time
 import uuid
 from collections import Counter
@@ -118,7 +119,7 @@ def press(page: Page, keys: str) -> None:
 
 
 def test_a_queue_is_worked_off_by_keys(asked: Site, look: Look, queue: Queue) -> None:
-    desk = queue([f"Answer {number}." for number in range(34)])
+    desk = queue([f"Answer {number}." for number in range(34)], doubled=1)
     page = come(look, asked, "ann")
     assert page.url == f"{asked.url}/review"
     for _ in range(10):
@@ -132,7 +133,7 @@ def test_a_queue_is_worked_off_by_keys(asked: Site, look: Look, queue: Queue) ->
     assert scores == {"harmless": 5, "honest": 4, "helpful": 3}
     assert len({row.item for row in rows}) == 30
     assert all(row.seconds > 0 for row in rows)
-    expect(page.locator(".far")).to_contain_text("20 by you · 20 of 34 decided · 14 left")
+    expect(page.locator(".far")).to_contain_text("20 by you · 19 of 34 decided · 15 left")
     last = rows[-1].item
     page.keyboard.press("u")
     expect(page.locator("article[data-key]")).to_have_attribute("data-key", last)
@@ -146,13 +147,15 @@ def test_a_queue_is_worked_off_by_keys(asked: Site, look: Look, queue: Queue) ->
     final = noted(desk, 32)[-1]
     assert (final.verdict, final.item) == ("reject", last)
     assert orjson.loads(final.said) == {"tags": ["odd", "short"], "comment": "as before"}
+    expect(page.locator(".far")).to_contain_text("21 by you · 20 of 34 decided · 14 left")
     for _ in range(4):  # those left are skipped by nobody else
         page.keyboard.press("a")
     expect(page.get_by_role("heading", name="Nothing is left for you")).to_be_visible()
-    expect(page.get_by_text("9 wait for others")).to_be_visible()
+    expect(page.get_by_text("10 wait for others")).to_be_visible()
     page.keyboard.press("z")
     expect(page.locator("article[data-key]")).to_be_visible()
     assert desk.progress()["open"] == 1
+    expect(page.locator(".far")).to_contain_text("24 by you · 23 of 34 decided · 11 left")
 
 
 def test_an_edit_survives_and_shows_what_it_changes(asked: Site, look: Look, queue: Queue) -> None:
@@ -181,9 +184,19 @@ def test_an_edit_survives_and_shows_what_it_changes(asked: Site, look: Look, que
     assert sorted(texts) == ["Fish breathe with gills.", "鱼用腮呼吸，不会淹死。"]
     expect(page.get_by_role("heading", name="All is decided")).to_be_visible()
     expect(page.get_by_text("weitiao run recipe.yaml")).to_be_visible()
-    page.keyboard.press("u")  # with what was typed
+    page.keyboard.press("u")  # with what was typed, to be written on
     expect(page.locator(".change")).to_be_visible()
-    page.locator("article textarea").last.press("Escape")
+    expect(page.locator(".assistant textarea")).to_be_focused()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", name="All is decided")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.locator(".assistant textarea")).to_be_focused()
+    page.keyboard.insert_text("\n" * 9)
+    high = page.locator(".assistant textarea").bounding_box()
+    page.reload()
+    expect(page.locator(".assistant textarea")).to_be_focused()
+    assert page.locator(".assistant textarea").bounding_box() == high
+    page.keyboard.press("Escape")
     page.keyboard.press("x")
     expect(page.locator(".change")).to_have_count(0)
 
@@ -221,6 +234,36 @@ def test_what_was_decided_without_a_connection_is_noted_later(asked: Site, look:
     page.reload()
     assert [row.verdict for row in noted(desk, 2)] == ["accept", "reject"]
     expect(page.locator(".far")).to_contain_text("2 by you · 2 of 3 decided")
+
+
+def test_what_waits_looks_so_and_what_is_decided_while_the_database_goes_is_kept(
+    open_studio: Open, look: Look, tmp_path: Path
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    rows = [[{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "."}] for n in "ab"]
+    (folder / "data.jsonl").write_bytes(b"".join(orjson.dumps({"messages": row}) + b"\n" for row in rows))
+    (folder / "recipe.yaml").write_text("model: nano\nsource: {inputs: [data.jsonl]}\nreview: {queue: all}\n")
+    recipe = load(folder / "recipe.yaml", pipeline.SETTINGS)
+    pipeline.run(recipe, folder / "runs", last="review")
+    with open_studio(folder) as site:
+        page = look(f"{site.url}/recipe")
+        expect(page.locator(".next")).to_contain_text("review2 records wait for people")
+        page.goto(f"{site.url}/data")
+        expect(page.locator(".chip.waiting")).to_have_text(["review: waits for people"] * 2)
+        page = come(look, site, "ann")
+        shutil.rmtree(folder / "runs" / "recipe")
+        page.keyboard.press("a")
+        alert = page.get_by_role("alert").filter(has_text="was removed or replaced")
+        expect(alert).to_be_visible()
+        pipeline.run(recipe, folder / "runs", last="review")
+        page.keyboard.press("r")  # nothing is taken any more
+        alert.get_by_role("button", name="Load the page again").click()
+        page.locator("#given").fill("ann")
+        page.keyboard.press("Enter")
+        expect(page.locator("article[data-key]")).to_be_visible()
+        with closing(place.desk(recipe, folder / "runs" / "recipe")) as desk:
+            assert [row.verdict for row in noted(desk, 1)] == ["accept"]
 
 
 def test_an_adjudicator_sees_both_without_names(asked: Site, look: Look, queue: Queue) -> None:

@@ -44,7 +44,8 @@ class Label:
 class Fate:
     """How it ended for a record.
 
-    `action` is `on` (it went through), `waiting` (no later stage took it yet), dropped, refused or skipped.
+    `action` is `on` (it went through), `waiting` (no later stage took it yet; with a stage: it waits there for people),
+    dropped, refused or skipped.
     """
 
     action: str

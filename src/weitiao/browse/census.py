@@ -232,6 +232,9 @@ class _Census:
         """Note one kind of event: for those that are not among the stage's records it was the end."""
         action, stage, step, _ = kind
         ends = self.columns["at"][numbers, place] < 0
+        if action == "waiting":
+            self.columns["fate"][numbers] = len(self.fates)
+            self.fates.append(kind)
         if action in _GONE and ends.any():
             self.columns["fate"][numbers[ends]] = len(self.fates)
             self.fates.append(kind)

@@ -97,9 +97,12 @@ def invite(
 ) -> None:
     """Print a new token of a person; an older one of theirs ends."""
     with closing(_desk(recipe, runs)) as desk:
+        again = desk.invited(name)
         token = desk.invite(name, adjudicates=adjudicator)
+    if again:
+        Terminal().say(t("{name} had a token already: it has ended, and so has what was logged in with it", name=name))
     if as_json:
-        emit({"name": name, "token": token})
+        emit({"name": name, "token": token, "again": again})
         return
     print(token)
     Terminal().say(t("The token of {name}: it is kept as a hash alone, so note it now", name=name))
@@ -138,11 +141,14 @@ def import_(
     from weitiao.review import exchange
 
     with closing(_desk(recipe, runs)) as desk:
-        noted, wrong = exchange.read(desk, file, by)
+        noted, known, wrong = exchange.read(desk, file, by)
     if as_json:
-        emit({"noted": noted, "wrong": wrong})
-    exchange.complain(noted, wrong)
-    Terminal().say(t("{count} decisions noted", count=f"{noted:,}"))
+        emit({"noted": noted, "known": known, "wrong": wrong})
+    said = t("{count} decisions noted", count=f"{noted:,}")
+    if known:
+        said = t("{said}, {count} were there already", said=said, count=f"{known:,}")
+    exchange.complain(said, wrong)
+    Terminal().say(said)
 
 
 def _desk(recipe: Path, runs: Path | None) -> "Desk":
@@ -152,15 +158,16 @@ def _desk(recipe: Path, runs: Path | None) -> "Desk":
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:
-    why = ", ".join(f"{t(reason)} {count:,}" for reason, count in found["reasons"].items())
+    why = t(", ").join(f"{t(reason)} {count:,}" for reason, count in found["reasons"].items())
     yield t("{queued} records are queued ({why}), and {planted} bad answers are planted among them",
             queued=f"{found['queued']:,}", planted=f"{found['planted']:,}", why=why or "-")  # fmt: skip
     left = {name: found[name] for name in ("second", "skipped", "conflict") if found[name]}
     words = {"second": t("wait for a second person"), "skipped": t("skipped"), "conflict": t("wait for an adjudicator")}
-    rest = ", ".join(f"{count:,} {words[name]}" for name, count in left.items())
-    verdicts = ", ".join(f"{t(word)} {count:,}" for word, count in found["verdicts"].items())
+    rest = t(", ").join(f"{count:,} {words[name]}" for name, count in left.items())
+    verdicts = t(", ").join(f"{t(word)} {count:,}" for word, count in found["verdicts"].items())
     yield t("Decided {decided} ({verdicts})", decided=f"{found['decided']:,}", verdicts=verdicts)
-    yield t("Open {open}", open=f"{found['queued'] - found['decided']:,}") + (f" ({rest})" if rest else "")
+    left_open = t("Open {open}", open=f"{found['queued'] - found['decided']:,}")
+    yield t("{what} ({rest})", what=left_open, rest=rest) if rest else left_open
     seen = found["accepted"]
     if seen["of"]:
         yield t(
@@ -170,7 +177,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
             **{name: _percent(seen[name]) for name in ("low", "high", "least")},
         )  # fmt: skip
     for name, one in found["people"].items():
-        yield f"{name}: " + ", ".join(_person(one))
+        yield t("{name}: {said}", name=name, said=t(", ").join(_person(one)))
     for pair in found["pairs"]:
         if pair.get("kappa") is not None:
             names = t("{one} and {other}", one=pair["people"][0], other=pair["people"][1])

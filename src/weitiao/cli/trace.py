@@ -73,8 +73,8 @@ def _said(event: Event, life: Life) -> Iterator[str]:
         yield t("read from {uri}, row {row}", **life.origin) + (f" ({licence})" if licence else "")
     elif event.stage == "split" and event.action in ("kept", "assigned"):
         yield from _family(life)
-    elif event.action == "kept":
-        yield t("nothing changed")
+    elif event.action in ("kept", "waiting"):
+        yield t(event.reason or "nothing changed")
     elif event.action == "changed":
         where = "" if event.turn is None else t(", turn {turn}", turn=event.turn + 1)
         yield t(event.reason or "changed") + where + _step(event)

@@ -38,6 +38,8 @@ STAGE = Stage(
     "weitiao.review.run:run",
     "Reviewed {decided} of {queued} queued records ({accepted} accepted, {edited} edited, {rejected} rejected), "
     "{kept} of {total} go on",
+    "Reviewed {decided} of {queued} queued records ({accepted} accepted, {edited} edited, {rejected} rejected), "
+    "{waiting} wait for people",
     reads_records=True,
     gives_records=True,
     project=("seed",),

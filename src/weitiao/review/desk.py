@@ -7,8 +7,9 @@
     desk.undo(person)                           the item as it was before, to be decided anew
     desk.progress(person), desk.status()        counts, fast; all figures, with their intervals
 
-Each call is one short transaction. What `next` gives is kept for that person for `lease` seconds from the last call on;
-after that it is given to others, and a decision that comes later still counts if nobody else took the item meanwhile.
+Each call is one short transaction; where the database's file is no longer the one that was opened, it raises Gone.
+What `next` gives is kept for that person for `lease` seconds from the last call on; after that it is given to others,
+and a decision that comes later still counts if nobody else took the item meanwhile.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -27,13 +29,27 @@ from weitiao.errors import UserError
 from weitiao.review import figures
 from weitiao.review.decision import Decision, Item, Person, Said, settle
 from weitiao.review.rows import candidates, holding, item_of, said_of
-from weitiao.review.tables import CONFLICT, DONE, OPEN, SECOND, SKIPPED, decisions, draws, items, open_engine, people
+from weitiao.review.tables import (
+    CONFLICT,
+    DONE,
+    OPEN,
+    SECOND,
+    SKIPPED,
+    Hold,
+    decisions,
+    draws,
+    items,
+    open_engine,
+    people,
+)
 from weitiao.talk import t
 
 LEASE = 900
+KNOWN = "noted before"
 _SPARE = 16  # candidates beyond those wanted: others take some of them at the same instant
 _BATCH = 500
 _TRIES = 20
+_FRESH = {"pool": OPEN, "whose": 0, "holder": 0, "until": 0.0, "final": None}
 
 Row_ = Row[Any]
 
@@ -47,6 +63,7 @@ class Desk:
 
     def __init__(self, engine: Engine, project: str, lease: int = LEASE) -> None:
         self.engine, self.project, self.lease = engine, project, lease
+        self.file = Hold(engine)
         # SQLite lets those who wait try again after ever longer whiles: within one process they stand in line instead.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
@@ -84,10 +101,11 @@ class Desk:
         with self._reading() as connection:
             return self._people(connection)
 
-    def invited(self) -> bool:
-        """Tell whether anybody was given a token."""
+    def invited(self, name: str = "") -> bool:
+        """Tell whether anybody, or the person of this name, was given a token."""
         with self._reading() as connection:
             given = exists().where(people.c.project == self.project, people.c.token.is_not(None))
+            given = given.where(people.c.name == name.strip()) if name else given
             return bool(connection.scalar(select(given)))
 
     # What they see and say.
@@ -187,6 +205,7 @@ class Desk:
             found = {"queued": sum(counts.values()), **{name: counts.get(pool, 0) for pool, name in names.items()}}
             if person:
                 mine = select(func.count()).where(holding(), decisions.c.project == self.project)
+                mine = mine.where(decisions.c.verdict != "skip")
                 found["mine"] = connection.execute(mine.where(decisions.c.person == person.id)).scalar_one()
         return found
 
@@ -226,9 +245,9 @@ class Desk:
             kept = connection.execute(held).all()
             for table in (items, draws):
                 connection.execute(table.delete().where(table.c.project == self.project))
-            fresh = {"project": self.project, "pool": OPEN, "whose": 0, "holder": 0, "until": 0.0, "final": None}
-            for batch in _batches(rows):
-                connection.execute(insert(items), [{**fresh, **row} for row in batch])
+            rest = iter(rows)
+            while batch := list(islice(rest, _BATCH)):
+                connection.execute(insert(items), [{**_FRESH, "project": self.project, **row} for row in batch])
             for row in kept:
                 same = update(items).where(self._own(), items.c.key == row.key)
                 connection.execute(same.values(holder=row.holder, until=row.until))
@@ -249,8 +268,8 @@ class Desk:
             if connection.scalar(drawn) is None or connection.execute(self._of(row["key"])).one_or_none():
                 return False
             first = connection.scalar(select(func.min(items.c.rank)).where(self._own()))
-            fresh = {"project": self.project, "pool": OPEN, "whose": 0, "holder": 0, "until": 0.0, "final": None}
-            connection.execute(insert(items).values({**fresh, **row, "rank": (first or 0) - 1}))
+            new = {**_FRESH, "project": self.project, **row, "rank": (first or 0) - 1}
+            connection.execute(insert(items).values(new))
             self._settle(connection, self._locked(connection, row["key"]), {})
         return True
 
@@ -268,8 +287,7 @@ class Desk:
     def accept_import(self, told: Sequence[tuple[str, str, Decision]]) -> list[str | None]:
         """Note decisions that were made elsewhere, each by name, key of the item, and decision, all or none.
 
-        Returns for each what stood against it, None where it was noted; what that person has said before, to the word,
-        is noted once.
+        Returns for each what stood against it, None where it was noted, and KNOWN for what that person has said before.
         """
         found: list[str | None] = []
         with self._writing() as connection:
@@ -282,7 +300,7 @@ class Desk:
                 mine = [one for one in said if one.person == person.id]
                 if mine or row.pool == DONE:
                     against = "decided already" if row.pool == DONE else "this person has decided"
-                    found.append(None if any(one.same(own) for one in mine) else against)
+                    found.append(KNOWN if any(one.same(own) for one in mine) else against)
                     continue
                 self._note(connection, row, own)
                 self._settle(connection, row, {})
@@ -296,12 +314,12 @@ class Desk:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with self._turn, self.engine.begin() as connection:
+        with self._turn, self.file.held(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self.engine.connect().execution_options(reads=True) as connection:
+        with self.file.held(), self.engine.connect().execution_options(reads=True) as connection:
             yield connection
 
     def _of(self, key: str) -> Select[Any]:
@@ -380,14 +398,3 @@ class Desk:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
-
-
-def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -14,8 +14,9 @@ from weitiao.formats import BadRow, recognise_task
 from weitiao.formats.annotated import Judgement, Task
 from weitiao.formats.problem import UNANNOTATED, wrong_type
 from weitiao.formats.tools import task_of
+from weitiao.recipe import problem
 from weitiao.review.decision import Decision, Item
-from weitiao.review.desk import Desk
+from weitiao.review.desk import KNOWN, Desk
 from weitiao.store import write_whole
 from weitiao.talk import t
 
@@ -41,10 +42,11 @@ def write(desk: Desk, path: Path, kind: Format) -> int:
     return len(rows)
 
 
-def read(desk: Desk, path: Path, by: str = "") -> tuple[int, list[str]]:
-    """Note the decisions of a file; return how many it holds, and what is wrong with the other rows, with its place.
+def read(desk: Desk, path: Path, by: str = "") -> tuple[int, int, list[str]]:
+    """Note the decisions of a file; return how many are new, how many were there, and what is wrong with other rows.
 
-    `by` is who decided where the tool does not say. Read again, a file changes nothing.
+    `by` is who decided where the tool does not say; raises UserError where nobody does. Read again, a file changes
+    nothing.
     """
     known = {item.key: item for item, _ in desk.queue()}
     records = {item.record: item for item in known.values()}
@@ -60,23 +62,26 @@ def read(desk: Desk, path: Path, by: str = "") -> tuple[int, list[str]]:
                 raise _Wrong("", t("neither a row of `weitiao review export` nor one of an annotation tool"))
             task = None if shape == "jsonl" else task_of(row, shape)
             item = _item(_ids(row, task), known, records)
-            found = list(_own(row) if task is None else _judged(task, item, by or shape))
+            found = list(_own(row) if task is None else _judged(task, item, by))
         except (_Wrong, BadRow) as error:
-            field, problem = (error.field, error.args[0]) if isinstance(error, _Wrong) else _of(error)
-            wrong.append(f"{place}{':' + field if field else ''}: {problem}")
+            field, said = (error.field, error.args[0]) if isinstance(error, _Wrong) else _of(error)
+            wrong.append(f"{place}{':' + field if field else ''}: {said}")
             continue
+        if not all(name.strip() for name, _ in found):
+            raise UserError(f"{place}: {t('it does not say who decided')}", t("Say it with --by NAME"))
         told += [(name, item.key, decision) for name, decision in found]
         places += [place] * len(found)
     against = desk.accept_import(told)
-    wrong += [f"{place}: {t(reason)}" for place, reason in zip(places, against, strict=True) if reason]
-    return against.count(None), wrong
+    stood = [(place, reason) for place, reason in zip(places, against, strict=True) if reason not in (None, KNOWN)]
+    wrong += [f"{place}: {t(str(reason))}" for place, reason in stood]
+    return against.count(None), against.count(KNOWN), wrong
 
 
-def complain(noted: int, wrong: list[str]) -> None:
-    """Raise UserError naming the rows that are wrong, if there are any."""
+def complain(said: str, wrong: list[str]) -> None:
+    """Raise UserError naming the rows that are wrong, if there are any, behind what is said of the others."""
     if wrong:
         more = [t("and {count} more", count=len(wrong) - _SHOWN)] if len(wrong) > _SHOWN else []
-        head = t("{count} decisions noted; these rows were not:", count=noted)
+        head = t("{said}; these rows were not:", said=said)
         raise UserError("\n  ".join([head, *wrong[:_SHOWN], *more]), t("Mend them and import the file again"))
 
 
@@ -105,7 +110,7 @@ def _rows(path: Path, wrong: list[str]) -> Iterator[tuple[str, Row]]:
     try:
         whole = orjson.loads(text) if text.lstrip().startswith(b"[") else None
     except orjson.JSONDecodeError as error:
-        raise UserError(t("{place}: not JSON: {problem}", place=f"{path}:{error.lineno}", problem=error.msg)) from None
+        raise UserError(_broken(f"{path}:{error.lineno}", error)) from None
     if whole is not None:
         values = list(enumerate(whole, 1))
     else:
@@ -113,12 +118,16 @@ def _rows(path: Path, wrong: list[str]) -> Iterator[tuple[str, Row]]:
             try:
                 values += [(number, orjson.loads(line))] if line.strip() else []
             except orjson.JSONDecodeError as error:
-                wrong.append(t("{place}: not JSON: {problem}", place=f"{path}:{number}", problem=error.msg))
+                wrong.append(_broken(f"{path}:{number}", error))
     for number, value in values:
         if isinstance(value, dict):
             yield f"{path}:{number}", value
         else:
             wrong.append(f"{path}:{number}: {wrong_type(value, '', 'an object').problem.said()}")
+
+
+def _broken(place: str, error: orjson.JSONDecodeError) -> str:
+    return t("{place}: not JSON from character {column} on", place=place, column=error.colno)
 
 
 def _ids(row: Row, task: Task | None) -> tuple[str, str]:
@@ -214,8 +223,7 @@ def _checked(given: Row, place: str) -> Decision:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = place + ".".join(str(part) for part in first["loc"])
-        problem = str(first.get("ctx", {}).get("error", first["msg"]))
-        raise _Wrong(field.rstrip("."), t(problem)) from None
+        raise _Wrong(field.rstrip("."), problem(first)) from None
 
 
 def _texts(item: Item) -> tuple[str, str]:

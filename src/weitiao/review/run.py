@@ -23,6 +23,7 @@ from weitiao.stage import Job, Outcome
 from weitiao.store import digest
 
 REJECTED, UNDECIDED, EDITED = "rejected in review", "not decided in review", "edited in review"
+WAITING = "waits for people"
 UNPAIRED = "rejected answer of another question"
 WORDS = {"accept": "accepted", "edit": "edited", "reject": "rejected", "skip": "skipped"}
 STEP = "review"
@@ -55,10 +56,12 @@ def run(job: Job) -> Outcome:
         frame, events = work.part(pl.read_parquet(path), own)
         job.draft.write(index, frame, ledger.events(pl.DataFrame(events, schema=ledger.SCHEMA)))
     total = sum(_height(path) for path in parts)
-    said = {name: f"{count:,}" for name, count in work.counts().items()}
+    waiting = work.open if settings.undecided == "wait" else 0
+    said = {name: f"{count:,}" for name, count in (work.counts() | {"waiting": waiting}).items()}
     facts = {
         **{name: status[name] for name in ("queued", "planted", "reasons", "audit", "accepted", "verdicts")},
-        "waiting": work.open if settings.undecided == "wait" else 0,
+        "waiting": waiting,
+        "brief": waiting > 0,
         "said": {"queued": f"{len(queued):,}", **said},
     }
     return Outcome(total, total - work.gone.total(), dict(work.gone.most_common()), facts)
@@ -105,6 +108,8 @@ class _Work:
             if self.undecided == "drop":
                 self.gone[UNDECIDED] += 1
                 yield _event(record, "dropped", UNDECIDED), None
+            elif self.undecided == "wait":
+                yield _event(record, "waiting", WAITING), record
             return
         final, said = found
         self.held[final.verdict] += 1

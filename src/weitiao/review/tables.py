@@ -1,5 +1,7 @@
 """The review database: its tables, and how SQLite and PostgreSQL are opened."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,46 @@ draws = Table(
     Column("project", String(200), primary_key=True),
     Column("digest", String(24), nullable=False),
 )
+
+
+class Gone(UserError):
+    """The file of the database was removed, or another one is in its place: what is written now would be lost."""
+
+
+class Hold:
+    """Holds that the file of an open database is still the one that was opened; a server has none."""
+
+    def __init__(self, engine: Engine) -> None:
+        sqlite = engine.dialect.name == "sqlite"
+        self._path = Path(engine.url.database).absolute() if sqlite and engine.url.database else None
+        self._file = self._now()
+        self._gone = False
+
+    def stands(self) -> bool:
+        """Tell whether it is; once it was not, it never is, for a later file may have the number of an older one."""
+        self._gone = self._gone or self._now() != self._file
+        return not self._gone
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold it before and after what is done meanwhile; raises Gone."""
+        self._check()
+        yield
+        self._check()
+
+    def _check(self) -> None:
+        if not self.stands():
+            raise Gone(
+                t("The review database {path} was removed or replaced", path=self._path),
+                t("Load the page again; where no queue is left, a new run draws it"),
+            )
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat() if self._path else None
+        except FileNotFoundError:
+            found = None
+        return (found.st_dev, found.st_ino) if found else None
 
 
 def file_url(path: Path) -> str:

@@ -276,7 +276,8 @@ class _View:
             with words("p", "", "text"):
                 data_life.marked(one.text, one.marks)
             with ui.element("div").classes("meta"):
-                words("span", data_life.fate(one.fate), "chip", "went" if one.fate.stage else one.fate.action)
+                ended = one.fate.action if one.fate.action in data_life.ENDS else "went"
+                words("span", data_life.fate(one.fate), "chip", ended)
                 words("span", f"{one.uri}:{one.row}" if one.row else one.uri, "place")
                 words("span", t("{count} characters", count=f"{one.chars:,}"))
                 if one.score is not None:

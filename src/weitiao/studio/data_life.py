@@ -115,6 +115,8 @@ def _event(event: Event, changes: Sequence[Piece] | None, life: Life, link: Link
 def _head(event: Event, life: Life) -> str:
     if event.action == "kept":
         return t("read") if event.stage.endswith("source") else t("nothing changed")
+    if event.action == "waiting":
+        return t(event.reason or "")
     if event.action == "trained":
         return t("trained on: {tokens} tokens, {supervised} of them with loss", **event.detail)
     if event.stage == "split" and life.part:

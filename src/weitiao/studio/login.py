@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import re
 import secrets
 import time
 from importlib import resources
@@ -25,6 +26,7 @@ _COOKIE = "weitiao_login"
 _SECONDS = 7 * 86400
 _MOST = 1000  # logins that are remembered
 _BYTES = 4096
+_CODE = re.compile(r"`([^`]+)`")
 _PAUSE = 1.0  # seconds that a wrong token costs
 
 
@@ -154,5 +156,7 @@ def _page(said: dict[str, str]) -> Response:
         "language": "zh-CN" if visitor.get().language == "zh" else "en",
         "scheme": {"auto": "light dark"}.get(visitor.get().theme, visitor.get().theme),
     }
-    page = Template(text).substitute({name: escape(value) for name, value in (said | own).items()})
+    shown = {name: str(escape(value)) for name, value in (said | own).items()}
+    shown |= {name: _CODE.sub(r"<code>\1</code>", shown[name]) for name in ("lead", "where", "wrong")}
+    page = Template(text).substitute(shown)
     return HTMLResponse(page, 401 if said["wrong"] else 200, {"Cache-Control": "no-store"})

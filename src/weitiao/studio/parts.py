@@ -17,6 +17,15 @@ def words(tag: str, text: str, *classes: str) -> TextElement:
     return TextElement(tag=tag, text=text).classes(" ".join(classes))
 
 
+def told(tag: str, text: str, *classes: str) -> TextElement:
+    """Draw a text of ours in a tag; what stands between backticks is drawn as code."""
+    with words(tag, "", *classes) as element:
+        for place, piece in enumerate(text.split("`")):
+            if piece:
+                words("code" if place % 2 else "span", piece)
+    return element
+
+
 def named(element: ui.element, name: str) -> ui.element:
     """Name an element for those who hear the page."""
     element.props["aria-label"] = name
@@ -36,7 +45,7 @@ def empty(title: str, hint: str, *, icon: str = "inbox") -> Iterator[None]:
     with ui.element("section").classes("state"):
         ui.icon(icon).props("aria-hidden=true")
         words("h2", title)
-        words("p", hint)
+        told("p", hint)
         yield
 
 
@@ -56,9 +65,9 @@ def wrong(error: UserError | Refusal) -> None:
     """Say what went wrong, and what to do about it."""
     with ui.element("section").classes("state wrong").props("role=alert"):
         ui.icon("error_outline").props("aria-hidden=true")
-        words("p", error.message, "lead")
+        told("p", error.message, "lead")
         if isinstance(error, UserError) and error.hint:
-            words("p", t("hint: {hint}", hint=error.hint))
+            told("p", t("hint: {hint}", hint=error.hint))
 
 
 def refused(do: Callable[[], Any]) -> bool:

@@ -25,7 +25,7 @@ _HEAD = ""  # the section of the keys at the top of the file
 _PAUSE, _LOOK = 0.5, 3.0
 _ICONS = {
     "finished": "check_circle", "new": "radio_button_unchecked", "changed": "restart_alt", "again": "restart_alt",
-    "follows": "more_horiz", "runs": "play_circle",
+    "follows": "more_horiz", "runs": "play_circle", "waits": "hourglass_empty",
 }  # fmt: skip
 
 
@@ -266,7 +266,7 @@ def _stands(state: str) -> str:
     """Return how a stage stands, for those who hear the page."""
     return {
         "finished": t("finished"), "new": t("not run yet"), "changed": t("runs again"), "again": t("runs again"),
-        "follows": t("perhaps runs again"), "runs": t("runs now"),
+        "follows": t("perhaps runs again"), "runs": t("runs now"), "waits": t("waits for people"),
     }.get(state, "")  # fmt: skip
 
 
@@ -274,12 +274,16 @@ def _why(one: Outlook) -> str:
     """Return what a run would do with a stage, and why."""
     if one.state == "changed":
         words_ = {"version": t("another version of weitiao"), "outside": t("files that it reads")}
+        words_["decided"] = t("what people decided")
         return t("runs again, changed: {names}", names=", ".join(words_.get(name, name) for name in one.changed))
     return {
         "finished": t("finished, is not run again"),
         "new": t("runs: there is nothing yet"),
         "again": t("runs again: it tries what failed"),
         "follows": t("runs again if what it reads comes out otherwise"),
+        "waits": t("{count} records wait for people", count=f"{one.waiting:,}")
+        if one.waiting
+        else t("runs when people have decided"),
     }[one.state]
 
 

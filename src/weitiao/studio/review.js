@@ -52,7 +52,7 @@ export default {
   emits: ["hello", "decide", "undo", "look", "hold"],
   data: () => ({
     queue: [], pending: [], done: [], lost: [], // items; decisions under way; what undo brings back; what was not taken
-    draft: fresh(), editing: false, mark: 0, beside: true, said: "", ready: false, counts: null,
+    draft: fresh(), editing: false, mark: 0, beside: true, said: "", gone: "", ready: false, counts: null,
   }),
   computed: {
     item() { return this.queue.find((item) => !this.pending.some((one) => one.key === item.key)) ?? null; },
@@ -98,13 +98,16 @@ export default {
         this.pending = this.pending.filter((one) => one.key !== undone);
         const before = this.done.find((one) => one.key === undone);
         if (before) this.keep(`draft/${undone}`, before.draft);
+        this.done = this.done.filter((one) => one !== before);
       }
       this.queue = order.map((key) => known.get(key)).filter(Boolean);
       this.keep("pending", this.pending);
       this.ready = true;
     },
-    nothing() { this.say(this.counts?.mine ? this.words.elsewhere : this.words.nothing); },
+    nothing() { this.say(this.done.length || this.counts?.mine ? this.words.elsewhere : this.words.nothing); },
+    stop(text) { this.gone = text; }, // what is pending stays here, and is sent when the page is loaded again
     count(counts) { this.counts = counts; },
+    reload() { location.reload(); },
     toggle() {
       this.beside = !this.beside;
       this.keep("beside", this.beside);
@@ -115,6 +118,7 @@ export default {
     begin() {
       this.draft = { ...fresh(), ...this.stored(`draft/${this.key}`, {}) };
       this.editing = this.edited;
+      this.write();
       this.mark = 0;
       this.since = performance.now();
       if (!this.item) return;
@@ -139,6 +143,7 @@ export default {
     },
     decide(verdict) {
       if (!this.item) return;
+      if (this.gone) return this.say(this.gone);
       if (this.edited && verdict !== "edit") return this.say(this.words.unfinished);
       if (verdict === "edit" && !this.edited) return this.say(this.words.unchanged);
       const { scores, tags, comment, texts } = JSON.parse(JSON.stringify(this.draft));
@@ -151,18 +156,20 @@ export default {
       this.$emit("decide", { key: one.key, decision });
       this.editing = false;
       this.pending = [...this.pending, one];
-      if (this.counts && verdict !== "skip") this.counts = { ...this.counts, mine: this.counts.mine + 1, decided: this.counts.decided + 1 };
       this.say(this.words.done[verdict]);
     },
     edit() {
       if (!this.item) return;
       this.draft.texts ??= this.item.messages.map((turn) => turn.content);
       this.editing = true;
+      this.write();
+    },
+    write() { // where an edit is open, its last field is written in
       this.$nextTick(() => {
-        for (const field of this.$el.querySelectorAll("article textarea")) this.grow(field);
+        for (const field of this.$el.querySelectorAll(".desk textarea")) this.grow(field);
         const field = [...this.$el.querySelectorAll("article textarea")].at(-1);
-        field.focus();
-        field.setSelectionRange(field.value.length, field.value.length);
+        field?.focus();
+        field?.setSelectionRange(field.value.length, field.value.length);
       });
     },
     leave() {
@@ -227,14 +234,13 @@ export default {
       const text = [...(messages ?? []).map((turn) => turn.content), comment].filter(Boolean).join("\n\n");
       this.lost = [...this.lost, { error, text }];
       this.keep("lost", this.lost);
-      if (this.counts && one.decision.verdict !== "skip") this.counts = { ...this.counts, mine: this.counts.mine - 1 };
     },
     dismiss() {
       this.lost = [];
       this.forget("lost");
     },
     resend() {
-      for (const one of this.pending)
+      for (const one of this.gone ? [] : this.pending)
         if (performance.now() - (one.sent ?? 0) > 10_000) {
           one.sent = performance.now();
           this.$emit("decide", { key: one.key, decision: one.decision });
@@ -260,6 +266,10 @@ export default {
     <span class="saving" v-if="pending.length > 3">{{ fill(words.saving, { count: pending.length }) }}</span>
   </div>
   <p class="unseen" role="status">{{ said }}</p>
+  <section class="lost" role="alert" v-if="gone">
+    <p>{{ gone }}</p>
+    <button type="button" class="plain" @click="reload">{{ words.again }}</button>
+  </section>
   <section class="lost" role="alert" v-if="lost.length">
     <div v-for="one in lost">
       <p><strong>{{ words.lost }}</strong> {{ one.error }}</p>
@@ -294,7 +304,7 @@ export default {
       <div class="verdicts" v-if="editing">
         <button type="button" class="verdict accept" @click="decide('edit')"><kbd>Ctrl</kbd><kbd>Enter</kbd> {{ words.save }}</button>
         <button type="button" class="verdict" @click="leave"><kbd>Esc</kbd> {{ words.leave }}</button>
-        <button type="button" class="verdict" @click="discard">{{ words.discard }}</button>
+        <button type="button" class="verdict" aria-keyshortcuts="x" @click="discard"><kbd>x</kbd> {{ words.discard }}</button>
       </div>
       <div class="verdicts" v-else>
         <button type="button" class="verdict accept" aria-keyshortcuts="a" @click="decide('accept')"><kbd>a</kbd> {{ words.accept }}</button>

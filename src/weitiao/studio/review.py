@@ -1,17 +1,21 @@
 """The Review page: one record at a time, decided on by keys; what is beside it is drawn when somebody lingers."""
 
 import asyncio
+import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from weitiao.doubt import APART, AUDIT, DISAGREE, MARKS, NEAR, SENT, UNJUDGED, UNSURE
+from weitiao.recipe import problem
 from weitiao.review.decision import Decision, Item, Person, Said
 from weitiao.review.desk import Desk, Taken
 from weitiao.review.draw import ALL, CHAT
+from weitiao.review.tables import Gone
 from weitiao.studio import review_beside
 from weitiao.studio.login import LOGIN, LOGOUT, REVIEW
 from weitiao.studio.page import Page, Studio
@@ -19,9 +23,10 @@ from weitiao.studio.parts import empty, words
 from weitiao.studio.reviewers import Reviewers
 from weitiao.talk import t
 
+T = TypeVar("T")
 AHEAD = 3  # records loaded beside the one that is looked at: as many as may be decided before the server has answered
 _READ = 2.0  # seconds until it is looked again whether the run has been read
-_COUNT = 10.0  # seconds between two looks of how far it is
+_COUNT, _LOOK = 1.0, 10.0  # seconds until it is counted how far it is, after a decision, and where nobody decides
 
 
 class Sent(BaseModel):
@@ -44,6 +49,7 @@ class _View:
         self._turn = asyncio.Lock()  # what is sent first is noted first
         self._known: dict[str, Item] = {}  # those that the browser has
         self._beside = ""
+        self._due = 0.0  # when it is counted next
 
     def draw(self) -> None:
         """Draw the page."""
@@ -54,11 +60,11 @@ class _View:
         with _Board() as self.board:
             self.side = ui.element("div")
         self.board.props["words"] = _words()
-        self.board.props["place"] = f"weitiao/review/{self.desk.project}/{self.person.id}"
+        self.board.props["place"] = f"weitiao/review/{self.desk.project}/{self.person.name}"
         self.board.props["command"] = f"weitiao run {self.studio.recipe.project.name}.yaml"
         self.board.on("hello", self.hello).on("decide", self.decide).on("undo", self.undo)
         self.board.on("look", self.look).on("hold", self.hold)
-        ui.timer(_COUNT, self.count)
+        ui.timer(_COUNT, self.tick)
         self.reviewers.open[self.person.id] += 1
         ui.context.client.on_delete(self.leave)
 
@@ -79,12 +85,16 @@ class _View:
         try:
             sent = Sent.model_validate(args)
         except ValidationError as error:
-            key, wrong = args.get("key") if isinstance(args, dict) else None, error.errors()[0]
-            self.tell([], answered=str(key), error=t(str(wrong["msg"]).removeprefix("Value error, ")))
+            key = args.get("key") if isinstance(args, dict) else None
+            self.tell([], answered=str(key), error=problem(error.errors()[0]))
             return await self.hold()
         async with self._turn:
-            problem, items = await asyncio.to_thread(self._noted, sent)
-            self.tell(items, answered=sent.key, error=problem)
+            if done := await self.ask(lambda: self._noted(sent)):
+                wrong, items = done
+                if not items:  # what is said then depends on what is left
+                    await self.count()
+                self.tell(items, answered=sent.key, error=wrong)
+                self._due = 0.0
 
     def _noted(self, sent: Sent) -> tuple[str, list[Item]]:
         problem = ""
@@ -97,20 +107,32 @@ class _View:
     async def undo(self, _: GenericEventArguments) -> None:
         """Take the last decision back, and show its record."""
         async with self._turn:
-            item, items = await asyncio.to_thread(self._undone)
-            if item is None:
-                self.board.run_method("nothing")
-            self.tell(items, undone=item.key if item else None)
+            if done := await self.ask(self._undone):
+                item, items = done
+                if item is None:
+                    self.board.run_method("nothing")
+                self.tell(items, undone=item.key if item else None)
+                self._due = 0.0
         await self.count()
 
     def _undone(self) -> tuple[Item | None, list[Item]]:
         item, items = self.desk.undo(self.person), self.desk.next(self.person, AHEAD)
         return item, [item, *(one for one in items if one.key != item.key)] if item else items
 
+    async def ask(self, call: Callable[[], T]) -> T | None:
+        """Ask the desk; None where its database is gone: the browser is told, and keeps what it has."""
+        try:
+            return await asyncio.to_thread(call)
+        except Gone as error:
+            self.board.run_method("stop", str(error))
+            return None
+
     async def hold(self) -> None:
         """Keep what the person has for longer, or look whether there is something new."""
         async with self._turn:
-            self.tell(await asyncio.to_thread(self.desk.next, self.person, AHEAD))
+            items = await self.ask(lambda: self.desk.next(self.person, AHEAD))
+            if items is not None:
+                self.tell(items)
 
     def tell(self, items: list[Item], **said: str | None) -> None:
         """Give the browser the records that it lacks, and the order of all."""
@@ -119,10 +141,17 @@ class _View:
         self.board.run_method("take", {"order": list(self._known), "items": new, **said})
 
     async def count(self) -> None:
-        """Tell how far it is; who has nothing is given what there may be by now."""
-        self.board.run_method("count", await asyncio.to_thread(self.desk.progress, self.person))
-        if not self._known:
-            await self.hold()
+        """Tell how far it is."""
+        self._due = time.monotonic() + _LOOK
+        if counts := await self.ask(lambda: self.desk.progress(self.person)):
+            self.board.run_method("count", counts)
+
+    async def tick(self) -> None:
+        """Tell how far it is where that is due; who has nothing is given what there may be by now."""
+        if time.monotonic() >= self._due:
+            await self.count()
+            if not self._known:
+                await self.hold()
 
     async def look(self, event: GenericEventArguments) -> None:
         """Draw what is beside a record: its life, and what is like it."""
@@ -144,7 +173,8 @@ class _View:
         """Let others have what the person left, if this was the last page that they had open."""
         self.reviewers.open[self.person.id] -= 1
         if not self.reviewers.open[self.person.id]:
-            await asyncio.to_thread(self.desk.give_back, self.person)
+            with suppress(Gone):
+                await asyncio.to_thread(self.desk.give_back, self.person)
 
 
 def _shown(item: Item) -> dict[str, Any]:
@@ -210,7 +240,7 @@ def _words() -> dict[str, Any]:
         "beside": t("Beside the record"),
         "why": t("Why it is here"), "judge": t("The judge"), "opinions": t("What two people said"),
         "less": t("show less"), "more": t("its life, and others like it"),
-        "lost": t("Not noted:"), "dismiss": t("I have seen it"),
+        "lost": t("Not noted:"), "again": t("Load the page again"), "dismiss": t("I have seen it"),
         "nothing": t("There is nothing to take back."),
         "elsewhere": t("Somebody else is looking at that record now; it comes back when its turn is."),
         "undoing": t("Taken back."),

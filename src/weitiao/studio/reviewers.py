@@ -38,8 +38,15 @@ class Reviewers:
         self._known: dict[str, tuple[float, Person | None]] = {}
 
     def desk(self) -> Desk | None:
-        """Return the desk; None before a queue was drawn. Raises UserError where the database cannot be reached."""
+        """Return the desk, anew where its file is another one; None before a queue was drawn.
+
+        Raises UserError where the database cannot be reached.
+        """
         with self._lock:
+            if self._desk and not self._desk.file.stands():
+                self._desk.close()
+                self._desk = None
+                self._known.clear()
             if self._desk is None and stands(place.address(self.recipe, self.run)):
                 self._desk = place.desk(self.recipe, self.run)
             return self._desk
