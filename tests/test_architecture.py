@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     STAGES,
     ("llm",),
     ("model",),
-    ("balance",),
+    ("balance", "basis"),
     ("stage", "similar"),
     ("gather",),
     ("engine", "store"),

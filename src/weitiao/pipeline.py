@@ -1,17 +1,16 @@
 """The line: which stages there are, in which order, and which of them a recipe has to run again."""
 
-import importlib
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import weitiao
 from weitiao import augment, balance, compare, export, label, merge, prepare, review, source, split, train
+from weitiao.basis import basis, changed, decided_alone, load
 from weitiao.engine import local
 from weitiao.errors import UserError
 from weitiao.llm.desk import TEACHERS
@@ -226,16 +225,16 @@ class _Line:
     def pass_by(self, stage: Stage, forced: bool) -> None:
         """Run the stage unless it stands finished with the same key."""
         inputs = self._inputs(stage)
-        basis = self._basis(stage, inputs)
-        key = digest(basis)
+        now = self._basis(stage, inputs)
+        key = digest(now)
         stored = self.home.stored(stage.name)
         # A stage that has failures to try again is not finished, though what came of it is there.
         again = stored is not None and stored.manifest["facts"].get("again", False)
         fresh = forced or again or stored is None or stored.manifest["key"] != key
         if stored is None or fresh:
             people = stage.decided and stored is not None and not (again or forced)
-            earlier = stored if people and stored and _decided_alone(stored.manifest, basis) else None
-            stored = self._run(stage, inputs, basis, earlier)
+            earlier = stored if people and stored and decided_alone(stored.manifest, now) else None
+            stored = self._run(stage, inputs, now, earlier)
         self.done[stage.name] = Done(stage, stored, fresh, stored.manifest)
         self.reporter.say(self.done[stage.name].line())
 
@@ -246,14 +245,9 @@ class _Line:
         stored = self.home.glance(stage.name)
         if stored is None:
             return Outlook(stage, "new")
-        manifest, basis = stored.manifest, self._basis(stage, {})
-        changed = [name for part in ("settings", "project") for name in _differing(manifest[part], basis[part])]
-        changed += ["version"] * (manifest["version"] != basis["version"])
-        if (old := manifest["outside"]) != (new := basis["outside"]):
-            people = stage.decided and (not stage.outside or _found(old) == _found(new))
-            changed.append("decided" if people else "outside")
-        if changed:
-            return Outlook(stage, "changed", tuple(changed))
+        manifest = stored.manifest
+        if differing := changed(stage, manifest, self._basis(stage, {})):
+            return Outlook(stage, "changed", differing)
         if manifest["facts"].get("again"):
             return Outlook(stage, "again")
         inputs = self._inputs(stage) if all(name in self.done for name in self._read_by(stage)) else {}
@@ -276,15 +270,15 @@ class _Line:
 
     def plan(self, stage: Stage) -> dict[str, Plan]:
         """Return what the stage would ask."""
-        planned: dict[str, Plan] = _load(stage.plan)(self.job(stage))
+        planned: dict[str, Plan] = load(stage.plan)(self.job(stage))
         return planned
 
-    def _run(self, stage: Stage, inputs: dict[str, Stored], basis: dict[str, Any], earlier: Stored | None) -> Stored:
+    def _run(self, stage: Stage, inputs: dict[str, Stored], now: dict[str, Any], earlier: Stored | None) -> Stored:
         if "model" in stage.project:
             local.rest()  # the memory is for the model
-        start, key = time.monotonic(), digest(basis)
+        start, key = time.monotonic(), digest(now)
         draft = self.home.draft(stage.name, key)
-        outcome: Outcome = _load(stage.entry)(Job(self.recipe, stage.name, draft, inputs, self.reporter, earlier))
+        outcome: Outcome = load(stage.entry)(Job(self.recipe, stage.name, draft, inputs, self.reporter, earlier))
         _check_sum(stage, outcome)
         if stage.reads_records and stage.gives_records:
             balance.check(stage.name, outcome, inputs["records"], Stored(draft.folder))
@@ -296,25 +290,10 @@ class _Line:
             "seconds": round(time.monotonic() - start, 3),
             "output": _output(draft.folder) if stage.gives_records else key,
         }
-        return self.home.finish(stage.name, {"stage": stage.name, "key": key, **basis, **came})
+        return self.home.finish(stage.name, {"stage": stage.name, "key": key, **now, **came})
 
     def _basis(self, stage: Stage, inputs: dict[str, Stored]) -> dict[str, Any]:
-        """Return all that decides what comes out of the stage."""
-        project = self.recipe.project.model_dump(mode="json")
-        return {
-            "version": weitiao.__version__,
-            "settings": self.recipe.sections[stage.name].model_dump(mode="json", exclude=set(stage.beside)),
-            "project": {name: project[name] for name in stage.project},
-            "inputs": {name: stored.manifest["output"] for name, stored in inputs.items()},
-            "outside": self._outside(stage),
-        }
-
-    def _outside(self, stage: Stage) -> object:
-        found = stage.outside(self.recipe) if stage.outside else None
-        decided = _load(stage.decided)(self.recipe, self.home.folder) if stage.decided else None
-        if found is None or decided is None:
-            return decided if found is None else found
-        return {"found": found, "decided": decided}
+        return basis(stage, self.recipe, self.home.folder, inputs)
 
     def _inputs(self, stage: Stage) -> dict[str, Stored]:
         inputs = {name: self.done[name].stored for name in stage.reads if name in self.done}
@@ -368,26 +347,6 @@ def _trial(recipe: Recipe, runs: Path | None, reporter: Reporter | None) -> Iter
 
 def _home(recipe: Recipe, runs: Path | None) -> Run:
     return Run((runs or recipe.folder / "runs").absolute() / recipe.project.name)  # absolute: others work elsewhere
-
-
-def _decided_alone(old: Mapping[str, Any], basis: Mapping[str, Any]) -> bool:
-    """Tell whether two bases of a stage differ by nothing but what people have decided."""
-    return all(old.get(name) == basis[name] for name in basis if name != "outside") and (
-        _found(old["outside"]) == _found(basis["outside"])
-    )
-
-
-def _found(outside: Any) -> Any:
-    return outside["found"] if isinstance(outside, dict) and "decided" in outside else outside
-
-
-def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
-
-
-def _load(entry: str) -> Any:
-    module, _, function = entry.partition(":")
-    return vars(importlib.import_module(module))[function]
 
 
 def _check_sum(stage: Stage, outcome: Outcome) -> None:
