@@ -85,6 +85,15 @@ def test_a_search_and_the_keys_lead_to_a_life(site: Site, look: Look) -> None:
     expect(page.locator(".panel")).to_be_hidden()
 
 
+@pytest.mark.parametrize("zh", [False, True])
+def test_the_filters_are_seen_whole(site: Site, look: Look, zh: bool) -> None:
+    page = look(f"{site.url}/data?is=fate:prepare/drop_exact_duplicates/exact duplicate&is=fate:on", zh=zh)
+    expect(page.locator(".filters .q-chip").first).to_be_visible()
+    assert page.locator(".filters").evaluate("(all) => all.scrollWidth - all.clientWidth") == 0
+    cut = "(labels) => labels.filter((label) => label.scrollWidth > label.clientWidth).length"
+    assert page.locator(".filters .q-field__label").evaluate_all(cut) == 0
+
+
 def test_j_goes_on_with_the_life_open(site: Site, look: Look) -> None:
     page = look(f"{site.url}/data")
     shown(page, 6)

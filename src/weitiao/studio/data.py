@@ -209,7 +209,7 @@ class _View:
             if some:
                 self._choice(t(title), kind, sorted(some, key=lambda label: -label.count))
         with ui.element("div").classes("pair"):
-            for name, title in (("shortest", t("Characters from")), ("longest", t("to"))):
+            for name, title in (("shortest", t("Length from")), ("longest", t("to"))):
                 self._length(name, title)
         orders = {"order": t("As they were read"), "length": t("Length"), **{name: name for name in catalogue.scores}}
         sort = ui.select(orders, label=t("Order"), value=query.sort if query.sort in orders else "order")
