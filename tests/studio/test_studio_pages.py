@@ -199,3 +199,22 @@ def test_ctrl_c_in_mid_answer_ends_in_order(
             ask(page, "endless talk")
             expect(page.locator(".answer .said")).to_contain_text("and on and on")
         assert Echo.left.wait(30)
+
+
+def test_a_page_whose_stage_the_recipe_lacks_says_how_to_add_it(
+    open_studio: Callable[..., AbstractContextManager[Site]], look: Look, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("model: nano\n", encoding="utf-8")
+    with open_studio(tmp_path) as site:
+        page = look(f"{site.url}/review")
+        for path, stage in (("review", "review"), ("train", "train"), ("compare", "compare")):
+            page.goto(f"{site.url}/{path}")
+            expect(page.locator(".state p")).to_have_text(
+                f"The recipe has no stage {stage}: the + on the page Recipe adds it."
+            )
+            page.get_by_role("link", name="To the page Recipe").click()
+            expect(page).to_have_url(f"{site.url}/recipe")
+        recipe.write_text("model: nano\nreview: {}\n", encoding="utf-8")
+        page.goto(f"{site.url}/review")
+        expect(page.locator(".state > code")).to_have_text("weitiao serve recipe.yaml")

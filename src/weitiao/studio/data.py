@@ -376,7 +376,7 @@ def said(label: Label) -> str:
 async def _draw(studio: Studio) -> None:
     if not await run.io_bound(browser(studio.run).funnel):
         with empty(t("There is nothing to look at yet"), t("The records stand here when the first stage has run.")):
-            words("code", f"weitiao run {studio.recipe.project.name}.yaml")
+            words("code", f"weitiao run {studio.file.name}")
         return
     view = _View(browser(studio.run), Address.read(ui.context.client.request.url.query))
     await view.look()

@@ -2,13 +2,14 @@
 
 import asyncio
 import hmac
+import re
 import secrets
 import time
 from importlib import resources
 from string import Template
 from urllib.parse import parse_qs, quote, urlsplit
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -25,6 +26,7 @@ _COOKIE = "weitiao_login"
 _SECONDS = 7 * 86400
 _MOST = 1000  # logins that are remembered
 _BYTES = 4096
+_CODE = re.compile("`([^`]*)`")
 _PAUSE = 1.0  # seconds that a wrong token costs
 
 
@@ -114,7 +116,7 @@ class Login:
                 asked |= {"name": "name", "type": "text", "complete": "username", "value": offered, "most": "100"}
                 asked |= {"title": t("Review"), "label": t("Your name"), "enter": t("Begin")}
                 asked["lead"] = t("What you decide is kept under this name.")
-                asked["where"] = t("You are the first. Others are invited: weitiao review invite RECIPE NAME")
+                asked["where"] = t("You are the first. Others are invited: `weitiao review invite RECIPE NAME`")
         return _page(asked | {"wrong": wrong, "address": f"{LOGIN}?next={quote(there)}"})
 
     def _welcome(self, response: Response, *, secure: bool) -> Response:
@@ -154,5 +156,7 @@ def _page(said: dict[str, str]) -> Response:
         "language": "zh-CN" if visitor.get().language == "zh" else "en",
         "scheme": {"auto": "light dark"}.get(visitor.get().theme, visitor.get().theme),
     }
-    page = Template(text).substitute({name: escape(value) for name, value in (said | own).items()})
+    shown = {name: escape(value) for name, value in (said | own).items()}
+    shown |= {name: Markup(_CODE.sub(r"<code>\1</code>", shown[name])) for name in ("lead", "where", "wrong")}
+    page = Template(text).substitute(shown)
     return HTMLResponse(page, 401 if said["wrong"] else 200, {"Cache-Control": "no-store"})

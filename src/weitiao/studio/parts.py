@@ -17,6 +17,18 @@ def words(tag: str, text: str, *classes: str) -> TextElement:
     return TextElement(tag=tag, text=text).classes(" ".join(classes))
 
 
+def prose(text: str, *classes: str) -> None:
+    """Draw a paragraph; what stands between backticks in it is code."""
+    with ui.element("p").classes(" ".join(classes)):
+        for place, piece in enumerate(text.split("`")):
+            words("code" if place % 2 else "span", piece)
+
+
+def plain(text: str) -> str:
+    """Return a text without its backticks, for where there is nothing but letters."""
+    return text.replace("`", "")
+
+
 def named(element: ui.element, name: str) -> ui.element:
     """Name an element for those who hear the page."""
     element.props["aria-label"] = name
@@ -36,7 +48,7 @@ def empty(title: str, hint: str, *, icon: str = "inbox") -> Iterator[None]:
     with ui.element("section").classes("state"):
         ui.icon(icon).props("aria-hidden=true")
         words("h2", title)
-        words("p", hint)
+        prose(hint)
         yield
 
 
@@ -56,9 +68,9 @@ def wrong(error: UserError | Refusal) -> None:
     """Say what went wrong, and what to do about it."""
     with ui.element("section").classes("state wrong").props("role=alert"):
         ui.icon("error_outline").props("aria-hidden=true")
-        words("p", error.message, "lead")
+        prose(error.message, "lead")
         if isinstance(error, UserError) and error.hint:
-            words("p", t("hint: {hint}", hint=error.hint))
+            prose(t("hint: {hint}", hint=error.hint))
 
 
 def refused(do: Callable[[], Any]) -> bool:
@@ -74,7 +86,7 @@ def refused(do: Callable[[], Any]) -> bool:
 def notice(error: Exception) -> None:
     """Say in a notice that something that was pressed did not work; what is no mistake of the user is a bug."""
     known = isinstance(error, (UserError, Refusal))
-    said = str(error) if known else t("That did not work: the server has a bug")
+    said = plain(str(error)) if known else t("That did not work: the server has a bug")
     ui.notify(said, type="negative", close_button=t("Close"), multi_line=True)
 
 

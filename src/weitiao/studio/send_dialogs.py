@@ -8,7 +8,7 @@ from weitiao.studio import names
 from weitiao.studio.conversation import Conversation, Turn
 from weitiao.studio.memory import Memory
 from weitiao.studio.page import Studio
-from weitiao.studio.parts import named, words
+from weitiao.studio.parts import named, prose, words
 from weitiao.studio.sending import FILE, Sent, mend, send
 from weitiao.talk import t
 
@@ -61,9 +61,9 @@ class Sending:
         with self._card, ui.element("form").classes("asks") as form:
             words("h2", t("It is kept, but nobody will see it yet"))
             if "source" in sent.lacks:
-                words("p", t("The recipe does not read {file}: it has to stand in `source.inputs`.", file=FILE))
+                prose(t("The recipe does not read {file}: it has to stand in `source.inputs`.", file=FILE))
             if "review" in sent.lacks:
-                words("p", t("The recipe has no stage `review`, which shows records to people."))
+                prose(t("The recipe has no stage `review`, which shows records to people."))
                 words("p", t("The page Review is there when the studio is started anew."), "note")
             self._buttons(t("Add it to the recipe"))
 
