@@ -10,7 +10,7 @@ from weitiao.talk import t
 
 
 def nothing_yet(studio: Studio, stage: str, title: str, hint: str, icon: str, command: str = "run") -> None:
-    """Say `title`, `hint` and what to start, or that the recipe lacks the stage; raises UserError for a wrong recipe."""
+    """Say `title`, `hint` and what to start, or that the recipe lacks the stage; a wrong recipe raises UserError."""
     known = stage in load(studio.file, SETTINGS).sections
     lacks = t("The recipe has no stage `{stage}`: the + on the page Recipe adds it.", stage=stage)
     with empty(title, hint if known else lacks, icon=icon):
