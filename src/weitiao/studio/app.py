@@ -111,6 +111,10 @@ def _put(app: FastAPI, studio: Studio, address: Address) -> App:
     async def styled() -> Response:
         return Response(style, media_type="text/css", headers={"Cache-Control": "no-cache"})
 
+    @app.get("/favicon.ico")  # browsers ask for it beside what is no page: the report, the votes
+    async def marked() -> Response:
+        return Response(_FAVICON, media_type="image/svg+xml")
+
     compare.put_report(app, studio)
     ui.add_head_html(f'<link rel="stylesheet" href="{_STYLE}">', shared=True)
     logging.getLogger("nicegui").setLevel(logging.ERROR)  # a page that is not there is the visitor's affair
