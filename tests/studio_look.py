@@ -39,7 +39,7 @@ def width(page: Page) -> int:
 def add_address(page: Page, address: str) -> None:
     """Have the chat ask another server too."""
     page.get_by_text("Another address").click()
-    page.get_by_label("Address of an OpenAI-compatible server, up to /v1").fill(address)
+    page.get_by_label("OpenAI-compatible address, up to /v1").fill(address)
     page.get_by_label("The model's name there").fill("echo")
     page.get_by_role("button", name="Add").click()
     expect(page.locator(".q-chip").get_by_text("echo @")).to_be_visible()

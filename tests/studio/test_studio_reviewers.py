@@ -104,7 +104,7 @@ def test_the_studios_token_names_nobody(guarded: tuple[Site, Desk]) -> None:
     assert (answer.status, answer.headers["location"]) == (303, "/login?next=/review")
     answer, text = send(site, "GET", "/login?next=/review", Cookie=cookie)
     assert answer.status == 200
-    assert "weitiao review invite" in text
+    assert "<code>weitiao review invite RECIPE NAME</code>" in text
     own = come(site, token=desk.invite("bob"))[2]
     assert send(site, "GET", "/review", Cookie=f"{cookie}; {own}")[0].status == 200
     assert come(site, name="carol") == (401, "", "")  # a name is enough for nobody from elsewhere

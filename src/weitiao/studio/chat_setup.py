@@ -102,7 +102,7 @@ class Setup:
             self._address_fields(form)
 
     def _address_fields(self, form: ui.element) -> None:
-        address = ui.input(t("Address of an OpenAI-compatible server, up to /v1")).props("outlined dense type=url")
+        address = ui.input(t("OpenAI-compatible address, up to /v1")).props("outlined dense type=url")
         model = ui.input(t("The model's name there")).props("outlined dense")
         key = ui.input(t("Its key, if it wants one; kept by this page alone"), password=True).props("outlined dense")
         key.props("autocomplete=off")

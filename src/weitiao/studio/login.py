@@ -172,6 +172,6 @@ def _page(said: dict[str, str]) -> Response:
         "other_cookie": chosen(LANGUAGE_COOKIE, other),
     }
     shown = {name: escape(value) for name, value in (said | own).items()}
-    shown |= {name: Markup(_CODE.sub(r"<code>\1</code>", shown[name])) for name in ("lead", "where", "wrong")}
+    shown |= {name: Markup(_CODE.sub(r"<code>\1</code>", str(shown[name]))) for name in ("lead", "where", "wrong")}
     page = Template(text).substitute(shown)
     return HTMLResponse(page, 401 if said["wrong"] else 200, {"Cache-Control": "no-store"})
