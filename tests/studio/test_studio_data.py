@@ -85,6 +85,31 @@ def test_a_search_and_the_keys_lead_to_a_life(site: Site, look: Look) -> None:
     expect(page.locator(".panel")).to_be_hidden()
 
 
+@pytest.mark.parametrize(("leave", "asked"), [("Enter", "knife"), ("Escape", "oil")])
+def test_the_search_takes_what_is_typed_at_once_and_is_left_by_a_key(
+    site: Site, look: Look, leave: str, asked: str
+) -> None:
+    page = look(f"{site.url}/data")
+    shown(page, 6)
+    page.keyboard.type(f"/{asked}")
+    expect(page.get_by_label("Search the texts")).to_have_value(asked)
+    page.keyboard.press(leave)
+    page.keyboard.press("j")
+    expect(page.locator(".record").first).to_be_focused()
+    shown(page, 1)
+    expect(page.locator(".record mark").first).to_have_text(asked)
+    assert page.url.endswith(f"/data?q={asked}")
+
+
+@pytest.mark.parametrize("zh", [False, True])
+def test_the_filters_are_seen_whole(site: Site, look: Look, zh: bool) -> None:
+    page = look(f"{site.url}/data?is=fate:prepare/drop_exact_duplicates/exact duplicate&is=fate:on", zh=zh)
+    expect(page.locator(".filters .q-chip").first).to_be_visible()
+    assert page.locator(".filters").evaluate("(all) => all.scrollWidth - all.clientWidth") == 0
+    cut = "(labels) => labels.filter((label) => label.scrollWidth > label.clientWidth).length"
+    assert page.locator(".filters .q-field__label, .filters .q-chip .ellipsis").evaluate_all(cut) == 0
+
+
 def test_j_goes_on_with_the_life_open(site: Site, look: Look) -> None:
     page = look(f"{site.url}/data")
     shown(page, 6)

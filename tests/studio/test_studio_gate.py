@@ -174,3 +174,32 @@ def test_a_slow_login_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refusal) as refused:
         alone(login._body(never))
     assert refused.value.status == 408
+
+
+def test_the_login_is_read_in_another_language_and_other_colours(guarded: Site, look: Callable[..., Page]) -> None:
+    page = look(f"{guarded.url}/login?next=/compare")
+    page.get_by_label("Token").fill("something else")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("That is not the token")
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("heading", name="登录")).to_be_visible()
+    scheme = page.locator("meta[name=color-scheme]")
+    for content in ("light", "dark", "light dark"):
+        page.locator("header button").first.click()
+        expect(scheme).to_have_attribute("content", content)
+    page.get_by_role("button", name="English").click()
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_url(f"{guarded.url}/compare")
+
+
+def test_no_page_asks_for_what_is_not_there(site: Site, guarded: Site, look: Callable[..., Page]) -> None:
+    assert send(site, "GET", "/favicon.ico").headers["content-type"].startswith("image/svg+xml")
+    wrong: list[str] = []
+    for where, paths in ((guarded, ("login",)), (site, ("data", "train", "compare", "chat"))):
+        page = look(f"{where.url}/login")
+        page.on("response", lambda response: wrong.append(response.url) if response.status >= 400 else None)
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        for path in paths:
+            page.goto(f"{where.url}/{path}", wait_until="networkidle")
+    assert not wrong

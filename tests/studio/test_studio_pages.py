@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from studio_look import Echo, Site, add_address, ask, ask_only, echoing, width
 
+from weitiao.studio.chat_setup import first
 from weitiao.studio.pages import PAGES
 from weitiao.talk import translate
 
@@ -199,3 +200,47 @@ def test_ctrl_c_in_mid_answer_ends_in_order(
             ask(page, "endless talk")
             expect(page.locator(".answer .said")).to_contain_text("and on and on")
         assert Echo.left.wait(30)
+
+
+def test_a_page_whose_stage_the_recipe_lacks_says_how_to_add_it(
+    open_studio: Callable[..., AbstractContextManager[Site]], look: Look, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("model: nano\n", encoding="utf-8")
+    with open_studio(tmp_path) as site:
+        page = look(f"{site.url}/review")
+        for path, stage in (("review", "review"), ("train", "train"), ("compare", "compare")):
+            page.goto(f"{site.url}/{path}")
+            expect(page.locator(".state p")).to_have_text(
+                f"The recipe has no stage {stage}: the + on the page Recipe adds it."
+            )
+            page.get_by_role("link", name="To the page Recipe").click()
+            expect(page).to_have_url(f"{site.url}/recipe")
+        recipe.write_text("model: nano\nreview: {}\n", encoding="utf-8")
+        page.goto(f"{site.url}/review")
+        expect(page.locator(".state > code")).to_have_text("weitiao serve recipe.yaml")
+
+
+def test_a_named_model_stands_beside_those_of_the_run(
+    open_studio: Callable[..., AbstractContextManager[Site]], look: Look, project: Path
+) -> None:
+    with open_studio(project, "--model", "second=nano") as site:
+        page = look(f"{site.url}/chat")
+        expect(page.locator(".q-chip .ellipsis")).to_have_text(["base", "adapter"])
+        page.get_by_label("Models").click()
+        expect(page.get_by_role("option")).to_have_text(["second", "base", "adapter"])
+        assert f"Serving second, base, adapter at {site.url}/v1" in site.stderr.read_text()
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["nano", "base", "adapter", "checkpoint-5", "merged"], ["base", "merged"]),
+        (["base", "checkpoint-5", "checkpoint-10"], ["base", "checkpoint-10"]),
+        (["second", "base"], ["base", "second"]),
+        (["one", "two", "three"], ["one", "two"]),
+        ([], []),
+    ],
+)
+def test_the_base_and_what_was_tuned_are_asked_first(names: list[str], chosen: list[str]) -> None:
+    assert first(names) == chosen

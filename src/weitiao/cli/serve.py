@@ -15,7 +15,10 @@ from weitiao.serve import Limits
 from weitiao.talk import t
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from weitiao.model.pair import Place
+    from weitiao.serve.models import Group
     from weitiao.serve.run import Address, Service
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -60,15 +63,15 @@ def serve(
     address.check()
     places = _places(model, adapter or [], trust_remote_code) if model else {}
     project = load(recipe, SETTINGS) if recipe else None
-    service = _service(
-        places, address, checked.section("serve", Limits), (recipe, project) if recipe and project else None, runs
-    )
+    named = (recipe, project) if recipe and project else None
+    service = _service(places, address, checked.section("serve", Limits), named, runs)
+    names = [*places, *(name for group in _found(named, runs, places)() for name in group.names)]
     if project:
         Terminal().say(t("The studio of {name} is at {url}; Ctrl-C ends it", name=project.title, url=service.site))
     if places:
-        Terminal().say(t("Serving {names} at {url}; Ctrl-C ends it", names=", ".join(places), url=service.url))
+        Terminal().say(t("Serving {names} at {url}; Ctrl-C ends it", names=", ".join(names), url=service.url))
     if as_json:
-        emit({"url": service.url, "models": list(places), **({"studio": service.site} if project else {})})
+        emit({"url": service.url, "models": names, **({"studio": service.site} if project else {})})
     began, done = time.monotonic(), service.metrics
     service.run()
     seconds = time.monotonic() - began
@@ -92,12 +95,25 @@ def _service(
     if named is None:
         return Service(places, address, limits)
     path, recipe = named
-    from weitiao.serve.trained import groups
     from weitiao.studio.app import pages
 
-    run = (runs or recipe.folder / "runs") / recipe.project.name
-    found = partial(groups, recipe, run, taken=frozenset(places))
-    return Service(places, address, limits, found=found, pages=pages(recipe, path.resolve(), run.absolute(), address))
+    shown = pages(recipe, path.resolve(), _run(recipe, runs).absolute(), address)
+    return Service(places, address, limits, found=_found(named, runs, places), pages=shown)
+
+
+def _found(
+    named: tuple[Path, Recipe] | None, runs: Path | None, places: "dict[str, Place]"
+) -> "Callable[[], Sequence[Group]]":
+    """Return what finds the models that the run of a recipe has by now, but for those called as one of `places`."""
+    if named is None:
+        return tuple
+    from weitiao.serve.trained import groups
+
+    return partial(groups, named[1], _run(named[1], runs), taken=frozenset(places))
+
+
+def _run(recipe: Recipe, runs: Path | None) -> Path:
+    return (runs or recipe.folder / "runs") / recipe.project.name
 
 
 def _places(model: str, adapters: list[str], trust: bool) -> "dict[str, Place]":

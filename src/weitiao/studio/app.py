@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from weitiao.serve.refusal import Refusal
 from weitiao.serve.run import Address, Pages
 from weitiao.studio import compare, frame
 from weitiao.studio.gate import Gate
+from weitiao.studio.nothing_yet import nothing_yet
 from weitiao.studio.page import Page, Studio
 from weitiao.studio.pages import PAGES
 from weitiao.studio.parts import empty, words
@@ -50,6 +52,16 @@ def _broken(error: Exception) -> None:
 def _is_bug(said: logging.LogRecord) -> bool:
     """Tell whether a line of the log is worth the terminal: what a visitor got wrong is told to them alone."""
     return not (said.exc_info and isinstance(said.exc_info[1], (UserError, Refusal)))
+
+
+def _lacking(page: Page) -> Page:
+    """Return what stands in the place of a page whose stage was not in the recipe when the studio was started."""
+
+    def draw(studio: Studio) -> None:
+        hint = t("It is there when the studio is started anew.")
+        nothing_yet(studio, page.needs, t("This page is not there yet"), hint, page.icon, "serve")
+
+    return replace(page, draw=draw, keys=())
 
 
 _NOWHERE = Page("/{rest:path}", "No such page", "explore_off", _nowhere)
@@ -86,7 +98,7 @@ def pages(recipe: Recipe, file: Path, run: Path, address: Address) -> Pages:
 
 def _put(app: FastAPI, studio: Studio, address: Address) -> App:
     menu = [page for page in PAGES if not page.needs or page.needs in studio.recipe.sections]
-    for page in (*menu, _NOWHERE):
+    for page in (*menu, *(_lacking(page) for page in PAGES if page not in menu), _NOWHERE):
         _Route(page, studio, menu)
     pages_app.on_page_exception(_broken)
     style = resources.files("weitiao.studio").joinpath("studio.css").read_bytes()
@@ -98,6 +110,10 @@ def _put(app: FastAPI, studio: Studio, address: Address) -> App:
     @app.get(_STYLE)
     async def styled() -> Response:
         return Response(style, media_type="text/css", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/favicon.ico")  # browsers ask for it beside what is no page: the report, the votes
+    async def marked() -> Response:
+        return Response(_FAVICON, media_type="image/svg+xml")
 
     compare.put_report(app, studio)
     ui.add_head_html(f'<link rel="stylesheet" href="{_STYLE}">', shared=True)

@@ -14,7 +14,7 @@ from weitiao.studio.chat_setup import Setup
 from weitiao.studio.conversation import Answer, Speaker, Turn
 from weitiao.studio.memory import recalled
 from weitiao.studio.page import Page, Studio
-from weitiao.studio.parts import empty, icon_button, named, words
+from weitiao.studio.parts import empty, icon_button, named, plain, words
 from weitiao.studio.send_dialogs import Sending
 from weitiao.studio.visitor import visitor
 from weitiao.talk import t
@@ -231,7 +231,7 @@ class _View:
 
 def _note(answer: Answer) -> str:
     if answer.error:
-        return answer.error
+        return plain(answer.error)
     if answer.finish is None:
         return t("writes") if answer.text else t("Waits for the model")
     took = t("{seconds:.1f} s", seconds=answer.seconds)

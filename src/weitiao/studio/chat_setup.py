@@ -18,8 +18,8 @@ from weitiao.talk import t
 
 # More columns than this are too narrow to read.
 MOST = 4
-# Who is asked first, where they are there.
-_LIKED = ("base", "merged", "trained", "adapter")
+# Of what was tuned, who is asked first.
+_TUNED = ("merged", "trained", "adapter")
 _AGAIN = 5.0  # seconds after which the run is looked at again
 
 
@@ -41,7 +41,7 @@ class Setup:
         """Draw the choice of the models, and below it what most people leave as it is."""
         names = [*self._known()]
         liked = [name for name in self._asked if name in names]
-        liked = liked or [name for name in _LIKED if name in names][:2] or names[:2]
+        liked = liked or first(self.studio.desk.models.names()) or names[:2]
         with ui.element("div").classes("setup"):
             self._models = ui.select(names, value=liked, multiple=True, label=t("Models"), on_change=self._bound)
             self._models.props("outlined dense use-chips options-dense").classes("models")
@@ -102,7 +102,7 @@ class Setup:
             self._address_fields(form)
 
     def _address_fields(self, form: ui.element) -> None:
-        address = ui.input(t("Address of an OpenAI-compatible server, up to /v1")).props("outlined dense type=url")
+        address = ui.input(t("OpenAI-compatible address, up to /v1")).props("outlined dense type=url")
         model = ui.input(t("The model's name there")).props("outlined dense")
         key = ui.input(t("Its key, if it wants one; kept by this page alone"), password=True).props("outlined dense")
         key.props("autocomplete=off")
@@ -122,6 +122,12 @@ class Setup:
             address.value = model.value = key.value = ""
 
         form.on("submit.prevent", added)
+
+
+def first(names: Sequence[str]) -> list[str]:
+    """Return who of the server's own models is asked at first: the base and what was tuned on it, where they are."""
+    tuned = [*(name for name in _TUNED if name in names), *(n for n in reversed(names) if n.startswith("checkpoint-"))]
+    return [*dict.fromkeys([*(name for name in names if name == "base"), *tuned[:1], *names])][:2]
 
 
 def _system(studio: Studio) -> str:

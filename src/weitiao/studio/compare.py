@@ -8,8 +8,9 @@ from nicegui import ui
 from starlette.responses import HTMLResponse, Response
 
 from weitiao.compare.votes import Box, export
+from weitiao.studio.nothing_yet import nothing_yet
 from weitiao.studio.page import Page, Studio
-from weitiao.studio.parts import empty, named, words
+from weitiao.studio.parts import named, words
 from weitiao.studio.visitor import visitor
 from weitiao.studio.vote import KEYS, VOTES, Voting, ballot_of
 from weitiao.talk import language, t
@@ -103,12 +104,8 @@ async def _draw(studio: Studio) -> None:
     if _file(studio).is_file():
         await _View(studio).draw()
         return
-    with empty(
-        t("Nothing is compared yet"),
-        t("The report stands here when the stage `compare` has run."),
-        icon="balance",
-    ):
-        words("code", f"weitiao run {studio.recipe.project.name}.yaml")
+    hint = t("The report stands here when the stage `compare` has run.")
+    nothing_yet(studio, "compare", t("Nothing is compared yet"), hint, "balance")
 
 
 def put_report(app: FastAPI, studio: Studio) -> None:

@@ -1,5 +1,6 @@
 """The Data page: the funnel of the run, its records filtered, sorted and searched, and the life of one beside them."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,6 +23,20 @@ _PATH = "/data"
 _EVENT = "weitiao_back"
 # A link that is followed here, unless it is to be opened elsewhere.
 _FOLLOW = "(e) => { if (!e.ctrlKey && !e.metaKey && !e.shiftKey) { e.preventDefault(); emit() } }"
+# The search field takes what is typed right behind `/`, and Enter and Esc leave it: the server would answer too late.
+_KEYS_AT_ONCE = """
+  const field = () => getHtmlElement(%s);
+  addEventListener("keydown", (e) => {
+    if (e.isComposing || e.keyCode === 229 || e.ctrlKey || e.altKey || e.metaKey) return;
+    if (e.target === field() && (e.key === "Enter" || e.key === "Escape")) {
+      e.preventDefault();
+      e.target.blur();
+    } else if (e.key === "/" && field() && !e.target.closest?.("input, select, textarea")) {
+      e.preventDefault();
+      field().focus();
+    }
+  });
+"""
 _KINDS = {
     "fate": "What became of it",
     "stage": "Came out of",
@@ -84,6 +99,7 @@ class _View:
         self.links: list[ui.link] = []
         self.ids: list[str] = []
         self.at = -1
+        self.drawing = asyncio.Lock()
         with ui.element("div").classes("data"):
             self.funnel = ui.element("section").classes("funnel")
             with ui.element("div").classes("columns"):
@@ -94,6 +110,7 @@ class _View:
                     self.list = ui.element("div")
                 self.panel = named(ui.element("section").classes("panel"), t("The record"))
         ui.keyboard(self._pressed, ignore=["input", "select", "textarea"])
+        ui.run_javascript(_KEYS_AT_ONCE % self.search.id)
         ui.on(_EVENT, self._back)
         ui.run_javascript(f"addEventListener('popstate', () => emitEvent('{_EVENT}', location.search))")
         self.timer = ui.timer(0.5, self.look)
@@ -108,7 +125,6 @@ class _View:
 
     async def draw(self) -> None:
         """Draw all that depends on the catalogue and the address."""
-        self.search.value = self.address.query.text
         self.funnel.clear()
         rows = await run.io_bound(self.browser.funnel)
         with self.funnel:
@@ -122,14 +138,15 @@ class _View:
     async def show(self) -> None:
         """Draw the records and the open one."""
         asked = self.address
-        if self.catalogue is None:
-            return
-        found = await run.io_bound(self.catalogue.page, asked.query, asked.number)
-        if found is None or asked != self.address:  # something else was asked meanwhile
-            return
-        self.list.clear()
-        with self.list:
-            self._records(found)
+        async with self.drawing:
+            if self.catalogue is None or asked != self.address:  # something else was asked meanwhile
+                return
+            found = await run.io_bound(self.catalogue.page, asked.query, asked.number)
+            if found is None or asked != self.address:
+                return
+            self.list.clear()
+            with self.list:
+                self._records(found)
         await self.open()
 
     async def open(self) -> None:
@@ -164,6 +181,11 @@ class _View:
 
     async def _back(self, event: GenericEventArguments) -> None:
         self.address = Address.read(str(event.args))
+        await self._anew()
+
+    async def _anew(self) -> None:
+        """Draw all for an address that nobody typed."""
+        self.search.value = self.address.query.text
         await self.draw()
 
     def filter_link(self, text: str, names: tuple[str, ...]) -> ui.link:
@@ -172,7 +194,7 @@ class _View:
 
         async def follow() -> None:
             await self.go(query, id="")
-            await self.draw()
+            await self._anew()
 
         return self._link(Address(query), follow, text)
 
@@ -209,7 +231,7 @@ class _View:
             if some:
                 self._choice(t(title), kind, sorted(some, key=lambda label: -label.count))
         with ui.element("div").classes("pair"):
-            for name, title in (("shortest", t("Characters from")), ("longest", t("to"))):
+            for name, title in (("shortest", t("Length from")), ("longest", t("to"))):
                 self._length(name, title)
         orders = {"order": t("As they were read"), "length": t("Length"), **{name: name for name in catalogue.scores}}
         sort = ui.select(orders, label=t("Order"), value=query.sort if query.sort in orders else "order")
@@ -312,12 +334,14 @@ class _View:
     async def _pressed(self, event: KeyEventArguments) -> None:
         if not event.action.keydown or event.modifiers.ctrl or event.modifiers.alt or event.modifiers.meta:
             return
-        if event.key == "/":
-            self.search.run_method("focus")
-        elif event.key == "Escape":
+        if event.key == "Escape":
             self.filters.classes(remove="open")
             await self.go(id="")
-        elif event.key in ("j", "k") and self.links:
+        elif event.key in ("j", "k"):
+            async with self.drawing:  # the next record is one of those that were asked for last
+                pass
+            if not self.links:
+                return
             self.at = min(max(self.at + (1 if event.key == "j" else -1), 0), len(self.links) - 1)
             link = self.links[self.at]
             ui.run_javascript(f"document.getElementById('{link.html_id}').focus()")
@@ -353,7 +377,7 @@ def said(label: Label) -> str:
 async def _draw(studio: Studio) -> None:
     if not await run.io_bound(browser(studio.run).funnel):
         with empty(t("There is nothing to look at yet"), t("The records stand here when the first stage has run.")):
-            words("code", f"weitiao run {studio.recipe.project.name}.yaml")
+            words("code", f"weitiao run {studio.file.name}")
         return
     view = _View(browser(studio.run), Address.read(ui.context.client.request.url.query))
     await view.look()

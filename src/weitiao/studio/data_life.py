@@ -7,7 +7,7 @@ import orjson
 from nicegui import ui
 
 from weitiao.browse import Event, Fate, Found, Life, Piece, Told
-from weitiao.studio.parts import icon_button, words
+from weitiao.studio.parts import icon_button, plain, words
 from weitiao.talk import t
 
 Link = Callable[[str, str], ui.link]
@@ -120,7 +120,7 @@ def _head(event: Event, life: Life) -> str:
     if event.action == "trained":
         return t("trained on: {tokens} tokens, {supervised} of them with loss", **event.detail)
     if event.stage == "split" and life.part:
-        return t("in the part `{part}`", part=life.part)
+        return plain(t("in the part `{part}`", part=life.part))
     where = "" if event.turn is None else t(", turn {turn}", turn=event.turn + 1)
     reason = t(event.reason) if event.reason else ""
     return t(event.action) + (f": {reason}" if reason and reason != t(event.action) else "") + where

@@ -11,10 +11,17 @@ from weitiao.serve.refusal import Refusal
 from weitiao.studio.login import LOGOUT
 from weitiao.studio.page import Page, Studio
 from weitiao.studio.parts import icon_button, named, notice, words, wrong
-from weitiao.studio.visitor import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, visitor
-from weitiao.talk import language, t
+from weitiao.studio.visitor import (
+    LANGUAGE_COOKIE,
+    THEME_COOKIE,
+    chosen,
+    next_theme,
+    other_language,
+    theme_name,
+    visitor,
+)
+from weitiao.talk import t
 
-_YEAR = 365 * 86400
 _ICONS = {"auto": "brightness_auto", "light": "light_mode", "dark": "dark_mode"}
 
 
@@ -61,31 +68,31 @@ def _menu(here: Page, pages: Sequence[Page], name: str) -> None:
 
 def _language() -> None:
     """Offer the other language; the page is then drawn anew."""
-    other, name, tag = ("en", "EN", "en") if language() == "zh" else ("zh", "中文", "zh-CN")
+    other, title = other_language()
+    name, tag = {"en": ("EN", "en"), "zh": ("中文", "zh-CN")}[other]
     switch = ui.button(name, color=None).props(f"flat dense no-caps lang={tag}").classes("icon")
-    switch.props["title"] = {"en": "English", "zh": "中文"}[other]
-    cookie = f"{LANGUAGE_COOKIE}={other}; path=/; max-age={_YEAR}; samesite=strict"
+    switch.props["title"] = title
+    cookie = chosen(LANGUAGE_COOKIE, other)
     switch.on("click", js_handler=f"() => {{ document.cookie = '{cookie}'; location.reload() }}")
 
 
 def _theme() -> None:
     """Offer the next of the three ways to colour the page."""
     dark = ui.dark_mode(visitor.get().dark)
-    names = {"auto": t("Colours as the system has them"), "light": t("Light colours"), "dark": t("Dark colours")}
     now = visitor.get().theme
 
     def turn() -> None:
         nonlocal now
-        now = THEMES[(THEMES.index(now) + 1) % len(THEMES)]
+        now = next_theme(now)
         dark.value = {"light": False, "dark": True}.get(now)
         show()
-        ui.run_javascript(f"document.cookie = '{THEME_COOKIE}={now}; path=/; max-age={_YEAR}; samesite=strict'")
+        ui.run_javascript(f"document.cookie = '{chosen(THEME_COOKIE, now)}'")
 
     def show() -> None:
         button.icon = _ICONS[now]
-        named(button, names[now]).props["title"] = names[now]
+        named(button, theme_name(now)).props["title"] = theme_name(now)
 
-    button = icon_button(_ICONS[now], names[now], turn)
+    button = icon_button(_ICONS[now], theme_name(now), turn)
 
 
 def _logout() -> None:

@@ -18,7 +18,16 @@ from weitiao.errors import UserError
 from weitiao.serve.door import ARRIVAL, Event, Receive
 from weitiao.serve.refusal import Refusal
 from weitiao.studio.reviewers import Reviewers, forget, remember
-from weitiao.studio.visitor import VISITOR_COOKIE, visitor
+from weitiao.studio.visitor import (
+    LANGUAGE_COOKIE,
+    THEME_COOKIE,
+    VISITOR_COOKIE,
+    chosen,
+    next_theme,
+    other_language,
+    theme_name,
+    visitor,
+)
 from weitiao.talk import t
 
 LOGIN, LOGOUT, REVIEW = "/login", "/logout", "/review"
@@ -116,7 +125,7 @@ class Login:
                 asked |= {"name": "name", "type": "text", "complete": "username", "value": offered, "most": "100"}
                 asked |= {"title": t("Review"), "label": t("Your name"), "enter": t("Begin")}
                 asked["lead"] = t("What you decide is kept under this name.")
-                asked["where"] = t("You are the first. Others are invited: weitiao review invite RECIPE NAME")
+                asked["where"] = t("You are the first. Others are invited: `weitiao review invite RECIPE NAME`")
         return _page(asked | {"wrong": wrong, "address": f"{LOGIN}?next={quote(there)}"})
 
     def _welcome(self, response: Response, *, secure: bool) -> Response:
@@ -152,9 +161,15 @@ async def _body(receive: Receive) -> bytes:
 
 def _page(said: dict[str, str]) -> Response:
     text = resources.files("weitiao.studio").joinpath("login.html").read_text(encoding="utf-8")
+    theme, (other, name) = visitor.get().theme, other_language()
     own = {
         "language": "zh-CN" if visitor.get().language == "zh" else "en",
-        "scheme": {"auto": "light dark"}.get(visitor.get().theme, visitor.get().theme),
+        "scheme": {"auto": "light dark"}.get(theme, theme),
+        "theme": theme_name(theme),
+        "theme_cookie": chosen(THEME_COOKIE, next_theme(theme)),
+        "other": name,
+        "other_tag": {"zh": "zh-CN"}.get(other, other),
+        "other_cookie": chosen(LANGUAGE_COOKIE, other),
     }
     shown = {name: str(escape(value)) for name, value in (said | own).items()}
     shown |= {name: _CODE.sub(r"<code>\1</code>", shown[name]) for name in ("lead", "where", "wrong")}

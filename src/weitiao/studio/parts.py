@@ -26,6 +26,11 @@ def told(tag: str, text: str, *classes: str) -> TextElement:
     return element
 
 
+def plain(text: str) -> str:
+    """Return a text without its backticks, for where there is nothing but letters."""
+    return text.replace("`", "")
+
+
 def named(element: ui.element, name: str) -> ui.element:
     """Name an element for those who hear the page."""
     element.props["aria-label"] = name
@@ -83,7 +88,7 @@ def refused(do: Callable[[], Any]) -> bool:
 def notice(error: Exception) -> None:
     """Say in a notice that something that was pressed did not work; what is no mistake of the user is a bug."""
     known = isinstance(error, (UserError, Refusal))
-    said = str(error) if known else t("That did not work: the server has a bug")
+    said = plain(str(error)) if known else t("That did not work: the server has a bug")
     ui.notify(said, type="negative", close_button=t("Close"), multi_line=True)
 
 

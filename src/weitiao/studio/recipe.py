@@ -15,7 +15,7 @@ from weitiao.recipe import Project, Recipe, SettingError, plain_value
 from weitiao.studio import yaml_text
 from weitiao.studio.draft import Draft
 from weitiao.studio.page import Page, Studio
-from weitiao.studio.parts import icon_button, named, refused, words
+from weitiao.studio.parts import icon_button, named, plain, refused, told, words
 from weitiao.studio.recipe_form import Form
 from weitiao.studio.run_panel import RunPanel, unsaved
 from weitiao.talk import t
@@ -186,7 +186,7 @@ class RecipePage:
                 self._open(_HEAD)
         self._form.refresh()
         shown = self._form.mark(self._error if isinstance(self._error, SettingError) else None)
-        self._wrong.text = str(self._error) if self._error else ""
+        self._wrong.text = plain(str(self._error)) if self._error else ""
         self._wrong.visible = self._error is not None and not shown
         self._show_save()
         self._show_strip()
@@ -217,7 +217,7 @@ class RecipePage:
         self._next.clear()
         with self._next:
             if said:
-                words("p", said, "bad said")
+                told("p", said, "bad said")
             elif all(one.state == "finished" for one in found):
                 words("p", t("Everything is finished: a run would do nothing"))
             else:

@@ -11,7 +11,7 @@ from weitiao.errors import UserError
 from weitiao.recipe import Location, SettingError, Settings, plain_value
 from weitiao.studio import yaml_text
 from weitiao.studio.draft import Draft
-from weitiao.studio.parts import icon_button, named, refused, words
+from weitiao.studio.parts import icon_button, named, plain, refused, told, words
 from weitiao.studio.recipe_fields import Setting, settings, summary
 from weitiao.studio.yaml_text import typed, values, written
 from weitiao.talk import t
@@ -86,7 +86,7 @@ class Form:
             return
         with ui.element("fieldset").classes("all inner"):
             words("legend", setting.name, "name")
-            words("p", setting.about, "note")
+            told("p", setting.about, "note")
             self._draw_settings(settings(setting.inner, setting.location), t("More of {name}", name=setting.name))
 
     def _set(self, location: Location, value: str | None) -> bool:
@@ -216,7 +216,7 @@ class _Field:
             self.element = ui.select(options, label=setting.name, value=value or "", on_change=self._typed)
             self.element.props("options-dense")
         self.element.without_auto_validation().props("outlined dense stack-label hide-bottom-space no-error-icon")
-        self.element.props["hint"] = setting.about
+        self.element.props["hint"] = plain(setting.about)
 
     def take(self, value: str | None) -> None:
         """Show what the text says now, unless it says what was typed here."""
@@ -253,4 +253,4 @@ def _name(item: object) -> str:
 def _told(error: UserError) -> str:
     """Return what is wrong, without the place: the field is that."""
     message = error.message.partition(": ")[2] or error.message
-    return f"{message} {error.hint}".strip()
+    return plain(f"{message} {error.hint}".strip())

@@ -1,5 +1,6 @@
 """Starts and stops the run, and shows how far it is and what it says; all visitors see the same one."""
 
+import signal
 from collections.abc import Callable
 
 from nicegui import ui
@@ -82,17 +83,20 @@ class RunPanel:
             self._bar.props["value"] = round(progress.done / progress.total, 3)
         if (stamp := self._runner.log_stamp()) != self._stamp:
             self._stamp = stamp
-            self._log.text = self._runner.log() or t("Nothing was run from here yet")
+            nothing = t("The run has said nothing yet") if any(stamp) else t("Nothing was run from here yet")
+            self._log.text = self._runner.log() or nothing
 
 
 def told(state: State) -> str:
     """Return in words how the run is."""
     if not state.runs:
+        stopped = t("Stopped: what is finished is safe, and the next run goes on from there")
         ends = {
             None: "",
             0: t("The run has ended in order"),
             2: t("The run has ended with an error, which the log tells"),
-            130: t("Stopped: what is finished is safe, and the next run goes on from there"),
+            130: stopped,
+            -signal.SIGINT: stopped,  # so early or so late that Python was not there to answer
         }
         return ends.get(state.status, t("The run has broken off; the log tells more"))
     if state.stopping:

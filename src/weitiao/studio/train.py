@@ -8,8 +8,9 @@ from nicegui import ui
 
 from weitiao.studio.charts import COLOURS, Chart, Line
 from weitiao.studio.curves import Curves, trained
+from weitiao.studio.nothing_yet import nothing_yet
 from weitiao.studio.page import Page, Studio
-from weitiao.studio.parts import empty, named, words
+from weitiao.studio.parts import named, words
 from weitiao.studio.run_panel import time_left
 from weitiao.talk import t
 
@@ -40,12 +41,8 @@ class TrainPage:
         own = self._studio.run.name
         with self._place:
             if not self._known:
-                with empty(
-                    t("Nothing is trained yet"),
-                    t("The curves stand here as soon as the stage `train` of a run takes its first step."),
-                    icon="show_chart",
-                ):
-                    words("code", f"weitiao run {self._studio.file.name}")
+                hint = t("The curves stand here as soon as the stage `train` of a run takes its first step.")
+                nothing_yet(self._studio, "train", t("Nothing is trained yet"), hint, "show_chart")
                 return
             first = own if own in self._known else self._known[-1]
             self._choice = ui.select(

@@ -9,11 +9,12 @@ from typing import Literal, get_args
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
-from weitiao.talk import LANGUAGES, language
+from weitiao.talk import LANGUAGES, language, t
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = get_args(Theme)
 LANGUAGE_COOKIE, THEME_COOKIE, VISITOR_COOKIE = "weitiao_language", "weitiao_theme", "weitiao_visitor"
+_YEAR = 365 * 86400
 _ID = re.compile(r"[\w-]{32}", re.ASCII)
 
 
@@ -35,12 +36,33 @@ class Visitor:
 visitor: ContextVar[Visitor] = ContextVar("visitor")
 
 
+def other_language() -> tuple[str, str]:
+    """Return the language that is offered, and what it calls itself."""
+    return ("en", "English") if visitor.get().language == "zh" else ("zh", "中文")
+
+
+def theme_name(theme: Theme) -> str:
+    """Say how a page is coloured."""
+    names = {"auto": t("Colours as the system has them"), "light": t("Light colours"), "dark": t("Dark colours")}
+    return names[theme]
+
+
+def next_theme(theme: Theme) -> Theme:
+    """Return the way to colour a page that is offered next."""
+    return THEMES[(THEMES.index(theme) + 1) % len(THEMES)]
+
+
+def chosen(name: str, value: str) -> str:
+    """Return the cookie by which a choice is known again, as a script sets it."""
+    return f"{name}={value}; path=/; max-age={_YEAR}; samesite=strict"
+
+
 def read(headers: Headers) -> Visitor:
     """Return what the cookies say, else the browser's languages, else the language of the server."""
     cookies = cookie_parser(headers.get("cookie", ""))
     theme: Theme = next((name for name in THEMES if name == cookies.get(THEME_COOKIE)), "auto")
-    chosen = cookies.get(LANGUAGE_COOKIE, "")
-    spoken = chosen if chosen in LANGUAGES else _liked(headers.get("accept-language", ""))
+    asked = cookies.get(LANGUAGE_COOKIE, "")
+    spoken = asked if asked in LANGUAGES else _liked(headers.get("accept-language", ""))
     known = cookies.get(VISITOR_COOKIE, "")
     fresh = not _ID.fullmatch(known)
     return Visitor(spoken, theme, secrets.token_urlsafe(24) if fresh else known, fresh)

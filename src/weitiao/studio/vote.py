@@ -162,7 +162,7 @@ class Voting:
         words("h2", t("You have voted on all pairs"))
         words("p", " · ".join(f"{t(_SAID[name])}: {count}" for name, count in counts.items()), "told")
         words("p", t("The next run counts the votes of all into the report; no answer is asked for again:"))
-        words("code", f"weitiao run {self.studio.recipe.project.name}.yaml")
+        words("code", f"weitiao run {self.studio.file.name}")
         with ui.element("div").classes("ends"):
             ui.button(t("Read the report"), on_click=self._open_report, color=None).props("flat no-caps").classes(
                 "firm"
