@@ -69,7 +69,7 @@ class Own:
         """Yield what comes next."""
         asked = ChatAsked(
             model=self.name,
-            messages=[Message(role=role, content=content) for role, content in messages],
+            messages=[Message.model_validate({"role": role, "content": text}) for role, text in messages],
             temperature=manner.temperature,
             top_p=manner.top_p,
             max_tokens=manner.max_tokens,
