@@ -47,6 +47,15 @@ def seen(page: Page, done: int) -> list[str]:
     return page.locator(".vote .answer .said").all_inner_texts()
 
 
+def test_a_report_is_shown_as_soon_as_it_is_made(studio: Site, look: Look, compared: Path) -> None:
+    made = compared / "runs" / "recipe" / "compare"
+    made.rename(made.with_name("elsewhere"))
+    page = look(f"{studio.url}/compare")
+    expect(page.get_by_role("heading", name="Nothing is compared yet")).to_be_visible()
+    made.with_name("elsewhere").rename(made)
+    expect(page.get_by_role("button", name="Vote blind")).to_be_visible()
+
+
 def test_a_person_votes_by_keyboard_and_the_report_counts_it(studio: Site, look: Look, compared: Path) -> None:
     run_folder = compared / "runs" / "recipe"
     facts = orjson.loads((run_folder / "compare" / "report.json").read_bytes())

@@ -16,6 +16,7 @@ from weitiao.studio.vote import KEYS, VOTES, Voting, ballot_of
 from weitiao.talk import language, t
 
 _REPORT = "/report"
+_LOOK = 2.0  # seconds between looks for a new report
 # The page names the hashes of its own style and script; here it is told once more, where markup cannot lift it.
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">')
 _LANGUAGE = re.compile(r'(<html[^>]* data-lang=")\w+')
@@ -44,7 +45,7 @@ class _View:
         self._report.props["title"] = t("The report")
         self.voting.draw()
         self._warn()
-        ui.timer(2.0, self._look)
+        ui.timer(_LOOK, self._look)
         await (self.vote() if await self.voting.begun() else self.read())
 
     async def read(self) -> None:
@@ -106,6 +107,7 @@ async def _draw(studio: Studio) -> None:
         return
     hint = t("The report stands here when the stage `compare` has run.")
     nothing_yet(studio, "compare", t("Nothing is compared yet"), hint, "balance")
+    ui.timer(_LOOK, lambda: ui.navigate.reload() if _file(studio).is_file() else None)
 
 
 def put_report(app: FastAPI, studio: Studio) -> None:
