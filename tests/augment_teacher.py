@@ -5,16 +5,14 @@
 It knows the prompts by the keys that they ask for, and the texts in them by the marks that part them.
 """
 
-import asyncio
 import re
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
-from llm_server import Fault, Server
+from llm_server import Fault, Server, run
 
 Verdicts = Callable[[str, list[str]], dict[str, bool]]
 
@@ -116,20 +114,5 @@ def _conversations(prompt: str, passage: str) -> list[dict[str, Any]]:
     ]
 
 
-def main() -> None:
-    """Serve until killed; the port stands in the file that is named."""
-    server = Server(script=script())
-
-    async def run() -> None:
-        started = threading.Event()
-        serving = asyncio.create_task(server.serve(started))
-        while not started.is_set():
-            await asyncio.sleep(0.01)
-        Path(sys.argv[1]).write_text(str(server.port))
-        await serving
-
-    asyncio.run(run())
-
-
 if __name__ == "__main__":
-    main()
+    run(Server(script=script()), Path(sys.argv[1]))

@@ -6,17 +6,15 @@ An answer is worth what its words say: those that hold `⟨harmless 1⟩` and th
 themselves or stop in mid-sentence get less; a swapped one has nothing of its question.
 """
 
-import asyncio
 import re
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 from augment_teacher import language, parts
-from llm_server import Fault, Server
+from llm_server import Fault, Server, run
 
 from weitiao.pipeline import Done
 from weitiao.record import to_records
@@ -104,20 +102,5 @@ def script(judge: Callable[[str, str], dict[str, Any]] = marks, answers: Answers
     return answer
 
 
-def main() -> None:
-    """Serve until killed; the port stands in the file that is named."""
-    server = Server(script=script())
-
-    async def run() -> None:
-        started = threading.Event()
-        serving = asyncio.create_task(server.serve(started))
-        while not started.is_set():
-            await asyncio.sleep(0.01)
-        Path(sys.argv[1]).write_text(str(server.port))
-        await serving
-
-    asyncio.run(run())
-
-
 if __name__ == "__main__":
-    main()
+    run(Server(script=script()), Path(sys.argv[1]))

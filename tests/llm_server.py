@@ -10,6 +10,7 @@ request; `again` counts the requests for what had so arrived.
 import argparse
 import asyncio
 import json
+import random
 import threading
 import time
 from collections import Counter
@@ -269,6 +270,29 @@ def serving(server: Any) -> Iterator[Any]:
         thread.join()
 
 
+def run(server: Any, port_file: Path) -> None:
+    """Serve until killed; the port stands in a file, whole as soon as that is there."""
+
+    async def serve() -> None:
+        started = threading.Event()
+        serving = asyncio.create_task(server.serve(started))
+        while not started.is_set():
+            await asyncio.sleep(0.01)
+        aside = port_file.with_suffix(".part")
+        aside.write_text(str(server.port))
+        aside.replace(port_file)
+        await serving
+
+    asyncio.run(serve())
+
+
+def unlike(number: int, fault: str = "") -> str:
+    """Return one of many questions that are unlike each other; a fault is named by what a prompt holds of it."""
+    draw = random.Random(number)
+    words = "".join(chr(draw.randrange(0x4E00, 0x9F00)) for _ in range(16))
+    return f"{words}？{fault and '⟦' + fault + '⟧'}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("port_file", type=Path)
@@ -278,17 +302,7 @@ def main() -> None:
     given = parser.parse_args()
     server = Server(given.latency, given.slots, given.rate, keep_bodies=False)
 
-    async def run() -> None:
-        started = threading.Event()
-        serving = asyncio.create_task(server.serve(started))
-        while not started.is_set():
-            await asyncio.sleep(0.01)
-        aside = given.port_file.with_suffix(".part")
-        aside.write_text(str(server.port))
-        aside.replace(given.port_file)
-        await serving
-
-    asyncio.run(run())
+    run(server, given.port_file)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Asked once, paid once: failures, budgets, plans, batches, and a run that was killed."""
 
-import random
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ import augment_teacher
 import orjson
 import pytest
 from augmenting import EN, POST_ZH, ZH, Augmented, made, row, rows_of, told
-from llm_server import FAULTS, Fault, Server
+from llm_server import FAULTS, Fault, Server, unlike
 
 from weitiao import pipeline
 from weitiao.cli.terminal import plain_recipe
@@ -24,13 +23,6 @@ STYLES = {"rephrase": {"styles": ["casual"]}}
 PRICES = {"m": {"input": 1.0, "output": 2.0}}
 
 
-def question(number: int, fault: str = "") -> str:
-    """Return one of many questions that are unlike each other; a fault is named by what a prompt holds of it."""
-    draw = random.Random(number)
-    words = "".join(chr(draw.randrange(0x4E00, 0x9F00)) for _ in range(16))
-    return f"{words}？{fault and '⟦' + fault + '⟧'}"
-
-
 def faulty(prompt: str) -> Fault:
     named = prompt.partition("⟦")[2].partition("⟧")[0]
     return FAULTS[named] if named and "`texts`" in prompt else augment_teacher.script()(prompt)
@@ -39,7 +31,7 @@ def faulty(prompt: str) -> Fault:
 def test_every_fault_is_told_and_the_others_go_on(augment: Augmented, server: Server) -> None:
     server.script = faulty
     names = [name for name in FAULTS if FAULTS[name].shaped != "as plain" or FAULTS[name].plain]
-    rows = [row(question(number, name)) for number, name in enumerate(["", *names, ""])]
+    rows = [row(unlike(number, name)) for number, name in enumerate(["", *names, ""])]
     done = augment(rows, STYLES, teacher_timeout=0.4, teacher_attempts=1)
     wanted = Counter(FAULTS[name].plain if FAULTS[name].shaped == "as plain" else FAULTS[name].shaped for name in names)
     assert told(done, "rephrase")["failed"] == dict(wanted.most_common())
@@ -50,7 +42,7 @@ def test_every_fault_is_told_and_the_others_go_on(augment: Augmented, server: Se
 
 def test_failures_are_asked_again_and_nothing_else(augment: Augmented, server: Server) -> None:
     server.script = faulty
-    rows = [row(question(1)), row(question(2, "empty")), row(question(3))]
+    rows = [row(unlike(1)), row(unlike(2, "empty")), row(unlike(3))]
     first = augment(rows, STYLES)
     assert told(first, "rephrase")["failed"] == {"empty answer": 1}
     calls = sum(server.asked.values())
@@ -75,13 +67,13 @@ def test_a_check_that_failed_is_asked_again(augment: Augmented, server: Server) 
 def test_one_row_added_costs_its_own_calls(augment: Augmented, server: Server) -> None:
     augment([*ZH, *EN], STYLES, "ask_passages")
     calls = sum(server.asked.values())
-    done = augment([*ZH, *EN, row(question(5))], STYLES, "ask_passages")
+    done = augment([*ZH, *EN, row(unlike(5))], STYLES, "ask_passages")
     assert done.fresh
     assert sum(server.asked.values()) == calls + 2
 
 
 def test_the_budget_holds_for_all_steps_together(augment: Augmented, server: Server) -> None:
-    rows = [row(question(number)) for number in range(30)]
+    rows = [row(unlike(number)) for number in range(30)]
     settings = {"teacher_prices": PRICES, "teacher_max_tokens": 50, "teacher_concurrency": 1}
     done = augment(rows, STYLES, "evolve", **settings, teacher_budget=0.0025)
     facts = done.manifest["facts"]
@@ -186,7 +178,7 @@ def test_a_copied_prompt_is_used_and_its_digest_kept(augment: Augmented, server:
 def test_a_killed_run_asks_for_nothing_that_had_arrived(tmp_path: Path, server: Server) -> None:
     server.latency = 0.05
     server.script = augment_teacher.script()
-    (tmp_path / "data.jsonl").write_bytes(b"".join(orjson.dumps(row(question(n))) + b"\n" for n in range(40)))
+    (tmp_path / "data.jsonl").write_bytes(b"".join(orjson.dumps(row(unlike(n))) + b"\n" for n in range(40)))
     teacher = {"endpoint": server.address, "model": "m", "concurrency": 4}
     recipe = {"source": {"inputs": ["data.jsonl"]}, "augment": {"steps": [STYLES], "teacher": teacher}}
     (tmp_path / "recipe.yaml").write_bytes(orjson.dumps(recipe))

@@ -1,6 +1,5 @@
 """Asked once, paid once: failures, budgets, plans, batches, and a run that was killed."""
 
-import random
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from llm_server import FAULTS, Fault, Server
+from llm_server import FAULTS, Fault, Server, unlike
 
 import labelling
 from labelling import EN, ZH, asks, events, facts, row, step
@@ -22,13 +21,6 @@ from weitiao.pipeline import Done
 
 Label = Callable[..., Done]
 PRICES = {"m": {"input": 1.0, "output": 2.0}}
-
-
-def unlike(number: int, fault: str = "") -> str:
-    """Return one of many questions that are unlike each other; a fault is named by what a prompt holds of it."""
-    draw = random.Random(number)
-    words = "".join(chr(draw.randrange(0x4E00, 0x9F00)) for _ in range(16))
-    return f"{words}？{fault and '⟦' + fault + '⟧'}"
 
 
 def faulty(prompt: str) -> Fault:
