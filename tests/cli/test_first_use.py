@@ -86,7 +86,7 @@ def test_a_dry_run_leaves_nothing_and_finds_what_is_finished(weitiao: Weitiao, t
 
 def test_a_stage_that_no_teacher_had_a_part_in_tells_of_none(weitiao: Weitiao) -> None:
     ended = weitiao("augment", "qa.jsonl", "-o", "o.jsonl", "--steps", "merge_turns: {turns: 4}")
-    assert ended.err.splitlines()[-1].startswith("Augmented 12 records by 2 of 2 made in ")
+    assert ended.err.splitlines()[-1].startswith("Augmented 12 records by 3 of 3 made in ")
     ended = weitiao("label", "qa.jsonl", "-o", "o.jsonl", "--steps", "decide")
     assert ended.err.splitlines()[-1].startswith("Labelled 12 of 12 records: 0 answers written, 12 to review in ")
     ended = weitiao("label", "qa.jsonl", "-o", "o.jsonl", "--steps", "decide", "--dry-run")

@@ -77,7 +77,7 @@ def ready(recipe: Recipe, first: bool) -> None:
     settings = recipe.section("augment", Augment)
     others = [within(settings.embedding, settings.teacher)] if settings.embedding else []
     translates = bool(settings.translations)
-    desk.ready("augment", settings, settings.wanted, others=others, translates=translates, first=first)
+    desk.ready("augment", recipe, settings.wanted, others=others, translates=translates, first=first)
 
 
 STAGE = Stage(

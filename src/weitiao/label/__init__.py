@@ -52,7 +52,7 @@ def ready(recipe: Recipe, first: bool) -> None:
     settings = recipe.section("label", Label)
     models = [model for step in settings.steps if isinstance(step, Judge) for model in step.models]
     others = [settings.teacher.model_copy(update={"model": model}) for model in models if settings.teacher]
-    desk.ready("label", settings, settings.wanted, others=others, translates=False, first=first)
+    desk.ready("label", recipe, settings.wanted, others=others, translates=False, first=first)
 
 
 def files(recipe: Recipe) -> dict[str, str]:

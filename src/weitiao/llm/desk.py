@@ -17,6 +17,7 @@ from weitiao.llm.money import Plan, Purse, hold_price, plan
 from weitiao.llm.prompts import Prompts
 from weitiao.llm.tally import Tally, bill
 from weitiao.model import hub
+from weitiao.recipe import Recipe
 from weitiao.script import script
 from weitiao.stage import Job, Reporter
 from weitiao.talk import t
@@ -204,14 +205,14 @@ def open_desk(
     are no translation models, and for prompts that are none.
     """
     translators = {one: _translator(one, job.recipe.folder) for one in translations}
-    prompts = Prompts(_folder(settings.prompts, job), wanted)
+    prompts = Prompts(_folder(settings.prompts, job.recipe.folder), wanted)
     teacher = settings.teacher and local(settings.teacher, job.recipe.folder)
     if wanted and teacher is None:
         if not planning:
             raise _nobody(job.stage, bool(translations))
         job.reporter.say(t("No teacher is given: calls and tokens are counted as for any"))
         teacher = _ANY
-    batch = _folder(settings.batch, job)
+    batch = _folder(settings.batch, job.recipe.folder)
     with Cache(job.folder.parent / TEACHERS) as cache:
         if teacher:
             keys(teacher, [])
@@ -238,12 +239,14 @@ def open_desk(
 
 
 def ready(
-    stage: str, settings: Taught, wanted: Sequence[str], *, others: Sequence[Asked], translates: bool, first: bool
+    stage: str, recipe: Recipe, wanted: Sequence[str], *, others: Sequence[Asked], translates: bool, first: bool
 ) -> None:
-    """Raise UserError, before any stage runs, where one that asks could not: without teacher, price or key.
+    """Raise UserError, before any stage runs, where one that asks could not: without prompts, teacher, price or key.
 
     `others` are asked beside the teacher. The key is wanted for the `first` asking: what was asked before may be known.
     """
+    settings = recipe.section(stage, Taught)
+    Prompts(_folder(settings.prompts, recipe.folder), wanted)
     teacher = settings.teacher
     if wanted and teacher is None:
         raise _nobody(stage, translates)
@@ -297,8 +300,8 @@ def _translator(by: Translation, folder: Path) -> Translator:
 def state(settings: Taught, folder: Path, wanted: Sequence[str], translations: Sequence[Translation] = ()) -> object:
     """Return what decides the answers beside a stage's steps: who is asked, how, and by which prompts."""
     teacher = local(settings.teacher, folder) if wanted and settings.teacher else None
-    own = folder / Path(settings.prompts).expanduser() if settings.prompts else None
-    told = [teacher and [*identity(teacher), teacher.sampling], Prompts(own, wanted).digests]
+    prompts = Prompts(_folder(settings.prompts, folder), wanted)
+    told = [teacher and [*identity(teacher), teacher.sampling], prompts.digests]
     return [*told, *(identity(_translator(one, folder)) for one in translations)]
 
 
@@ -307,5 +310,5 @@ def failed(failure: Failure, note: Mapping[str, Any]) -> dict[str, Any]:
     return {**note, **{name: text for name, text in (("said", failure.raw), ("why", failure.detail)) if text}}
 
 
-def _folder(name: str | None, job: Job) -> Path | None:
-    return job.recipe.folder / Path(name).expanduser() if name else None
+def _folder(name: str | None, home: Path) -> Path | None:
+    return home / Path(name).expanduser() if name else None
