@@ -127,6 +127,11 @@ class Draft:
         if records is not None:
             write_parquet(self.part(index), records, lasting=self.lasting)
 
+    def empty(self, index: int) -> None:
+        """Give back the room of a finished chunk that nobody reads any more."""
+        for path in (self.part(index), self.ledger_part(index)):
+            os.truncate(path, 0)
+
     def scratch(self, name: str) -> Path:
         """Return a folder for what is needed on the way; it is not part of the finished stage."""
         folder = self.folder / f".{name}"

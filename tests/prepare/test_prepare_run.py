@@ -162,11 +162,16 @@ def test_killed_at_any_part_it_goes_on_to_the_same_bytes(tmp_path: Path, when: s
 
     assert attempt("whole", "live") == 0
     assert attempt("killed", "die") == -signal.SIGKILL
-    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("part-*.parquet")}
+    parts = (tmp_path / "killed").rglob("part-*.parquet")
+    counts = [path.parent / ".counts" / f"{path.stem.removeprefix('part-')}.json" for path in parts]
+    finished = {path: path.stat().st_mtime_ns for path in counts}  # parts are emptied once nobody reads them
     assert len(finished) >= 3
     assert attempt("killed", "live") == 0
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
     assert {path: path.stat().st_mtime_ns for path in finished} == finished, "finished parts are not done again"
+    asides = [path.stat().st_size for path in (tmp_path / "whole").glob(".pass-*/*.parquet")]
+    assert asides
+    assert not sum(asides)
 
 
 def test_a_record_that_vanishes_is_a_bug(tmp_path: Path) -> None:

@@ -153,6 +153,8 @@ def _advance(chunk: _Chunk) -> None:
             write_parquet(_columns(chunk.target, number, index), gather.columns(batch), lasting=False)
     write_whole(_counts(chunk.target, index), orjson.dumps(counts))
     chunk.target.write(index, frame, concealed(pl.concat([ledger.empty(), *events]), frame, chunk.hiding))
+    if isinstance(source, Draft):
+        source.empty(index)
 
 
 def _judge(
@@ -170,6 +172,8 @@ def _judge(
             else:
                 _sort_out(ledger.events(gather.noted(gather.judge_parts(gathered, engine))), gathered, folder)
             write_whole(folder / "whole", b"")
+            for path in columns:  # they are large, and nobody reads them again
+                path.unlink()
         judged.append((gather, folder))
     return tuple(judged)
 
