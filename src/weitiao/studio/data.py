@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from nicegui import run, ui
+from nicegui import ui
 from nicegui.events import GenericEventArguments, KeyEventArguments
 
 from weitiao.browse import Browser, Catalogue, Found, Label, Query
 from weitiao.browse import Page as Records
 from weitiao.studio import data_life
+from weitiao.studio.aside import aside
 from weitiao.studio.data_funnel import draw_funnel
 from weitiao.studio.page import Page, Studio
 from weitiao.studio.parts import empty, icon_button, named, words
@@ -117,7 +118,7 @@ class _View:
 
     async def look(self) -> None:
         """Look for a newer catalogue, and say how far the reading is."""
-        found = await run.io_bound(self.browser.catalogue)
+        found = await aside(self.browser.catalogue)
         if found is not self.catalogue or (found is None and not list(self.list)):
             self.catalogue = found
             await self.draw()
@@ -125,11 +126,11 @@ class _View:
 
     async def draw(self) -> None:
         """Draw all that depends on the catalogue and the address."""
+        rows = await aside(self.browser.funnel)
         self.funnel.clear()
-        rows = await run.io_bound(self.browser.funnel)
         with self.funnel:
             labels = self.catalogue.labels if self.catalogue else {}
-            draw_funnel(rows or [], labels, self.filter_link, wide=self.address == Address())
+            draw_funnel(rows, labels, self.filter_link, wide=self.address == Address())
         self.filters.clear()
         with self.filters:
             self._filters()
@@ -141,8 +142,8 @@ class _View:
         async with self.drawing:
             if self.catalogue is None or asked != self.address:  # something else was asked meanwhile
                 return
-            found = await run.io_bound(self.catalogue.page, asked.query, asked.number)
-            if found is None or asked != self.address:
+            found = await aside(self.catalogue.page, asked.query, asked.number)
+            if asked != self.address:
                 return
             self.list.clear()
             with self.list:
@@ -152,7 +153,7 @@ class _View:
     async def open(self) -> None:
         """Draw the life of the record that is open, or nothing."""
         key = self.address.id
-        told = await run.io_bound(self.browser.life, key) if key else None
+        told = await aside(self.browser.life, key) if key else None
         if key != self.address.id:
             return
         self.panel.clear()
@@ -325,9 +326,7 @@ class _View:
             if said:
                 words("span", said)
             if self.browser.failed:
-                ui.button(t("Try again"), on_click=lambda: run.io_bound(self.browser.retry), color=None).classes(
-                    "quiet"
-                )
+                ui.button(t("Try again"), on_click=lambda: aside(self.browser.retry), color=None).classes("quiet")
 
     said = ""
 
@@ -375,7 +374,7 @@ def said(label: Label) -> str:
 
 
 async def _draw(studio: Studio) -> None:
-    if not await run.io_bound(browser(studio.run).funnel):
+    if not await aside(browser(studio.run).funnel):
         with empty(t("There is nothing to look at yet"), t("The records stand here when the first stage has run.")):
             words("code", f"weitiao run {studio.file.name}")
         return

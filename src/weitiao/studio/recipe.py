@@ -13,6 +13,7 @@ from weitiao.errors import UserError
 from weitiao.pipeline import SETTINGS, Outlook
 from weitiao.recipe import Project, Recipe, SettingError, plain_value
 from weitiao.studio import yaml_text
+from weitiao.studio.aside import aside
 from weitiao.studio.draft import Draft
 from weitiao.studio.page import Page, Studio
 from weitiao.studio.parts import icon_button, named, plain, refused, told, words
@@ -207,7 +208,7 @@ class RecipePage:
         await asyncio.sleep(_PAUSE)
         said = ""
         try:
-            found = await asyncio.to_thread(pipeline.outlook, recipe, self.studio.run.parent)
+            found = await aside(pipeline.outlook, recipe, self.studio.run.parent)
         except UserError as error:
             found, said = [], str(error)
         if self._strip.is_deleted:

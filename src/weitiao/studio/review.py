@@ -120,12 +120,16 @@ class _View:
         return item, [item, *(one for one in items if one.key != item.key)] if item else items
 
     async def ask(self, call: Callable[[], T]) -> T | None:
-        """Ask the desk; None where its database is gone: the browser is told, and keeps what it has."""
+        """Ask the desk; None where the page was closed meanwhile, and where the database is gone.
+
+        The browser is told of the latter; it keeps what it has.
+        """
         try:
-            return await asyncio.to_thread(call)
+            found = await asyncio.to_thread(call)
         except Gone as error:
             self.board.run_method("stop", str(error))
             return None
+        return None if self.board.is_deleted else found
 
     async def hold(self) -> None:
         """Keep what the person has for longer, or look whether there is something new."""

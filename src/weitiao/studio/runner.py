@@ -126,8 +126,10 @@ class Runner:
             ended, status = os.waitpid(self._child, os.WNOHANG)
             if not ended:
                 return self._child
-            self._child, self._stopping = None, False
             self._status = os.waitstatus_to_exitcode(status)
+            if self._stopping and self._status:  # Python that has not begun yet ends with 1 by a signal
+                self._status = -signal.SIGINT
+            self._child, self._stopping = None, False
         return Run(self.folder).writer()
 
     def _own(self) -> int | None:

@@ -1,10 +1,9 @@
 """What the Chat page asks and says when a conversation is sent to review."""
 
-import asyncio
-
 from nicegui import ui
 
 from weitiao.studio import names
+from weitiao.studio.aside import aside
 from weitiao.studio.conversation import Conversation, Turn
 from weitiao.studio.memory import Memory
 from weitiao.studio.page import Studio
@@ -32,7 +31,7 @@ class Sending:
             return
         answer = turn.answers[model].text.strip()
         messages = [*talk.before(turn, model), ("assistant", answer)]
-        sent = await asyncio.to_thread(send, self.studio, messages, who, model, turn.manner)
+        sent = await aside(send, self.studio, messages, who, model, turn.manner)
         if sent.lacks:
             self._offer(sent, talk, turn, model)
         else:
@@ -68,7 +67,7 @@ class Sending:
             self._buttons(t("Add it to the recipe"))
 
         async def added() -> None:
-            await asyncio.to_thread(mend, self.studio, sent.lacks)
+            await aside(mend, self.studio, sent.lacks)
             self._dialog.close()
             await self.send(talk, turn, model)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import get_args
 
 import orjson
-from nicegui import run, ui
+from nicegui import ui
 from nicegui.events import KeyEventArguments
 
 from weitiao.compare.votes import Ballot, Box, Choice, Pair, Vote
 from weitiao.studio import names
+from weitiao.studio.aside import aside
 from weitiao.studio.memory import Memory
 from weitiao.studio.page import Studio
 from weitiao.studio.parts import empty, icon_button, named, words
@@ -83,10 +84,10 @@ class Voting:
     async def _far(self) -> list[Vote]:
         """Find out who the visitor is and what can be voted on; return their votes on that."""
         self._own = await names.of_token(self.studio)
-        self.ballot = await run.io_bound(ballot_of, self.studio)
-        votes = await run.io_bound(self.box.votes)
+        self.ballot = await aside(ballot_of, self.studio)
+        votes = await aside(self.box.votes)
         rows = self.ballot.rows if self.ballot else {}
-        return [one for one in votes or () if one.who == self.who and one.pair in rows]
+        return [one for one in votes if one.who == self.who and one.pair in rows]
 
     async def show(self) -> None:
         """Show what comes next for this visitor."""
@@ -199,7 +200,7 @@ class Voting:
             return
         self._busy = True
         try:
-            await run.io_bound(self.box.cast, self.who, self._pair, _CHOICES[key])
+            await aside(self.box.cast, self.who, self._pair, _CHOICES[key])
             await self.show()
         finally:
             self._busy = False
@@ -209,7 +210,7 @@ class Voting:
             return
         self._busy = True
         try:
-            await run.io_bound(self.box.undo, self.who, self.ballot.rows)
+            await aside(self.box.undo, self.who, self.ballot.rows)
             await self.show()
         finally:
             self._busy = False
