@@ -96,6 +96,9 @@ class Counting:
     def check(self, paths: Sequence[Path]) -> None:
         """Hold nothing."""
 
+    def rest(self) -> None:
+        """Keep nothing."""
+
     def run(self, function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, R]]:
         """Run one chunk after the other."""
         for index, chunk in enumerate(chunks):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from weitiao import augment, balance, compare, export, label, merge, prepare, review, source, split, train
+from weitiao import augment, balance, compare, engine, export, label, merge, prepare, review, source, split, train
 from weitiao.basis import basis, changed, decided_alone, load
 from weitiao.engine import local
 from weitiao.errors import UserError
@@ -275,7 +275,7 @@ class _Line:
 
     def _run(self, stage: Stage, inputs: dict[str, Stored], now: dict[str, Any], earlier: Stored | None) -> Stored:
         if "model" in stage.project:
-            local.rest()  # the memory is for the model
+            engine.rest()
         start, key = time.monotonic(), digest(now)
         draft = self.home.draft(stage.name, key)
         outcome: Outcome = load(stage.entry)(Job(self.recipe, stage.name, draft, inputs, self.reporter, earlier))

@@ -30,6 +30,16 @@ library = pytest.importorskip("ray", reason="needs weitiao[ray]")
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]  # one process, one cluster
 
 HERE = Path(__file__).parents[1]
+RESTS = """
+import ray
+import ray_work
+from weitiao import engine
+
+print(list(engine.named("ray").run(ray_work.square, [3])), ray.is_initialized())
+engine.rest()
+print(ray.is_initialized())
+print(list(engine.named("ray").run(ray_work.square, [4])), ray.is_initialized())
+"""
 CHARACTERS = "的一是不了人我在有他这大来以个中上们到说国和地也子时道出而要于就下得可你年生会那后能对着事其里所去行过家"
 
 
@@ -126,6 +136,21 @@ def test_a_file_that_a_node_does_not_see_is_named(cluster: Any, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match=r"The node 127.0.0.1 does not see .*there"):
         ray.check([tmp_path, tmp_path / "there" / "x.jsonl"])
+
+
+def test_who_rests_leaves_and_joins_anew_for_the_next_work(cluster: Any) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", RESTS],
+        env={**os.environ, "RAY_ADDRESS": cluster.address},
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout.splitlines() == ["[(0, 9)] True", "False", "[(0, 16)] True"], said.stderr
+    from weitiao.engine import ray, rest
+
+    assert list(ray.run(ray_work.square, [5])) == [(0, 25)]
+    rest()
+    assert library.is_initialized()  # somebody else's
 
 
 def test_a_killed_driver_leaves_whole_files_and_no_workers(cluster: Any, tmp_path: Path) -> None:

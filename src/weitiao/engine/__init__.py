@@ -27,12 +27,25 @@ class Engine(Protocol):
         """Hold that all who work see these files; raises UserError."""
         ...
 
+    def rest(self) -> None:
+        """End what is kept for the next work, which gives back its memory."""
+        ...
+
     @property
     def shuffled(self) -> Shuffle | None:
         """What makes rows of different chunks meet; None where all of them fit into this process."""
         ...
 
 
+_named: dict[str, Engine] = {}
+
+
 def named(name: str) -> Engine:
     """Return an engine, imported now: `local` or `ray`."""
-    return cast(Engine, importlib.import_module(f"weitiao.engine.{name}"))
+    return _named.setdefault(name, cast(Engine, importlib.import_module(f"weitiao.engine.{name}")))
+
+
+def rest() -> None:
+    """Have the engines that may have been given work end what they keep: a model needs the memory."""
+    for name in {"local", *_named}:
+        named(name).rest()

@@ -91,6 +91,14 @@ def check(paths: Sequence[Path]) -> None:
             mark.unlink()
 
 
+def rest() -> None:
+    """Leave the cluster, and end one that was started here; the next work joins it, or starts one, anew."""
+    if _join.cache_info().currsize:
+        if _join():
+            ray.shutdown()
+        _join.cache_clear()
+
+
 def _hold(address: str, answer: Any) -> None:
     try:
         version, missing = ray.get(answer)
@@ -123,12 +131,16 @@ def _lacks(paths: Sequence[str]) -> tuple[str, str]:
 
 
 @cache
-def _join() -> None:
-    """Join the cluster that RAY_ADDRESS names, or start one on this machine, which ends with this process."""
+def _join() -> bool:
+    """Join the cluster that RAY_ADDRESS names, or start one on this machine, which ends with this process.
+
+    Returns false where this process is in one already.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # else all other work comes first
     address = os.environ.get("RAY_ADDRESS", "local")
-    if not ray.is_initialized():
+    joins = not ray.is_initialized()
+    if joins:
         own = {"num_cpus": workers(), "include_dashboard": False} if address == "local" else {}
         try:
             _reach(address)
@@ -150,6 +162,7 @@ def _join() -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.raise_original_map_exception = True
+    return joins
 
 
 def _reach(address: str) -> None:
