@@ -1,6 +1,7 @@
 """Each step of label over a real socket: exact counts, facts, and what becomes of each record."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,9 +11,12 @@ from llm_server import Server
 
 import labelling
 from labelling import EN, ZH, asks, events, facts, row, step
+from weitiao import pipeline
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
+from weitiao.recipe import bind
 from weitiao.record import to_records
+from weitiao.stage import Silent
 
 Label = Callable[..., Done]
 BOTH = [*ZH, *EN]
@@ -211,6 +215,29 @@ def test_a_tag_that_is_no_word_of_the_list_is_no_answer(label: Label) -> None:
 
 
 # decide
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ({}, []),  # they are read on by whoever labels a file
+        ({"export": {}}, ["1 are for people to look at, and the recipe has no stage `review`: they go on as they are"]),
+        ({"review": {}, "export": {}}, []),
+    ],
+)
+def test_who_is_sent_to_review_where_there_is_none_is_told(
+    server: Server, tmp_path: Path, after: dict[str, Any], said: list[str]
+) -> None:
+    class Heard(Silent):
+        def say(self, text: str) -> None:
+            heard.append(text)
+
+    heard: list[str] = []
+    (tmp_path / "data.jsonl").write_bytes(orjson.dumps(ZH[0]))
+    teacher = {"endpoint": server.address, "model": "m"}
+    data = {"source": {"inputs": ["data.jsonl"]}, "label": {"steps": ["decide"], "teacher": teacher}, **after}
+    pipeline.run(bind(data, pipeline.SETTINGS, tmp_path), tmp_path / "runs", reporter=Heard())
+    assert [one for one in heard if "no stage `review`" in one] == said
 
 
 def test_marks_decide_and_each_fate_has_its_reason(label: Label) -> None:

@@ -49,6 +49,9 @@ def run(job: Job) -> Outcome:
         _tell(job, checked, next(one for one in told if one.step == "judge"))
     gone = Counter(work.gone.values())
     review = sum(sum(one.more.get("review", {}).values()) for one in told)
+    if review and "export" in job.recipe.sections and "review" not in job.recipe.sections:
+        text = "{count} are for people to look at, and the recipe has no stage `review`: they go on as they are"
+        job.reporter.say(t(text, count=f"{review:,}"))
     said = {
         "written": f"{sum(one.more.get('written', 0) for one in told):,}",
         "review": f"{review:,}",
