@@ -9,12 +9,13 @@ _FENCE = re.compile(
 )
 # Code within a line, formulas, links and addresses.
 _SHOWN = re.compile(
-    r"(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=tick)(?!`)|\$\$[^$]{1,4000}\$\$|\\\([^\n]{1,400}?\\\)|\\\[.{1,4000}?\\\]"
+    r"(?<!`)(?P<tick>`+)(?!`)[^\n]{1,20000}?(?<!`)(?P=tick)(?!`)|\$\$[^$]{1,4000}\$\$|\\\([^\n]{1,400}?\\\)|\\\[.{1,4000}?\\\]"
     r"|\$(?=\S)[^$\n一-鿿]+?(?<=\S)\$(?!\d)|[A-Za-z][A-Za-z0-9+.-]{1,9}://[^\s<>\"'一-鿿，。；！？）】》”’]*[^\s<>\"'一-鿿，。；！？）】》”’,.;:!?)]"
-    r"|[\w.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z0-9]",
+    r"|(?<![\w.+-])[\w.+-]++@[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z0-9]",
     re.DOTALL,
 )
 _MARK = 0xF0000  # of the private plane: a letter of no text, one for each thing shown
+_MOST = 0xFF00
 _MARKS = re.compile("[\U000f0000-\U000fffff]")
 
 
@@ -41,6 +42,9 @@ def _without_shown(change: Callable[[str], str], text: str) -> str:
 
     def hide(match: re.Match[str]) -> str:
         shown.append(match[0])
-        return chr(_MARK + len(shown) - 1)
+        return chr(_MARK + min(len(shown), _MOST) - 1)
 
-    return _MARKS.sub(lambda mark: shown[ord(mark[0]) - _MARK], change(_SHOWN.sub(hide, text)))
+    prose = _SHOWN.sub(hide, text)
+    if len(shown) > _MOST:  # no prose, and no letter left for what is shown
+        return text
+    return _MARKS.sub(lambda mark: shown[ord(mark[0]) - _MARK], change(prose))

@@ -12,9 +12,9 @@ from weitiao.step import RewriteSelected
 
 _FACE = re.compile(
     r"[ヽヾ╮╭┐٩୧ᕙ~～¯\\_oOΣ]{0,3}[(（](?=[^()（）\n]*[ω∀▽△дДД≧≦´｀ಥಠ◕‿╥﹏￣□⌒ᴗ˘ㅂ╯╰ヮ︿◡⊙ﾟ益ツ^•])[^()（）\n\d一-鿿A-NP-Za-np-z]{2,16}[)）]"
-    r"(?:[ﾉノ╯ヽヾ/~～♡♪┌┘┐づっ☆★彡_¯b]|︵\s?┻━┻){0,5}"
+    r"(?:[ﾉノ╯ヽヾ/~～♡♪┌┘┐づっ☆★彡_¯b╭]|︵\s?┻━┻){0,5}"
     r"|(?<![A-Za-z0-9_=<>^/*+-])[(（]?(?:[TＴ][_^﹏.][TＴ]|[>＞][_﹏.]{1,2}[<＜]|\^[_o.-]{1,2}\^|Q[AwWoO]Q|[qT]wq|=_=|-_-[|b]*|o_O|O_o|orz|OTZ)[)）]?(?![A-Za-z0-9_=<>^/*+-])"
-    r"|¯\\_\(ツ\)_/¯|(?<=\s)[:;]-?[)(DP](?=\s|$)",
+    r"|¯\\_\(ツ\)_/¯|(?<=\s)[:;]-?[)(DP](?=\s|$)|(?<=[一-鿿])[:;]-[)(DP](?=\s|$|[一-鿿，。！？])|ಠ[_‸﹏]+ಠ|ʕ[^ʔ\n\w]{1,8}ʔ",
     re.MULTILINE,
 )
 # The names that forums and messengers write in brackets for a face.
@@ -26,7 +26,7 @@ _NAMES = (
     "|呵呵|可爱|怒|怒骂|思考|挖鼻|吐|吐血|色|抱抱|good|ok|OK|NO|doge|tv_doge|滑稽|阿鲁|狗头|大笑|喜极而泣|酸了|妙啊|给心心|星星眼|打call|呆|吃惊|干杯|笑|哦呼"
     "|辣眼睛|嫌弃|冷|热|墨镜|点赞|送花花|比心|飞吻|石化|黑线|惊喜|花心|勉强|狂汗|喷|睡觉|真棒|钱|香槟|手机|灯泡|彩虹|乖|咦|呼~|what|太开心|不高兴|冷笑|犀利|what|酷|鲜花|茶杯|haha"
 )
-_FORUM = re.compile(rf"\[(?:{_NAMES})R?\]")
+_FORUM = re.compile(rf"\[(?:{_NAMES})R?\](?!\([\U000f0000-\U000fffff/#.])")  # no text of a link
 _PICTURED = (
     "[\U0001f000-\U0001faff\u231a\u231b\u23e9-\u23f3\u25fd\u25fe\u2600-\u27bf\u2b1b\u2b1c\u2b50\u2b55\ufe0f\u20e3]"
 )
@@ -34,6 +34,8 @@ _PICTURED = (
 _ALWAYS = "❤☺☹"
 # How many there are of these says something: ratings, and pictures made of squares.
 _COUNTED = "⭐🌟⬛⬜🟥🟦🟧🟨🟩🟪🟫🔴🔵🟠🟡🟢🟣🟤⚫⚪"
+# The longest emoji joins four signs; what joins on and on is none, and would take the library long.
+_CHAIN = re.compile("((?:[^\u200d\n]{1,3}\u200d){16,}[^\u200d\n]{0,3})")
 _TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
 _HAN = re.compile("[\u4e00-\u9fff]")
 
@@ -52,7 +54,7 @@ class NormaliseEmoji(RewriteSelected):
 
     def selects(self, text: pl.Expr) -> pl.Expr:
         """Return true where there is an emoji or a face."""
-        faces = r"[(（][^\n]{2,16}[)）]|[T＞>^QqO=o-][_^﹏.oAwO-]{1,2}[T＜<^QqO=o-]|(?i:orz|otz)|ツ|\s[:;]"
+        faces = r"[(（][^\n]{2,16}[)）]|[T＞>^QqO=o-][_^﹏.oAwO-]{1,2}[T＜<^QqO=o-]|(?i:orz|otz)|ツ|ಠ|ʔ|(?:\s|\p{Han})[:;]"
         return text.str.contains(
             rf"{_PICTURED}|\[[\p{{Han}}A-Za-z_~]{{1,9}}\]" + (f"|{faces}" if self.kaomoji == "drop" else "")
         )
@@ -63,7 +65,8 @@ class NormaliseEmoji(RewriteSelected):
 
     def _prose(self, text: str) -> str:
         if re.search(_PICTURED, text):
-            text = self._pictures(text)
+            parts = _CHAIN.split(text)
+            text = "".join(part if place % 2 else self._pictures(part) for place, part in enumerate(parts))
         if self.forum == "drop":
             text = _without(_FORUM, text)
         else:
@@ -120,6 +123,6 @@ def _without(faces: re.Pattern[str], text: str) -> str:
 
 def _closed(text: str) -> str:
     """Close the gaps that are left: no space before a stop or at the end of a line, and one between words."""
-    text = re.sub(rf"[ \t]*(?:{_GONE})+(?=[ \t]*(?:$|[，。！？；,.!?;]))", "", text, flags=re.MULTILINE)
-    text = re.sub(rf"^(?:{_GONE})+[ \t]*|(?<= )(?:{_GONE})+ ", "", text, flags=re.MULTILINE)
-    return re.sub(rf"(?:{_GONE})+", "", text)
+    text = re.sub(rf"(?<![ \t])[ \t]*{_GONE}[ \t{_GONE}]*(?=$|[，。！？；,.!?;])", "", text, flags=re.MULTILINE)
+    text = re.sub(rf"^{_GONE}+[ \t]*|(?<= ){_GONE}+ ", "", text, flags=re.MULTILINE)
+    return text.replace(_GONE, "")

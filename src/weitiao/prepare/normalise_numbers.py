@@ -228,7 +228,7 @@ def _month(match: re.Match[str]) -> str | None:
 def _time(match: re.Match[str]) -> str | None:
     hour = number(match["h"])
     # 一点零二 alone is 1.02.
-    if (match["bare"] or "").startswith("零") and not _DAY_PART.search(match.string[: match.start()]):
+    if (match["bare"] or "").startswith("零") and not _DAY_PART.search(match.string, max(0, match.start() - 2), match.start()):
         return None
     minute = Decimal(30) if match["half"] else number((match["m"] or match["bare"]).removeprefix("零"))
     second = number(match["s"].removeprefix("零")) if match["s"] else None

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from weitiao.prepare import names
@@ -49,20 +50,21 @@ def find(text: str, kinds: frozenset[str]) -> list[Found]:
     """Return what personal data of these kinds a text has, in order; of two that overlap the surer one."""
     folded = text.translate(_FOLD)
     spoken = folded.translate(_SPOKEN)
-    links = [match.span() for match in _LINK.finditer(folded)]
+    linked, full = bytearray(len(text)), bytearray(len(text))  # which places are in a link, which are taken
+    for match in _LINK.finditer(folded):
+        linked[match.start() + 1 : match.end()] = b"\1" * (match.end() - match.start() - 1)
     taken: list[Found] = []
     for rule in _RULES:
         if rule.kind not in kinds:
             continue
         read = spoken if rule.spoken else folded
         for start, end in rule.spans(read):
-            if any(start < one.end and one.start < end for one in taken):
-                continue
-            if any(first < start < last for first, last in links) and not _NAMED.search(folded[:start]):
+            if 1 in full[start:end] or (linked[start] and not _NAMED.search(folded, max(0, start - 9), start)):
                 continue
             value = re.sub(r"[\s().·-]+" if rule.kind != "email" else r"\s+", "", read[start:end]).lower()
             value = text[start:end] if rule.kind == "name" else value
             taken.append(Found(rule.kind, start, end, value))
+            full[start:end] = b"\1" * (end - start)
     return sorted(taken, key=lambda one: one.start)
 
 
@@ -211,6 +213,7 @@ _NO_IP = re.compile(
     r"|编号|条款?|图|表|section|sec\.?)(?:号|是|为|到|至|[:：=\s\"'.])*$",
     re.IGNORECASE,
 )
+_TITLE = re.compile(r"\s+[^\W\d]")
 _HEADING = re.compile(r"(?:^|\n)[#\s]*$")
 
 
@@ -220,10 +223,14 @@ def _is_ip(match: re.Match[str]) -> bool:
     numbers = [int(part) for part in address.split(".")]
     if _NO_IP.search(before) or numbers[0] in (0, 255) or address.startswith("127.0.0."):
         return False
-    named = re.search(r"(?i)\bip|[\u4e00-\u9fff]ip|地址|主机|服务器|网关|\bping|\bhost|server|inet", match.string)
-    heading = _HEADING.search(before) and re.match(r"\s+[^\W\d]", match.string[match.end() :])
+    heading = _HEADING.search(before) and _TITLE.match(match.string, match.end())
     product = numbers[0] < 20 and re.search(r"[A-Za-z0-9)]\s$", before)
-    return bool(named) or not (heading or product or max(numbers) < 20)
+    return not (heading or product or max(numbers) < 20) or _is_about_ip(match.string)
+
+
+@lru_cache(maxsize=1)  # asked for each address of a text
+def _is_about_ip(text: str) -> bool:
+    return bool(re.search(r"(?i)\bip|[\u4e00-\u9fff]ip|地址|主机|服务器|网关|\bping|\bhost|server|inet", text))
 
 
 _IP6 = re.compile(
