@@ -18,39 +18,53 @@ from weitiao.prepare.numerals import NUMERAL, number, spelled
 from weitiao.step import Batch, RewriteSelected
 
 _N = rf"{NUMERAL}+(?:点{NUMERAL}+)?"
-_START = rf"(?<!{NUMERAL})(?<![点第几数多\d.¥￥$])"
+# 统一, 周三 and the like are words, and no number begins in them.
+_START = (
+    rf"(?<!{NUMERAL})(?<![点第几数多\d.¥￥$])(?!一(?<=[统逐唯惟单专划同归合齐均不之如]一)(?!{NUMERAL}))"
+    rf"(?![一二三四五六](?<=[周期拜].)(?!{NUMERAL}))"
+)
 _UNITS = {
     "千克": "kg", "公斤": "kg", "毫克": "mg", "克": "g", "吨": "吨", "千米": "km", "公里": "km", "厘米": "cm", "毫米": "mm", "纳米": "nm",
-    "微米": "μm", "平方公里": "km²", "平方千米": "km²", "平方米": "m²", "平方厘米": "cm²", "立方米": "m³", "立方厘米": "cm³", "米": "m",
+    "微米": "μm", "平方公里": "km²", "平方千米": "km²", "平方米": "m²", "平米": "m²", "平方厘米": "cm²", "立方米": "m³", "立方厘米": "cm³", "米": "m",
     "毫升": "mL", "升": "L", "摄氏度": "℃", "毫秒": "ms", "千瓦时": "kWh", "千瓦": "kW", "赫兹": "Hz", "英里": "英里", "海里": "海里", "公顷": "公顷",
-    "小时": "小时", "分钟": "分钟", "秒钟": "秒钟", "个百分点": "个百分点", "摩尔": "mol", "英尺": "英尺", "英寸": "英寸", "兆字节": "MB", "字节": "字节",
+    "小时": "小时", "分钟": "分钟", "秒钟": "秒钟", "个百分点": "个百分点", "摩尔": "mol", "伏特": "V", "瓦特": "W", "安培": "A", "毫安时": "mAh", "毫安": "mA", "千卡": "kcal", "大卡": "kcal", "焦耳": "J", "分贝": "dB",
+    "分米": "dm", "微克": "μg", "微升": "μL", "光年": "光年", "马力": "马力", "英亩": "英亩", "像素": "像素", "英尺": "英尺", "英寸": "英寸", "兆字节": "MB", "字节": "字节",
 }  # fmt: skip
-_UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
+# 升级, 克服, 米饭: what begins like a unit and is a word.
+_NO_UNIT = (
+    "克[拉隆服制己什星里莱]|米[饭粥粉线粒色价酒兰老其]|升[级高学大初小入温职降值华起迁旗国空上到为]|吨位|小时候|字节[选省]"
+)
+_UNIT = f"(?!{_NO_UNIT})(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
 _CURRENCY = "美元|欧元|英镑|日元|港元|港币|澳元|加元|韩元|卢布|法郎|人民币|新台币|泰铢|卢比"
 _AMOUNT = re.compile(rf"{_START}(?P<n>{_N})(?P<of>{_CURRENCY})")
 _YUAN = re.compile(
-    rf"{_START}(?P<n>{_N})(?:元|块(?=钱|[一二三四五六七八九]毛))(?:(?P<jiao>[一二三四五六七八九])[角毛])?(?:(?P<fen>[一二三四五六七八九])分(?![钟之]))?(?P<end>钱|整)?"
+    rf"{_START}(?P<n>{_N})(?:元(?![宵旦素首件帅气老组祖朝代])|块(?=钱|[一二三四五六七八九]毛))(?:(?P<jiao>[一二三四五六七八九])[角毛])?(?:(?P<fen>[一二三四五六七八九])分(?![钟之]))?(?P<end>钱|整)?"
 )
 _YEAR = r"(?:[零〇一二三四五六七八九]{4}|[一二两]千零?[零〇一二三四五六七八九十百]{0,6})"
 _SMALL = "(?:[一二三]?十[一二三四五六七八九]?|[一二三四五六七八九])"
 _DATE = re.compile(
-    rf"{_START}(?:(?P<y>{_YEAR}|[零〇一二三四五六七八九]{{2}}(?=年{_SMALL}月)|\d{{2,4}})年)?(?P<m>{_SMALL}|\d{{1,2}})月(?P<d>{_SMALL}|\d{{1,2}})[日号]"
+    rf"{_START}(?:(?P<y>{_YEAR}|[零〇一二三四五六七八九]{{2}}(?=年{_SMALL}月)|\d{{2,4}})年)?(?P<m>{_SMALL}|\d{{1,2}})月(?P<d>{_SMALL}|\d{{1,2}})[日号](?!线)"
 )
 _MONTH = re.compile(rf"{_START}(?P<y>{_YEAR})年(?P<m>{_SMALL})月(?!{NUMERAL})")
-_ONLY_YEAR = re.compile(rf"{_START}(?P<y>[一二][零〇一二三四五六七八九]{{3}})年")
+_ONLY_YEAR = re.compile(
+    rf"{_START}(?:(?<=公元)|(?<=公元前))(?P<ad>[零〇一二三四五六七八九]{{2,4}}|{NUMERAL}+)年"
+    rf"|{_START}(?P<y>[一二][零〇一二三四五六七八九]{{3}}|两千零[一二三四]?十?[一二三四五六七八九]|一千[八九]百[一二三四五六七八九]十[一二三四五六七八九]?)年"
+)
+_CENTURY = re.compile(rf"{_START}(?P<n>[一二]?十[一二三四五六七八九]?)世纪")
+_DECADE = re.compile(r"(?<=世纪)(?P<n>[一二三四五六七八九]十)年代")
 _REPUBLIC = re.compile(r"(?:民国|民國)(?P<y>\d{1,3})年")
 _NUMERIC = re.compile(
-    r"(?<![A-Za-z0-9_./\-:=])(?<![A-Za-z] )(?<!版本)(?<!版本[ 号：:])(?<!版)(?P<y>(?:19|20)\d\d)"
-    r"(?:(?P<sep>[-/])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})|\.(?P<m2>\d\d)\.(?P<d2>\d\d))(?![A-Za-z0-9_/\-=]|\.[A-Za-z0-9]|:)"
+    r"(?<![A-Za-z0-9_./\-:=\"'])(?<![A-Za-z] )(?<!版本)(?<!版本[ 号：:])(?<!版)(?P<y>(?:19|20)\d\d)"
+    r"(?:(?P<sep>[-/])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})|\.(?P<m2>\d\d)\.(?P<d2>\d\d))(?![A-Za-z0-9_/\-=]|\.[A-Za-z0-9]|:| \d\d?:\d\d:\d\d)"
 )
 _HOUR = "(?:二十[一二三四]?|十[一二三四五六七八九]?|[零一二两三四五六七八九])"
 _TEENS = "(?:[二三四五]?十[一二三四五六七八九]?)"
 _TIME = re.compile(
-    rf"{_START}(?P<h>{_HOUR})[点时](?:(?P<half>半)(?![点天年个])|(?P<m>{_TEENS}|零[一二三四五六七八九])分(?!之|米|钟)(?:(?P<s>{_TEENS}|零?[一二三四五六七八九])秒)?|(?P<bare>[三四五二]十|十五?|零[一二三四五六七八九])(?![{NUMERAL[1:-1]}分点个多几%]))"
+    rf"{_START}(?P<h>{_HOUR})[点时](?:(?P<half>半)(?![点天年个])|(?P<m>{_TEENS}|零[一二三四五六七八九])分(?!之|米|钟)(?:(?P<s>{_TEENS}|零?[一二三四五六七八九])秒)?|(?P<quarter>[一三])刻(?!钟)|(?P<bare>[三四五二]十|十五?|零[一二三四五六七八九])(?![{NUMERAL[1:-1]}分点个人名位多几%]))"
 )
 _DAY_PART = re.compile(r"(?:[上下]午|早上|早晨|晚上|凌晨|中午|傍晚|夜里|半夜)$")
-_PERCENT = re.compile(rf"(?P<sign>负的?)?(?P<of>百|千)分之(?P<n>百|{_N})(?:(?P<till>[到至])(?P<to>{_N}))?(?!分之)")
-_FRACTION = re.compile(rf"(?P<sign>负)?{_START}(?P<n>{NUMERAL}+)分之(?P<m>{NUMERAL}+)(?!点)")
+_PERCENT = re.compile(rf"(?P<sign>负的?)?(?P<of>百|千)分之(?P<n>百|{_N})(?:(?P<till>[到至])(?P<to>{_N}))?(?!分之|{NUMERAL}|[点几⼀⼆⼋⼗秒]|{_UNIT})")
+_FRACTION = re.compile(rf"(?P<sign>负)?(?:{_START}(?P<whole>{NUMERAL}+)又)?(?(whole)|{_START})(?P<n>{NUMERAL}+)分之(?P<m>{NUMERAL}+)(?!点)")
 _MEASURE = re.compile(
     rf"(?P<sign>负|零下)?{_START}(?:(?P<from>{_N})(?P<till>[到至]))?(?P<n>{_N})(?P<of>{_UNIT})(?!拉|{NUMERAL})"
 )
@@ -72,7 +86,8 @@ _TWO_WAYS = re.compile(
     r"(?<![\d./])(?:\d{1,2}([/.-])\d{1,2}\1(?:19|20)\d\d)(?![\d./])|[一二三四五六七八九]点[一二三四五六七八九]分?(?![点一二三四五六七八九滴])"
     r"|十[一二三四五六七八][二三四五六七八九](?!规划|五)|(?<![一二三四五六七八九零〇])[一二三四五六七八][二三四五六七八九][十百千万](?=[个人元块岁年天斤公米名次])"
 )
-_KEPT = re.compile(r"`[^`\n]*`|https?://\S+|\$[^$\n]+\$")
+# The title of a book is a name.
+_KEPT = re.compile(r"《[^《》\n]{1,60}》|`[^`\n]*`|https?://\S+|\$[^$\n]+\$")
 
 
 class NormaliseNumbers(RewriteSelected):
@@ -135,7 +150,9 @@ class NormaliseNumbers(RewriteSelected):
             (_NUMERIC, self._numeric, self.dates == "keep"),
             (_DATE, self._date, self.dates == "keep"),
             (_MONTH, _month, self.dates == "keep"),
-            (_ONLY_YEAR, lambda match: f"{spelled(match['y'])}年", self.dates == "keep"),
+            (_ONLY_YEAR, _only_year, self.dates == "keep"),
+            (_CENTURY, lambda match: f"{number(match['n'])}世纪", self.dates == "keep"),
+            (_DECADE, lambda match: f"{number(match['n'])}年代", self.dates == "keep"),
             (_TIME, _time, self.times == "keep"),
             (_PERCENT, _percent, self.numbers == "keep"),
             (_FRACTION, _fraction, self.numbers == "keep"),
@@ -225,12 +242,19 @@ def _month(match: re.Match[str]) -> str | None:
     return f"{year}年{month}月" if year and month and month <= 12 else None
 
 
+def _only_year(match: re.Match[str]) -> str | None:
+    year = _year(match["y"] or match["ad"])
+    return f"{year}年" if year else None
+
+
 def _time(match: re.Match[str]) -> str | None:
     hour = number(match["h"])
     # 一点零二 alone is 1.02.
     if (match["bare"] or "").startswith("零") and not _DAY_PART.search(match.string, max(0, match.start() - 2), match.start()):
         return None
-    minute = Decimal(30) if match["half"] else number((match["m"] or match["bare"]).removeprefix("零"))
+    minute = {"一": Decimal(15), "三": Decimal(45)}.get(match["quarter"] or "", Decimal(30))
+    if match["m"] or match["bare"]:
+        minute = number((match["m"] or match["bare"]).removeprefix("零")) or minute
     second = number(match["s"].removeprefix("零")) if match["s"] else None
     if hour is None or minute is None:
         return None
@@ -249,7 +273,10 @@ def _percent(match: re.Match[str]) -> str | None:
 
 def _fraction(match: re.Match[str]) -> str | None:
     below, above = number(match["n"]), number(match["m"])
-    return f"{'-' if match['sign'] else ''}{above}/{below}" if below and above else None
+    whole = number(match["whole"]) if match["whole"] else Decimal(0)
+    if not below or not above or whole is None:
+        return None
+    return f"{'-' if match['sign'] else ''}{f'{whole}又' if match['whole'] else ''}{above}/{below}"
 
 
 def _yuan(match: re.Match[str]) -> str | None:

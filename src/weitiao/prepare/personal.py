@@ -83,6 +83,7 @@ _FOLD: dict[int, str] = {
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if code != 0xFF0C},  # ， parts numbers
     **dict.fromkeys(map(ord, "‐‑‒–－−"), "-"),
     **dict.fromkeys(map(ord, "\u3000\xa0"), " "),
+    **str.maketrans("區號樓縣鄉鎮棟層單門碼電話機證護車傳賬帳訂編運費聯繫絡發寄於為", "区号楼县乡镇栋层单门码电话机证护车传账帐订编运费联系络发寄于为"),
 }
 _SPOKEN = str.maketrans("零〇○一幺壹二贰三叁四肆五伍六陆七柒八捌九玖洞拐", "0001112233445566778899" + "07")
 _LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,9}://[^\s<>\"'，。；）】》一-鿿]+")
@@ -92,13 +93,13 @@ _NAMED = re.compile(r"(?:tel|phone|mobile|mail(?:to)?|sfz|idcard|uin|qq)[=:/]$",
 # ---- numbers
 # Before a number stands no other digit, decimal point, letter or sign of a calculation.
 _HEAD = (
-    r"(?<![0-9])(?<![0-9][.+*/×÷^=])(?<![A-Za-z][-_])"
+    r"(?<![0-9])(?:(?<![0-9][.+*/×÷^=])|(?<=(?<![0-9])1[3-9][0-9]{9}/))(?<![A-Za-z][-_])"
     r"(?:(?<![A-Za-z_$¥€£])|(?<=(?i:tel))|(?<=(?i:phone))|(?<=(?i:mobile))|(?<=(?i:call))|(?<=(?i:vx))|(?<=(?i:wx))"
-    r"|(?<=(?i:wechat))|(?<=(?i:id))|(?<=(?i:card))|(?<=(?i:no)))"
+    r"|(?<=(?<![A-Za-z])(?i:v))|(?<=(?i:wechat))|(?<=(?i:id))|(?<=(?i:card))|(?<=(?i:no)))"
 )
 # Behind it neither a digit, nor letters, nor what is counted.
 _TAIL = (
-    r"(?![0-9])(?![.+*/×÷^][0-9]|,[0-9]{3}(?![0-9]))(?!(?i:(?!wx|vx|wechat|qq|tel)[A-Za-z_]))"
+    r"(?![0-9])(?!/(?!1[3-9][0-9]{9}(?![0-9]))[0-9]|[.+*×÷^][0-9]|,[0-9]{3}(?![0-9]))(?!(?i:(?!wx|vx|wechat|qq|tel)[A-Za-z_]))"
     r"(?!\s?(?:元|块钱|美元|美金|日元|欧元|字节|[bB]ytes?|[万亿%]|[个次条行秒吨人岁]|毫秒|公里|千克|立方|平方))"
 )
 _ORDER = re.compile(
@@ -121,20 +122,20 @@ _MOBILE = re.compile(
     rf"|(?: [0-9]){{9}}|(?:-[0-9]){{9}}|[0-9]{{3}}[ -][0-9]{{6}})(?!{_SEP}?[0-9]{{1,3}}(?![0-9])-){_TAIL}"
 )
 _MOBILE_APART = re.compile(rf"{_HEAD}1[ -][3-9](?:[ -][0-9]){{9}}{_TAIL}")
-_MOBILE_SPOKEN = re.compile(rf"(?<![0-9十百千万亿点.])1[3-9][0-9]{{9}}(?![0-9十百千万亿点.]){_TAIL}")
+_MOBILE_SPOKEN = re.compile(rf"(?<![十百千万亿点.]){_HEAD}1[3-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}}(?![0-9十百千万亿点.]){_TAIL}")
 _AREA = r"0(?:10|2[0-9]|[3-9][0-9]{2})"
 _LANDLINE = re.compile(
     rf"(?:{_HEAD}(?:\+?86[ -]?)?(?:\({_AREA}\) ?|{_AREA}-|{_AREA} )[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
-    rf"|{_HEAD}\+86[ -]?(?:10|2[0-9]|[3-9][0-9]{{2}})[ -]?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
+    rf"|{_HEAD}\+86[ -]?\(?0?(?:10|2[0-9]|[3-9][0-9]{{2}})\)?[ -]?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
     # English ones, and those of other countries
     r"|(?<![0-9A-Za-z(])(?:\+?1[ -]?)?\([2-9][0-9]{2}\) ?[0-9]{3}[ -][0-9]{4}"
     r"|(?<![0-9A-Za-z-])(?!400|800)(?:\+?1-)?[2-9][0-9]{2}-[0-9]{3}-[0-9]{4}(?!-)"
-    r"|(?<![0-9A-Za-z+])\+(?!86)[1-9][0-9]{0,2}(?:[ -]?(?:\([0-9]{1,4}\)|[0-9]{2,4})){2,4})"
-    rf"(?:(?:-|转|ext\.?| x) ?[0-9]{{1,5}})?{_TAIL}"
+    r"|(?<![0-9A-Za-z+])\+(?!86(?!6))[1-9][0-9]{0,2}(?:[ -][0-9](?=[ -]))?(?:[ -]?(?:\([0-9]{1,4}\)|[0-9]{2,4})){2,4})"
+    rf"(?:(?:-| ?(?:转|分机|转分机|(?i:ext\.?))[号:]?| x) ?[0-9]{{1,5}})?{_TAIL}"
 )
 _LANDLINE_LABELLED = re.compile(
     r"(?:电话|座机|固话|传真|(?<![A-Za-z])(?i:tel|phone|fax))(?:号码?|是|为|[:： .])*"
-    rf"(?P<it>(?:{_AREA})?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}(?:(?:-|转)[0-9]{{1,5}})?){_TAIL}"
+    rf"(?P<it>(?:{_AREA})?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}(?:(?:-| ?(?:转|分机|转分机)[号:]?) ?[0-9]{{1,5}})?){_TAIL}"
 )
 _GAP = r"[ \t-]{0,2}"
 _ID_CARD = re.compile(rf"{_HEAD}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx](?![0-9A-Za-z_])(?!\.[0-9])")
@@ -178,7 +179,8 @@ _PLATE = re.compile(
     r"(?![A-Za-z0-9])"
 )
 _PLATE_LABELLED = re.compile(
-    r"(?:车牌|号牌|牌照)(?:号码?|是|为|[:： ])*(?P<it>[一-鿿][A-Za-z][·• -]?[A-Za-z0-9]{5,6})(?![A-Za-z0-9])"
+    r"(?:车牌|号牌|牌照|[使领]馆车)(?:号码?|是|为|[:： ])*(?P<it>[一-鿿][A-Za-z][·• -]?[A-Za-z0-9]{5,6}|使[0-9]{3}·?[0-9]{3}|[0-9]{3}·?[0-9]{3}使)(?![A-Za-z0-9])"
+    r"|(?P<dotted>[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Za-z][·•][A-Za-z0-9]{5,6})(?![A-Za-z0-9])"
 )
 
 
@@ -188,8 +190,12 @@ def _has_digits(match: re.Match[str]) -> bool:
 
 _PAPER = r"(?:护照|通行证|回乡证|台胞证|旅行证|(?i:passport))"
 _PASSPORT = re.compile(
-    rf"{_PAPER}[^\n。；;!！?？]{{0,12}}?(?<![A-Za-z0-9])(?P<it>[A-Z]{{1,2}}[0-9]{{7,8}}|[A-Z]{{2}}[0-9]{{6}}|(?<=[:： ])[0-9]{{9}})"
+    rf"{_PAPER}[^\n。；;!！?？]{{0,12}}?(?<![A-Za-z0-9])(?P<it>[A-Z]{{1,2}}[0-9]{{7,8}}|[HM][0-9]{{10}}|[A-Z]{{2}}[0-9]{{6}}|(?<=[:： ])[0-9]{{9}})"
     r"(?![A-Za-z0-9])"
+)
+# Taiwan's permit is digits alone.
+_PERMIT = re.compile(
+    r"(?:台胞证|台[湾灣](?:居民|同胞)[^\n\d，。；]{0,8}通行证)(?:号码?|是|为|[:： ])*(?P<it>[0-9]{8}(?:[0-9]{2})?(?:\([A-Z]\))?)(?![0-9A-Za-z])"
 )
 _PASSPORT_BEFORE = re.compile(
     rf"(?<![A-Za-z0-9])(?P<it>[EGDSPHCM][A-Z]?[0-9]{{7,8}})(?![A-Za-z0-9]) ?[(是为]{{0,2}}.{{0,4}}{_PAPER}"
@@ -198,11 +204,15 @@ _PASSPORT_BEFORE = re.compile(
 # ---- on the net
 _MAIL_HOSTS = r"(?:qq|163|126|139|189|gmail|sina|foxmail|outlook|hotmail|yeah|sohu|icloud|yahoo|aliyun|live|vip\.qq)"
 _DOT = r"(?:\.| ?[(\[【]?(?i:dot|点)[)\]】]? ?)"
+_HOST = r"(?!(?:the|a|an|this|that|each|every) )[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+_TOP = r"(?:com|cn|net|org|edu|gov|io|me)(?:\.[a-z]{2})?(?![A-Za-z0-9])"
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])(?!git@[\w.-]+:)[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}"
     r"(?:@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+(?!(?:avif|jpe?g|png|webp|gif|svg|js|ts|jsx|tsx|vue|css|html?|json|py|md|txt|zip|mp[34])(?![A-Za-z]))"
     r"[A-Za-z]{2,24}(?![A-Za-z0-9])(?!\.[A-Za-z0-9-]+@)"
-    rf"| ?(?:[(\[【{{](?i:at|艾特)[)\]】}}]|@|#| at |艾特) ?{_MAIL_HOSTS}{_DOT}(?:com|cn|net)(?:\.cn)?(?![A-Za-z0-9]))"
+    rf"| ?(?:[(\[【{{](?i:at|艾特)[)\]】}}]|@|#| at |艾特) ?{_MAIL_HOSTS}{_DOT}(?:com|cn|net)(?:\.cn)?(?![A-Za-z0-9])"
+    # With both signs in words, or @ in brackets, any host.
+    rf"|(?: ?[(\[{{](?i:at)[)\]}}] ?{_HOST}(?:\.| ?[(\[{{](?i:dot)[)\]}}] ?| (?i:dot) )| (?i:at) {_HOST}(?: ?[(\[{{](?i:dot)[)\]}}] ?| (?i:dot) )){_TOP})"
 )
 _IP = re.compile(
     r"(?<![0-9A-Za-z])(?<![0-9A-Za-z][._/+-])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}"
@@ -253,14 +263,14 @@ _WX_DIGIT = rf"(?![0-9a-f]{{16}}(?![A-Za-z0-9]))(?=[A-Za-z_-]*[0-9_]){_WX_ID}"
 _WORDS = r"(?!(?i:weixin|wechat|official|official_account|public|miniprogram|android|iphone)(?![A-Za-z0-9_-]))"
 _WECHAT = re.compile(
     rf"{_WX}\s?(?:(?:号码?|ID|id|账号|帐号|同号)\s?(?:是|为|叫|[:：=])?|(?:是|为|叫)?[:：=]|是)\s?(?P<it>{_WORDS}{_WX_ID})"
-    rf"|{_WX}(?P<bare>{_WORDS}{_WX_DIGIT})"
+    rf"|{_WX}(?:\s?搜索?\s?)?(?P<bare>{_WORDS}{_WX_DIGIT})(?!\s?(?:公众号|小程序|服务号|视频号))"
 )
 _WECHAT_ADDED = re.compile(
     rf"(?:加|(?<![A-Za-z0-9/=])[+➕]|我的?|联系|添加)\s?(?:我|个|一下|下|他|她|老师|客服|小编)?的?\s?{_WX}\s?[:：]?\s?(?P<it>{_WORDS}{_WX_DIGIT})"
     rf"|(?:加|(?<![A-Za-z0-9/=])[+➕])\s?(?:我|个|一下)?\s?(?i:v|薇|威|微)\s?[:：]?\s?(?P<bare>{_WX_DIGIT})"
 )
 _QQ = re.compile(
-    r"(?:(?<![A-Za-z])(?i:q\s?q|扣扣|球球|抠抠|企鹅|秋秋|(?<=加)q))\s?(?:交流|讨论|学习|粉丝)?(?:群|号码?|账号)*\s?(?:是|为|[:：=+])?\s?"
+    r"(?:(?<![A-Za-z])(?i:q\s?q|扣扣|球球|抠抠|企鹅|秋秋|(?<=加)q|q(?=号|群)))\s?(?:交流|讨论|学习|粉丝)?(?:群|号码?|账号)*\s?(?:[也就]?[是为]|[:：=+])?\s?"
     r"(?P<it>[1-9][0-9]{4,10}(?![0-9A-Za-z@%]))(?!\s?[个元万亿人次年])"
 )
 
@@ -278,11 +288,11 @@ _STREET = (
 )
 _DOOR = r"(?:[0-9]{1,5}|[一二三四五六七八九十百零]{1,5})(?:-[0-9]{1,4})?"
 _ROOM = (
-    rf"(?:\s?[^\W\d_A-Za-z，。；]{{0,10}}?(?:[A-Za-z]|{_DOOR}|甲|乙|丙)(?:号楼|栋|幢|座|单元|层|楼|室|房|户|号院|门|号|组|弄|期)|(?<=[楼栋幢座元层])\s?-?[0-9]{{2,4}}(?![0-9])"
+    rf"(?:\s?[^\W\d_A-Za-z，。；]{{0,10}}?(?:[A-Za-z]|{_DOOR}|甲|乙|丙)(?:号楼|栋|幢|座|单元|层|楼|室|房|户|号院|门|号|组|弄|期)|(?<=[楼栋幢座元层门])\s?-?[0-9]{{2,4}}(?![0-9])"
     r"|-[0-9]{1,5}(?:-[0-9]{1,5})?(?:室|号)?)"
 )
 _ADDRESS = re.compile(
-    rf"(?:{_REGION}\s?{_PLACE}{{0,4}}|{_PLACE}{{1,4}})\s?{_STREET}{{0,2}}\s?{_DOOR}(?:号院?|弄|栋|幢|座|号楼){_ROOM}{{0,5}}"
+    rf"(?:{_REGION}\s?{_PLACE}{{0,4}}|{_PLACE}{{1,4}})\s?{_STREET}{{0,2}}\s?(?:{_DOOR}[组队社])?{_DOOR}(?:号院?|弄|栋|幢|座|号楼|楼(?=\s?[0-9]{{1,3}}(?:门|单元))){_ROOM}{{0,5}}"
     rf"|{_STREET}\s?{_DOOR}(?:号院?|弄){_ROOM}{{1,5}}"
 )
 _ADDRESS_LABELLED = re.compile(
@@ -294,7 +304,7 @@ _ADDRESS_LABELLED = re.compile(
 def _is_address(match: re.Match[str]) -> bool:
     """Hold that there is a street or a room: `北京市1号线` is a metro line, `海淀区8号` no address."""
     rest = match.string[match.end() : match.end() + 2]
-    streets = re.search(rf"{_STREET}\s?{_DOOR}", match[0]) or re.search(r"(?:室|单元|号楼|栋|幢|座|组)", match[0])
+    streets = re.search(rf"{_STREET}\s?{_DOOR}", match[0]) or re.search("室|单元|号楼|栋|幢|座|组|门", match[0])
     return bool(streets) and not re.match(r"线|公交|地铁|文件|令|公告|台风|[0-9]", rest)
 
 
@@ -324,6 +334,7 @@ _RULES = (
     _Rule("plate", _PLATE_LABELLED, _has_digits),
     _Rule("passport", _PASSPORT),
     _Rule("passport", _PASSPORT_BEFORE),
+    _Rule("passport", _PERMIT),
     _Rule("ip", _IP, _is_ip),
     _Rule("ip", _IP6, _is_ip6),
     _Rule("wechat", _WECHAT),
