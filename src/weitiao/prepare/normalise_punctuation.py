@@ -13,15 +13,17 @@ _HAN = re.compile("[\u3400-\u9fff]")
 _LATIN = re.compile("[A-Za-z]+")
 _OTHER = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9f\u1100-\u11ff\uac00-\ud7a3]")  # Japanese, Korean
 # Signs that programs have and prose has not.
-_CODE = re.compile(r"[{}\\=$]|</|/>|->|::|\(\)|;\s*$|^\s*(?:#|//|\|)")
+_CODE = re.compile(
+    r"[{}\\=$]|</|/>|->|::|\(\)|(?<![\u3400-\u9fff]);\s*$|^\s*(?:#(?!#+ )|//|\|)|[A-Za-z_]\w*\(['\"]|\[['\"]|^\s*['\"][^'\"]*['\"]:(?:\s|$)"
+)
 _FULL = {",": "，", ".": "。", "?": "？", "!": "！", ":": "：", ";": "；"}
 _H = "[\u3400-\u9fff]"
 # The mark stands behind Chinese, or behind what closes a bracket or a quote in Chinese.
-_BEHIND = r"(?<=[\u3400-\u9fff”’》」』）】])"
+_BEHIND = r"(?:(?<=[\u3400-\u9fff”’》」』）】])|(?<=[\u3400-\u9fff]\*\*))"
 _NEXT_HAN = r"(?=[ ]?[\u3400-\u9fff“‘《「『（【])"
 _STOP = rf"{_BEHIND}(?<!^[一二三四五六七八九十])(?<!^十[一二三四五六七八九])\.(?=$|[ ][\u3400-\u9fff“‘《「（]|[^\w\s./\\:-])"
 _MARKS = re.compile(
-    rf"(?:{_STOP}|{_BEHIND}(?:[,;](?!\d{{3}}(?!\d))|:(?![)(DP/-])|[?!]+(?![\[=]))|(?<=[A-Za-z0-9%\U000f0000-\U000fffff])(?:,{_NEXT_HAN}|\?+(?=$|{_NEXT_HAN[3:-1]})))"
+    rf"(?:{_STOP}|{_BEHIND}(?:[,;](?!\d{{3}}(?!\d))|:(?![)(DP/-])|[?!]+(?![\[=]))|(?<=[A-Za-z0-9%)\]\U000f0000-\U000fffff])(?:,{_NEXT_HAN}|\?+(?=$|{_NEXT_HAN[3:-1]})))"
     r"(?P<gap>[ ]?)",
     re.MULTILINE,
 )
@@ -31,8 +33,8 @@ _DASH = re.compile(rf"(?<={_H})--(?={_H})")
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _SINGLE = re.compile(rf"(?<![A-Za-z0-9'])'([^'\n]*{_H}[^'\n]*)'(?![A-Za-z0-9'])")
 _SELECTED = (
-    r"\p{Han}(?:[,.?!:;(]|--|…(?:[^…]|$))|[”’》」』）】][,.?!:;(]|[A-Za-z0-9%`$)\]/](?:, ?[\p{Han}“‘《「『（【]|\?)|\([^()\n]*\p{Han}"
-    r"|\([^()（）\n]*）|（[^()（）\n]*\)|\"[^\"\n]*\p{Han}|'[^'\n]*\p{Han}|”[^“”\n]*”|“[^“”\n]*“|^[^“\n]*”|[A-Za-z0-9\"'”’)%][，。！？：；（）]"
+    r"\p{Han}(?:(?:\*\*)?[,.?!:;(]|--|…(?:[^…]|$))|[”’》」』）】][,.?!:;(]|[A-Za-z0-9%`$)\]/](?:, ?[\p{Han}“‘《「『（【]|\?)|\([^()\n]*\p{Han}"
+    r"|\([^()（）\n]*）|（[^()（）\n]*\)|\"[^\"\n]*\p{Han}|'[^'\n]*\p{Han}|”[^“”\n]*”|“[^“”\n]*“|^[^“\n]*”|[A-Za-z0-9\"'”’)%][，。！？：；（）]|（[A-Za-z]"
 )
 _HALF = str.maketrans({full: half for half, full in _FULL.items()})
 
@@ -109,6 +111,7 @@ def _in_quotes(line: str) -> str:
 
 def _in_english(line: str) -> str:
     line = re.sub(r"(?<=[A-Za-z0-9])（([^（）]*)）", r" (\1)", line)
+    line = re.sub(r"(?<!\S)（([A-Za-z][^（）]*)）", r"(\1)", line)
     return re.sub(r"(?<=[A-Za-z0-9\"'”’)%])[，。！？：；]+(?=([A-Za-z0-9“(]?))", _half, line)
 
 

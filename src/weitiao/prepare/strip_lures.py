@@ -13,8 +13,8 @@ _CHANNEL = (
     r"(?i)[微威薇葳徽維维徵溦]|卫[星❤♥]|绿[泡色]|扣|抠抠|球球|秋秋|口口|企鹅|[群裙賴赖]|电报|飞机|tele|tg|whats|line|chat|wei|t\.me|skype"
     rf"|v[^\w]{{0,6}}[信芯❤♥]|[vwV]\W{{0,3}}[xхχ×]|[加+＋➕✚十艹伽].{{0,8}}[vq]|q[\W_]{{0,3}}[q群裙:：0-9]|[{_FANCY}]"
 )
-_ID = r"[\p{N}_@]|t\.me/|whatsapp\.com/|(?i:skype)|[〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖幺]{7}"
-_BAIT = r"扫|二维码|公众号|私信|私我|私聊|头像|主页|(?i)[加+＋➕].{0,12}(?:[信群裙vq❤♥芯扣]|vx|wx)"
+_ID = r"[\p{N}_@]|t\.me/|whatsapp\.com/|qq\.com/|(?i:skype)|[〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖幺]{7}"
+_BAIT = r"扫|二维码|公[众重仲種粽]号|私信|私我|私聊|头像|主页|(?i)[加+＋➕].{0,12}(?:[信群裙vq❤♥芯扣]|vx|wx)"
 _TRADE = r"代理|代办|证|贷款|抵押|放款|票|日结|刷单|返现|兼职|赚钱|高仿|出货|套现|低价|代开"
 
 
@@ -33,7 +33,8 @@ class StripLures(RewriteSelected):
 
     def rewrite_one(self, text: str) -> str:
         """Return the text without its lures."""
-        return outside_code(_without, text)
+        new = outside_code(_without, text)
+        return new if new == text else new.strip("\n")
 
     def apply(self, batch: Batch) -> Batch:
         """Drop the records of which nothing or too little would be left, and take the lures out of the others."""

@@ -14,19 +14,21 @@ _DEVICE = (
     r"|QQ邮箱|Mail|Outlook|Foxmail|新浪微博|微博|百度贴吧|贴吧|知乎|虎扑|天涯社区|水木社区)"
 )
 _SENT = (
-    rf"(?:[发發来來]自\s?(?:于\s?)?(?:我的)?\s?{_DEVICE}(?:[A-Za-z0-9 +.()-]{{0,20}}|\s?{_DEVICE}){{0,2}}[。.]?|(?:通过|用){_DEVICE}{{1,2}}发[布送表]"
+    rf"(?:[发發来來]自[:：]?\s?(?:于\s?)?(?:我的)?\s?{_DEVICE}(?:[A-Za-z0-9 +.()-]{{0,20}}|\s?{_DEVICE}){{0,2}}[。.]?|(?:通过|用){_DEVICE}{{1,2}}发[布送表]"
+    rf"|[从從]我的\s?{_DEVICE}[A-Za-z0-9 +-]{{0,20}}[发發傳传]送|[发發]送自\s?Windows[ \d]{{0,6}}版?的?(?:邮件|郵件)(?:应用|應用程式)?"
     r"|[Ss]ent (?:from|via|with|using) (?:my [\w ]{2,30}|Mail for .{2,20}|Outlook.{0,20}|Yahoo Mail.{0,20}|Samsung .{2,30}|(?:Proton|Fast)Mail.{0,20}|Tapatalk|the .{2,30} app)[.!]?"
     r"|Get Outlook for (?:iOS|Android)(?:<.{4,40}>)?)"
 )
+_DATE = r"\d{4}[-/年.]\s?\d{1,2}[-/月.]\s?\d{1,2}"
 _SIGNATURES = (
     # A line of dashes above belongs to it.
     re.compile(rf"(?m)^(?:[ \t]*[-—–_=*~]{{2,}}[ \t]*\n)?[ \t]*[-—–~*·]*[ \t]*{_SENT}[ \t]*(?:\n|\Z)"),
     re.compile(rf"(?:(?<=[。！？!?~…])[ \t]*|[ \t]+)[-—–]*[ \t]*{_SENT}\s*\Z"),
     re.compile(r"(?m)^[ \t]*(?:--\s*)?※ ?(?:来源|來源|修改|发信站|發信站|编辑|編輯)[:：·].*(?:\n|\Z)"),
+    re.compile(rf"(?m)^[ \t]*\[?[ \t]*本帖最[后後]由 ?.{{1,40}}? ?于 ?{_DATE}.{{0,12}}?[编編][辑輯][ \t]*\]?[ \t]*(?:\n|\Z)"),
     # RFC 3676: two dashes and a space part the signature from the letter.
     re.compile(r"\n(?:-- |\n--)\n(?:[^\n;={}]{1,80}(?:\n|\Z)){1,4}\Z"),
 )
-_DATE = r"\d{4}[-/年.]\s?\d{1,2}[-/月.]\s?\d{1,2}"
 _QUOTED = r"(?:[ \t]*>.*(?:\n|\Z)|[ \t]*\n(?=[ \t]*>))+"
 _QUOTES = (
     re.compile(
@@ -50,7 +52,7 @@ _QUOTES = (
         r"(?:[^\n]*\S[^\n]*\n)+[ \t]*\n(?=\s*\S)"
     ),
     re.compile(
-        r"(?m)^[ \t]*(?:引用|回复|回覆)[ \t]*(?:第[ \t]*\d+[ \t]*[楼樓]|\d+[楼樓#]|#\d+)[^\n:：]{0,30}[:：\n][ \t]*"
+        r"(?m)^[ \t]*(?:引用|回复|回覆)[ \t]*(?:第[ \t]*\d+[ \t]*[楼樓]|\d+[ \t]?[楼樓]|\d+#|#\d+)[^\n:：]{0,30}[:：\n][ \t]*"
     ),
     re.compile(r"(?m)^[ \t]*回[复覆][ \t]*@[^\s:：]{1,30}[ \t]*[:：][ \t]*"),
     re.compile(r"(?<=[一-鿿。！？…）~\]])[ \t]?//@[^\s:：]{1,30}[:：].*"),
@@ -70,7 +72,7 @@ class StripQuotes(RewriteSelected):
     def selects(self, text: pl.Expr) -> pl.Expr:
         """Return true where a signature or the head of a quote may stand."""
         return text.str.contains(
-            r"[发發来來]自|(?:通过|用).{2,12}发[布送表]|[Ss]ent (?:from|via|with|using)|Get Outlook|※|\n--|中(?:提到|写道|寫道)|[写寫]道|wrote|writes"
+            r"[发發来來送]自|我的.{1,30}送|本帖最|(?:通过|用).{2,12}发[布送表]|[Ss]ent (?:from|via|with|using)|Get Outlook|※|\n--|中(?:提到|写道|寫道)|[写寫]道|wrote|writes"
             r"|---|发件人|寄件者|From|(?i)\[quote|发[表布]|引用|回[复覆]|//@"
         )
 
