@@ -27,11 +27,18 @@ def done(text: str, **chosen: Any) -> str:
         ("¯\\_(ツ)_/¯ ok", "ok"),
         ("（´・ω・｀）好", "好"),
         ("I :) know", "I know"),
+        ("好 😀 ，来╮(╯▽╰)╭", "好，来"),
+        ("好的:-) ಠ_ಠ ʕ•ᴥ•ʔ", "好的"),
         ("`😀` 😀 https://a.b/😀", "`😀` https://a.b/😀"),
     ],
 )
 def test_all_are_dropped(text: str, after: str) -> None:
     assert done(text, **ALL) == after
+
+
+def test_code_that_falls_apart_and_endless_joins() -> None:
+    assert done(done("`😀`😀`", **ALL), **ALL) == done("`😀`😀`", **ALL)
+    assert done("👨\u200d" * 100_000) == "👨\u200d" * 100_000
 
 
 def test_names_follow_the_text_or_the_setting() -> None:
@@ -47,6 +54,7 @@ UNTOUCHED = [
         "见[图1]和[1]，[手机号1]",
         "x <= y, a >> b",
         "（注：略）",
+        "[微笑](https://a.b)",
     ),
     *("List<T_T1>", "（一）（二）", "(x, y) (°)", "std::vector", "what? [link](a)", ""),
 ]

@@ -24,6 +24,9 @@ def marked(text: str) -> str:
         ("你好!!", "你好！！"),
         ("去公园吧.😂", "去公园吧。😂"),
         ("I love China（really）！", "I love China (really)!"),
+        ("见图1(a),气温25℃,学C++,都好", "见图1(a)，气温25℃，学C++，都好"),
+        ("**注意**:小心;\n## 标题:一", "**注意**：小心；\n## 标题：一"),
+        ("（see below）", "(see below)"),
         ("`a,b`,好;https://a.b/?c=1,好", "`a,b`，好；https://a.b/?c=1，好"),
         ("好,\n```\n你,好\n```\n好,", "好，\n```\n你,好\n```\n好，"),
     ],
@@ -43,6 +46,11 @@ UNTOUCHED = [
         "“a“b”c”",
         "好……坏——",
         "don't你懂的",
+        "print('你好,世界')\nprint(\"好\")",
+        '["你好","世界"]',
+        '  "姓名": "张三",',
+        "He said “你好”.\nWhat is 你好?",
+        "# 注释:说明",
     ),
     *(
         '他说 "hello" 了',
@@ -64,7 +72,7 @@ def test_what_is_right_or_no_prose_stays(text: str) -> None:
     assert marked(text) == text
 
 
-PIECES = [*"你好a1 ,.?!:;()（）\"'“”，。…\n`[", "...", "--", "Hello world", "3,000", "「", "」", "{", "の"]
+PIECES = [*"你好a1 ,.?!:;()（）\"'“”，。…\n`[", "...", "--", "**", "## ", "Hello world", "3,000", "「", "」", "{", "の"]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=12))

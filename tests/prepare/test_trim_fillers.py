@@ -73,3 +73,7 @@ def test_a_second_time_changes_nothing_and_the_selection_misses_nothing(text: st
     once = trimmed(text)
     assert trimmed(once) == once
     assert once == TrimFillers().rewrite_one(text)
+
+
+def test_more_code_than_letters_to_stand_for_it_stays_whole() -> None:
+    assert trimmed("`a` " * 70_000 + "哈哈哈") == "`a` " * 70_000 + "哈哈哈"

@@ -54,14 +54,19 @@ class NormaliseEmoji(RewriteSelected):
 
     def selects(self, text: pl.Expr) -> pl.Expr:
         """Return true where there is an emoji or a face."""
-        faces = r"[(（][^\n]{2,16}[)）]|[T＞>^QqO=o-][_^﹏.oAwO-]{1,2}[T＜<^QqO=o-]|(?i:orz|otz)|ツ|ಠ|ʔ|(?:\s|\p{Han})[:;]"
+        faces = (
+            r"[(（][^\n]{2,16}[)）]|[T＞>^QqO=o-][_^﹏.oAwO-]{1,2}[T＜<^QqO=o-]|(?i:orz|otz)|ツ|ಠ|ʔ|(?:\s|\p{Han})[:;]"
+        )
         return text.str.contains(
             rf"{_PICTURED}|\[[\p{{Han}}A-Za-z_~]{{1,9}}\]" + (f"|{faces}" if self.kaomoji == "drop" else "")
         )
 
     def rewrite_one(self, text: str) -> str:
         """Return the text with emoji and faces as the settings want them."""
-        return in_prose(self._prose, text)
+        before = None
+        while before != text:  # what is gone may have parted two backticks
+            before, text = text, in_prose(self._prose, text)
+        return text
 
     def _prose(self, text: str) -> str:
         if re.search(_PICTURED, text):

@@ -31,9 +31,7 @@ _UNITS = {
     "分米": "dm", "微克": "μg", "微升": "μL", "光年": "光年", "马力": "马力", "英亩": "英亩", "像素": "像素", "英尺": "英尺", "英寸": "英寸", "兆字节": "MB", "字节": "字节",
 }  # fmt: skip
 # 升级, 克服, 米饭: what begins like a unit and is a word.
-_NO_UNIT = (
-    "克[拉隆服制己什星里莱]|米[饭粥粉线粒色价酒兰老其]|升[级高学大初小入温职降值华起迁旗国空上到为]|吨位|小时候|字节[选省]"
-)
+_NO_UNIT = "克[拉隆服制己什星里莱]|米[饭粥粉线粒色价酒兰老其]|升[级高学大初小入温职降值华起迁旗国空上到为]|吨位|小时候|字节[选省]"
 _UNIT = f"(?!{_NO_UNIT})(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
 _CURRENCY = "美元|欧元|英镑|日元|港元|港币|澳元|加元|韩元|卢布|法郎|人民币|新台币|泰铢|卢比"
 _AMOUNT = re.compile(rf"{_START}(?P<n>{_N})(?P<of>{_CURRENCY})")
@@ -63,14 +61,19 @@ _TIME = re.compile(
     rf"{_START}(?P<h>{_HOUR})[点时](?:(?P<half>半)(?![点天年个])|(?P<m>{_TEENS}|零[一二三四五六七八九])分(?!之|米|钟)(?:(?P<s>{_TEENS}|零?[一二三四五六七八九])秒)?|(?P<quarter>[一三])刻(?!钟)|(?P<bare>[三四五二]十|十五?|零[一二三四五六七八九])(?![{NUMERAL[1:-1]}分点个人名位多几%]))"
 )
 _DAY_PART = re.compile(r"(?:[上下]午|早上|早晨|晚上|凌晨|中午|傍晚|夜里|半夜)$")
-_PERCENT = re.compile(rf"(?P<sign>负的?)?(?P<of>百|千)分之(?P<n>百|{_N})(?:(?P<till>[到至])(?P<to>{_N}))?(?!分之|{NUMERAL}|[点几⼀⼆⼋⼗秒]|{_UNIT})")
-_FRACTION = re.compile(rf"(?P<sign>负)?(?:{_START}(?P<whole>{NUMERAL}+)又)?(?(whole)|{_START})(?P<n>{NUMERAL}+)分之(?P<m>{NUMERAL}+)(?!点)")
+_PERCENT = re.compile(
+    rf"(?P<sign>负的?)?(?P<of>百|千)分之(?P<n>百|{_N})(?:(?P<till>[到至])(?P<to>{_N}))?(?!分之|{NUMERAL}|[点几⼀⼆⼋⼗秒]|{_UNIT})"
+)
+_FRACTION = re.compile(
+    rf"(?P<sign>负)?(?:{_START}(?P<whole>{NUMERAL}+)又)?(?(whole)|{_START})(?P<n>{NUMERAL}+)分之(?P<m>{NUMERAL}+)(?!点)"
+)
 _MEASURE = re.compile(
     rf"(?P<sign>负|零下)?{_START}(?:(?P<from>{_N})(?P<till>[到至]))?(?P<n>{_N})(?P<of>{_UNIT})(?!拉|{NUMERAL})"
 )
 _BIG = re.compile(
     rf"{_START}(?P<n>{_N})(?=[余多]?(?:[人名个字元次台辆户件位份条吨亩套家只头篇页本]|$|[，。；！？、,.;!?]))"
 )
+_EXACT = "人名字元台辆户件条吨亩头篇页"  # 一百零一次, 一百二十个 are said of much
 _DECIMAL = re.compile(
     rf"(?P<sign>负)?{_START}(?P<n>{NUMERAL}+点(?:[零一二三四五六七八九]{{2,}}|[零一二三四五六七八九]+(?=[倍万亿])[万亿]?))(?![{NUMERAL[1:-1]}点分])"
 )
@@ -79,7 +82,7 @@ _SIGNED_PRICE = re.compile(
 )
 # Not a number is what these say.
 _IDIOM = re.compile(
-    "一千零一夜|三百六十行|三百六十五行|十万个为什么|十万八千里|一万个为什么|九牛一毛|百分百|两点一线|一点一滴|八九不离十|三分之一炷香|一万年太久|万分之一"
+    "一千零一夜|三百六十行|三百六十五行|十万个为什么|十万八千里|一万个为什么|九牛一毛|百分百|两点一线|一点一滴|八九不离十|三分之一炷香|一万年太久|一米阳光|万分之一"
 )
 # What can be read two ways is left, and said in the ledger.
 _TWO_WAYS = re.compile(
@@ -208,7 +211,9 @@ def _or_as_it_stands(write: Callable[[re.Match[str]], str | None]) -> Callable[[
 
 
 def _plain(written: str, value: Decimal) -> str:
-    """Write a value in digits; one that was said in whole 万 or 亿 stays so."""
+    """Write a value in digits; one that was said in whole 万 or 亿 stays so, and 三亿两千万 is 3.2亿."""
+    if "亿" in written and written.endswith("万"):
+        return f"{(value / 10**8).normalize():f}亿"
     for sign, scale in (("万", 10**4), ("亿", 10**8)):
         if written.endswith(sign):
             return f"{(value / scale).normalize():f}{sign}"
@@ -250,7 +255,9 @@ def _only_year(match: re.Match[str]) -> str | None:
 def _time(match: re.Match[str]) -> str | None:
     hour = number(match["h"])
     # 一点零二 alone is 1.02.
-    if (match["bare"] or "").startswith("零") and not _DAY_PART.search(match.string, max(0, match.start() - 2), match.start()):
+    if (match["bare"] or "").startswith("零") and not _DAY_PART.search(
+        match.string, max(0, match.start() - 2), match.start()
+    ):
         return None
     minute = {"一": Decimal(15), "三": Decimal(45)}.get(match["quarter"] or "", Decimal(30))
     if match["m"] or match["bare"]:
@@ -299,7 +306,8 @@ def _amount(match: re.Match[str]) -> str | None:
 def _big(match: re.Match[str]) -> str | None:
     """Write numbers that are said in several words: 三百一十五万, and 四百六十五 where something is counted."""
     value, counted = number(match["n"]), match.string[match.end() : match.end() + 1].isalpha()
-    if value is None or len(match["n"]) < (3 if value >= 10_000 else 5) or value < (100 if counted else 10_000):
+    shortest = 3 if value and value >= 10_000 else 4 if counted and match.string[match.end()] in _EXACT else 5
+    if value is None or len(match["n"]) < shortest or value < (100 if counted else 10_000):
         return None
     return _plain(match["n"], value)
 

@@ -11,6 +11,9 @@ from weitiao.step import RewriteSelected
 
 _HAN = re.compile("[\u3400-\u9fff]")
 _LATIN = re.compile("[A-Za-z]+")
+_ENGLISH = re.compile(
+    r"(?<![A-Za-z])(?:the|is|are|was|of|and|said|says|means|what|how|you|my)(?![A-Za-z])", re.IGNORECASE
+)
 _OTHER = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9f\u1100-\u11ff\uac00-\ud7a3]")  # Japanese, Korean
 # Signs that programs have and prose has not.
 _CODE = re.compile(
@@ -23,7 +26,7 @@ _BEHIND = r"(?:(?<=[\u3400-\u9fff”’》」』）】])|(?<=[\u3400-\u9fff]\*\*
 _NEXT_HAN = r"(?=[ ]?[\u3400-\u9fff“‘《「『（【])"
 _STOP = rf"{_BEHIND}(?<!^[一二三四五六七八九十])(?<!^十[一二三四五六七八九])\.(?=$|[ ][\u3400-\u9fff“‘《「（]|[^\w\s./\\:-])"
 _MARKS = re.compile(
-    rf"(?:{_STOP}|{_BEHIND}(?:[,;](?!\d{{3}}(?!\d))|:(?![)(DP/-])|[?!]+(?![\[=]))|(?<=[A-Za-z0-9%)\]\U000f0000-\U000fffff])(?:,{_NEXT_HAN}|\?+(?=$|{_NEXT_HAN[3:-1]})))"
+    rf"(?:{_STOP}|{_BEHIND}(?:[,;](?!\d{{3}}(?!\d))|:(?![)(DP/-])|[?!]+(?![\[=]))|(?<=[A-Za-z0-9%℃°+²³)\]\U000f0000-\U000fffff])(?:,{_NEXT_HAN}|\?+(?=$|{_NEXT_HAN[3:-1]})))"
     r"(?P<gap>[ ]?)",
     re.MULTILINE,
 )
@@ -33,7 +36,7 @@ _DASH = re.compile(rf"(?<={_H})--(?={_H})")
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _SINGLE = re.compile(rf"(?<![A-Za-z0-9'])'([^'\n]*{_H}[^'\n]*)'(?![A-Za-z0-9'])")
 _SELECTED = (
-    r"\p{Han}(?:(?:\*\*)?[,.?!:;(]|--|…(?:[^…]|$))|[”’》」』）】][,.?!:;(]|[A-Za-z0-9%`$)\]/](?:, ?[\p{Han}“‘《「『（【]|\?)|\([^()\n]*\p{Han}"
+    r"\p{Han}(?:(?:\*\*)?[,.?!:;(]|--|…(?:[^…]|$))|[”’》」』）】][,.?!:;(]|[A-Za-z0-9%℃°+²³`$)\]/](?:, ?[\p{Han}“‘《「『（【]|\?)|\([^()\n]*\p{Han}"
     r"|\([^()（）\n]*）|（[^()（）\n]*\)|\"[^\"\n]*\p{Han}|'[^'\n]*\p{Han}|”[^“”\n]*”|“[^“”\n]*“|^[^“\n]*”|[A-Za-z0-9\"'”’)%][，。！？：；（）]|（[A-Za-z]"
 )
 _HALF = str.maketrans({full: half for half, full in _FULL.items()})
@@ -66,7 +69,8 @@ class NormalisePunctuation(RewriteSelected):
             # Beside Chinese a word or two are not yet English: `“OK！”` alone in a line.
             english = self.english and (foreign or len(_LATIN.findall(line)) > 2)
             return _in_english(line) if english else line
-        if han < len(_LATIN.findall(line)):  # English that names a Chinese word
+        words = len(_LATIN.findall(line))
+        if han < words or (han < 2 * words and _ENGLISH.search(line)):  # English that names a Chinese word
             return line
         if self.quotes:
             line = _in_quotes(line)

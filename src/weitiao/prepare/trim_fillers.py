@@ -38,7 +38,10 @@ _FILLERS = re.compile(
     rf"{_PAUSE}(?:(?:呃+|额+|嗯+|那个){_PAUSE})*"
     r"|(?<=，)嗯+，"
 )
-_ENGLISH = re.compile(r"(?<![A-Za-z])(?:the|is|it|to|and|of|that|you|I|I'm|we|was|what|how|why|can|this|with|my|yes|ok|okay|know|think)(?![A-Za-z])")
+_ENGLISH = re.compile(
+    r"(?<![A-Za-z])(?:the|is|it|to|and|of|that|you|I|I'm|we|was|what|how|why|can|this|with|my|yes|okay?|know|think)"
+    r"(?![A-Za-z])"
+)
 _UM = r"(?:u+m+|u+h+|erm+)"
 
 
