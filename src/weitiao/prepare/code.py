@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 # A fence is a line that begins with three backticks or tildes; it ends at such a line, or at the end of the text.
 _FENCE = re.compile(
-    r"^[ \t]*(?P<mark>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+    r"^[ \t]*(?P<mark>```++|~~~++)[^\n]*\n.*?(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
 )
 # Code within a line, formulas, links and addresses.
 _SHOWN = re.compile(

@@ -128,6 +128,6 @@ def _without(faces: re.Pattern[str], text: str) -> str:
 
 def _closed(text: str) -> str:
     """Close the gaps that are left: no space before a stop or at the end of a line, and one between words."""
-    text = re.sub(rf"(?<![ \t])[ \t]*{_GONE}[ \t{_GONE}]*(?=$|[，。！？；,.!?;])", "", text, flags=re.MULTILINE)
+    text = re.sub(rf"(?<![ \t{_GONE}])[ \t]*{_GONE}[ \t{_GONE}]*+(?=$|[，。！？；,.!?;])", "", text, flags=re.MULTILINE)
     text = re.sub(rf"^{_GONE}+[ \t]*|(?<= ){_GONE}+ ", "", text, flags=re.MULTILINE)
     return text.replace(_GONE, "")
