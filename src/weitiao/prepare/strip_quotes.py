@@ -22,14 +22,12 @@ _SENT = (
 _DATE = r"\d{4}[-/年.]\s?\d{1,2}[-/月.]\s?\d{1,2}"
 _SIGNATURES = (
     # A line of dashes above belongs to it.
-    re.compile(rf"(?m)^(?:[ \t]*[-—–_=*~]{{2,}}[ \t]*\n)?[ \t]*[-—–~*·]*[ \t]*{_SENT}[ \t]*(?:\n|\Z)"),
-    re.compile(rf"(?:(?<=[。！？!?~…])[ \t]*|[ \t]+)[-—–]*[ \t]*{_SENT}\s*\Z"),
+    re.compile(rf"(?m)^(?:[ \t]*+[-—–_=*~]{{2,}}+[ \t]*+\n)?[ \t]*+[-—–~*·]*+[ \t]*+{_SENT}[ \t]*(?:\n|\Z)"),
+    re.compile(rf"(?:(?<=[。！？!?~…])|(?<![ \t])(?=[ \t]))[ \t]*+[-—–]*+[ \t]*+{_SENT}\s*\Z"),
     re.compile(r"(?m)^[ \t]*(?:--\s*)?※ ?(?:来源|來源|修改|发信站|發信站|编辑|編輯)[:：·].*(?:\n|\Z)"),
     re.compile(
         rf"(?m)^[ \t]*\[?[ \t]*本帖最[后後]由 ?.{{1,40}}? ?于 ?{_DATE}.{{0,12}}?[编編][辑輯][ \t]*\]?[ \t]*(?:\n|\Z)"
     ),
-    # RFC 3676: two dashes and a space part the signature from the letter.
-    re.compile(r"\n(?:-- |\n--)\n(?:[^\n;={}]{1,80}(?:\n|\Z)){1,4}\Z"),
 )
 _QUOTED = r"(?:[ \t]*>.*(?:\n|\Z)|[ \t]*\n(?=[ \t]*>))+"
 _QUOTES = (
@@ -47,18 +45,22 @@ _QUOTES = (
     re.compile(
         r"(?m)^\*{0,2}(?:发件人|寄件者|From)\*{0,2}[:：].*\n(?:\*{0,2}(?:发送时间|发送日期|日期|时间|Sent|Date|收件人|收件者|To|抄送|Cc|CC|主题|Subject)\*{0,2}[:：].*(?:\n|\Z)){2,}(?s:.*)"
     ),
-    re.compile(r"(?is)\[quote(?:=[^\]\n]*)?\](?:(?!\[quote).)*?\[/quote\][ \t]*\n?"),
     # Of a forum's plain text the quoted post ends at the first empty line; without one, who knows where.
     re.compile(
-        rf"(?m)^[ \t]*(?:引用[:：]?[^\n]{{0,30}}\n?)?(?:原帖由|最初由|以下是引用|引用[:：]?)?[ \t]*\S{{1,30}}[ \t]*(?:于|在)?[ \t]*(?:{_DATE}[ \t]+\d{{1,2}}:\d\d[^\n]{{0,6}}?发[表布]|发表于[ \t]*{_DATE}[ \t]+\d{{1,2}}:\d\d)[^\n]*\n"
+        rf"(?m)^[ \t]*(?:引用[:：]?[^\n]{{0,30}}\n?)?(?:原帖由|最初由|以下是引用|引用[:：]?)?[ \t]*+\S{{1,30}}[ \t]*+(?:于|在)?[ \t]*+(?:{_DATE}[ \t]+\d{{1,2}}:\d\d[^\n]{{0,6}}?发[表布]|发表于[ \t]*{_DATE}[ \t]+\d{{1,2}}:\d\d)[^\n]*\n"
         r"(?:[^\n]*\S[^\n]*\n)+[ \t]*\n(?=\s*\S)"
     ),
     re.compile(
         r"(?m)^[ \t]*(?:引用|回复|回覆)[ \t]*(?:第[ \t]*\d+[ \t]*[楼樓]|\d+[ \t]?[楼樓]|\d+#|#\d+)[^\n:：]{0,30}[:：\n][ \t]*"
     ),
-    re.compile(r"(?m)^[ \t]*回[复覆][ \t]*@[^\s:：]{1,30}[ \t]*[:：][ \t]*"),
+    re.compile(r"(?m)^(?:[ \t]*回[复覆][ \t]*@[^\s:：]{1,30}[ \t]*[:：][ \t]*)+"),
     re.compile(r"(?<=[一-鿿。！？…）~\]])[ \t]?//@[^\s:：]{1,30}[:：].*"),
 )
+
+# RFC 3676: two dashes and a space part the signature from the letter. Of so many letters it is at most.
+_CARD = re.compile(r"\n(?:-- |\n--)\n(?:[^\n;={}]{1,80}(?:\n|\Z)){1,4}\Z")
+_CARD_MOST = 4 * 81 + 6
+_BOX = re.compile(r"(?P<open>\[quote(?:=[^\]\n]{0,200})?\])|\[/quote\][ \t]*\n?", re.IGNORECASE)
 
 
 class StripQuotes(RewriteSelected):
@@ -87,6 +89,31 @@ class StripQuotes(RewriteSelected):
         before, new = None, text
         while before != new:  # a quote may hide a signature behind it
             before = new
+            new = _without_boxes(new) if self.quotes else new
             for pattern in (*(_QUOTES if self.quotes else ()), *(_SIGNATURES if self.signatures else ())):
                 new = pattern.sub("", new)
+            new = _without_cards(new) if self.signatures else new
         return text if new == text else new.strip("\n") + "\n" * (len(text) - len(text.rstrip("\n")))
+
+
+def _without_boxes(text: str) -> str:
+    """Remove what stands between [quote] and [/quote], one in another too."""
+    opened: list[int] = []
+    spans: list[tuple[int, int]] = []
+    for mark in _BOX.finditer(text):
+        if mark["open"]:
+            opened.append(mark.start())
+        elif opened:
+            start = opened.pop()
+            while spans and spans[-1][0] > start:
+                spans.pop()
+            spans.append((start, mark.end()))
+    edges = [0, *(edge for span in spans for edge in span), len(text)]
+    return "".join(text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
+
+
+def _without_cards(text: str) -> str:
+    end = len(text)
+    while card := _CARD.search(text, max(0, end - _CARD_MOST), end):
+        end = card.start()
+    return text[:end]
