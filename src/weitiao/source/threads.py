@@ -11,8 +11,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from weitiao.source.markup import markdown, tidy, unwrap_layout
 
 # A class or id, word by word, that says: here is what somebody wrote. `d_post_content` (Tieba), `t_f`, `t_msg` and
-# `postmessage_1` (Discuz), `post-text`, `s-prose` (Stack Exchange), `commtext`, `toptext` (Hacker News), `reply_content`
-# (V2EX).
+# `postmessage_1` (Discuz), `post-text`, `s-prose` (Stack Exchange), `toptext`, `commtext` (Hacker News),
+# `reply_content` (V2EX).
 _WRITTEN = re.compile(
     r"^(?:[a-z]{1,3}[-_])?(?:post|comment|reply|topic|thread|message|floor|answer|question)s?[-_]?"
     r"(?:content|body|text|message|msg|cont|main|detail)(?:[-_]?\d+)?$|^(?:t_f|t_?msg|commtext|toptext|s-prose)$",
