@@ -51,6 +51,7 @@ def test_a_wrong_decoding_is_undone(text: str, real: str, wrong: str) -> None:
         ("鏃ユ湰瑾炪伄銉嗐偔銈广儓銇с仚", "日本語のテキストです"),
         ("½ÐÀ°§Ú¼g¤@½gÃö©ó¬K¤Ñªº§@¤å", "請幫我寫一篇關於春天的作文"),
         ("ж•°жЌ®", "数据"),
+        ("å¿µruÇ\x8enï¼\x8cå¤\x9aé\x9f³", "念ruǎn，多音"),
         ("Gr眉脽e aus M眉nchen", "Grüße aus München"),
         ("GrГјГџe", "Grüße"),
         ("喝XO茅台，Tom猫，T恤", "喝XO茅台，Tom猫，T恤"),

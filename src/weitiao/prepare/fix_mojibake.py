@@ -45,7 +45,9 @@ _RUN_GBK = re.compile("[\u2e80-\ufffc\u00a4-\u04ff\u2010-\u2642€]{2,}[\x40-\x7
 # Of UTF-8 read as GBK every third character begins with the first byte of a Chinese one, and is rare.
 _LEADS = "".join(letter for lead in (*range(0xE4, 0xEA), 0xEF) for letter in _row(lead))
 # Letters that ftfy finds where bytes of Japanese or Korean happen to be UTF-8, and that hardly any text has.
-_ODD = re.compile("[\u0180-\u019f\u01b1-\u0217\u021c-\u036f\u03f0-\u03ff\u0460-\u0489\u04c0-\u058f\u0700-\u08ff]")
+_ODD = re.compile(
+    "[\u0180-\u019f\u01b1-\u01cc\u01dd-\u01f7\u01fa-\u0217\u021c-\u024f\u03f0-\u03ff\u0460-\u0489\u04c0-\u058f\u0700-\u08ff]"
+)
 _ACCENTED = re.compile("[\x00-\x7f\u00a0-\u017f\u2010-\u2026€]*")
 _WITHIN = re.compile("[A-Za-z][^\x00-\x7f]{1,6}[A-Za-z]")
 _KANA = re.compile("[\u3041-\u30fe]")
