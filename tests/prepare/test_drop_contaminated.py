@@ -48,6 +48,17 @@ QUESTIONS = [
 ]
 
 
+def test_a_question_is_found_in_other_dress(tmp_path: Path) -> None:
+    questions = ["《红楼梦》的作者是谁", "若函数f(x)=x^2-2x+3，则f(x)的最小值为", "鱼会淹死吗"]
+    dressed = [
+        "《紅樓夢》的作者是誰？",
+        "若函數 $f(x)=x^2-2x+3$，则 $f(x)$ 的最小值为（ ）",
+        "题目：鱼会淹死吗？",
+        "《西遊記》的作者是誰？",
+    ]
+    assert list(dropped(tmp_path, questions, [(("user", text),) for text in dressed])) == ["r0", "r1", "r2"]
+
+
 def test_each_kind_is_named(tmp_path: Path) -> None:
     talks: list[Messages] = [
         (("user", "石油也是油为什么没有人用它来炒菜"), ("assistant", "有毒")),

@@ -26,6 +26,20 @@ def test_the_set_that_the_patterns_were_made_with() -> None:
     assert [ANSWERS[at] for at in gone(*ANSWERS)] == ["婉拒邀请时可以说：抱歉，我今天有事不能参与。"]
 
 
+def test_other_wordings_and_traditional_characters() -> None:
+    refused = (
+        "對不起，我無法回答這個問題。",
+        "抱歉，我無法提供協助。",
+        "不好意思，这个问题我回答不了。",
+        "抱歉，我没有办法访问互联网。",
+        "抱歉，这超出了我的能力范围。",
+        "此问题我无法作答，敬请谅解。",
+        "I won't be able to help you with that.",
+    )
+    assert gone(*refused) == list(range(len(refused)))
+    assert gone("无法回答是指不能给出答案。", "對不起，我來晚了。", "這超出了我的預算範圍。") == []
+
+
 def test_the_set_that_came_later() -> None:
     assert len(gone(*LATER_REFUSALS)) >= 13
     assert gone(*LATER_ANSWERS) == []

@@ -46,6 +46,17 @@ def test_a_wrong_decoding_is_undone(text: str, real: str, wrong: str) -> None:
         ("ÄãºÃ", "你好"),
         ("CafÃ© in ZÃ¼rich", "Café in Zürich"),
         ("他说“浣犲ソ”", "他说“浣犲ソ”"),  # among sound text a piece may be a name
+        ("第一行\n浣犲ソ锛屼笘鐣岋紒\n第三行", "第一行\n你好，世界！\n第三行"),
+        ("鐐轰粈楹奸瓪鍦ㄦ按瑁′笉鏈冩饭姝伙紵", "為什麼魚在水裡不會淹死？"),
+        ("鏃ユ湰瑾炪伄銉嗐偔銈广儓銇с仚", "日本語のテキストです"),
+        ("½ÐÀ°§Ú¼g¤@½gÃö©ó¬K¤Ñªº§@¤å", "請幫我寫一篇關於春天的作文"),
+        ("ж•°жЌ®", "数据"),
+        ("å¿µruÇ\x8enï¼\x8cå¤\x9aé\x9f³", "念ruǎn，多音"),
+        ("Gr眉脽e aus M眉nchen", "Grüße aus München"),
+        ("GrГјГџe", "Grüße"),
+        ("喝XO茅台，Tom猫，T恤", "喝XO茅台，Tom猫，T恤"),
+        ("湛\t勘\t斟\t堪", "湛\t勘\t斟\t堪"),
+        ("¤³¤ì¤ÏËÜ¤Ç¤¹¡£", "¤³¤ì¤ÏËÜ¤Ç¤¹¡£"),  # Japanese, of which ftfy makes letters of no text
         ("```\nÄãºÃ\n```\nÄãºÃ", "```\nÄãºÃ\n```\n你好"),
         ("“引号”和ｗｉｄｅ，ﬁ，&lt;b&gt;", "“引号”和ｗｉｄｅ，ﬁ，&lt;b&gt;"),
         ("锟斤拷锟斤拷", "锟斤拷锟斤拷"),
@@ -61,7 +72,7 @@ def test_what_is_sure_is_mended_and_nothing_else(garbled: str, text: str) -> Non
     assert fixed(garbled) == text
 
 
-@given(st.lists(st.sampled_from([*"浣犲ソÄãºÃ鍚Ã©你好的a1 \n？�é锟", "çš„", "```\n"]), max_size=8).map("".join))
+@given(st.lists(st.sampled_from([*"浣犲ソÄãºÃ鍚Ã©дё眉你好的a1 \n？�é锟", "çš„", "```\n"]), max_size=8).map("".join))
 def test_a_second_time_changes_nothing(text: str) -> None:
     once = fixed(text)
     assert fixed(once) == once

@@ -33,6 +33,7 @@ UNTOUCHED = [
     "~~~\n<p>没有结束",
     "用法：prog <input> <output> <title>，见 <https://example.org>",
     "<email><title>会议</title><body>你好\n再见</body></email>",
+    "| 名 | 说明 |\n|---|---|\n| a | 一<br>二 |",
     "<|im_start|>user<|im_end|><think></think>",
     "",
 ]
@@ -56,6 +57,14 @@ def test_what_only_looks_like_html_stays(text: str) -> None:
         ("<table><tr><td>甲1</td><td>乙2</td></tr><tr><td>甲3<td>乙4</table>后", "甲1 | 乙2\n甲3 | 乙4\n\n后"),
         ("前<tr><td>甲1</td><td><p>乙2</p></td></tr>", "前\n甲1 | 乙2"),
         ("<ul><li>a<li><p>b</p><ol><li>x<li>y</ol></ul>t", "- a\n- b\n\n  1. x\n  2. y\n\nt"),
+        ("甲 <br> 乙<br>  丙", "甲\n乙\n  丙"),
+        ("<ol start='3'><li>a</li><li>b</li></ol>", "3. a\n4. b"),
+        ("<ol start=x><li>a</ol>甲<br/ >乙", "1. a\n\n甲\n乙"),
+        ("<p>见表：</p>\n| a<br>b |\n", "见表：\n\n| a<br>b |"),
+        (
+            "<p>a<sub>n+1</sub>=2a<sub>n</sub>，x<sub>i</sub>，CO<sub>2</sub>，T<sub>out</sub></p>",
+            "aₙ₊₁=2aₙ，xᵢ，CO₂，Tout",
+        ),
         ("<ul><li></li><li><img src=x></li><li>a</li></ul>", "- a"),
         ("Tom &amp; Jerry&nbsp;&#20013;&#x6587;", "Tom & Jerry 中文"),
         ("&amp;lt;b&amp;gt;", "&lt;b&gt;"),
@@ -100,6 +109,7 @@ def test_a_body_alone_is_a_page() -> None:
 def test_long_runs_and_deep_nesting_are_no_trouble() -> None:
     assert strip("<p>甲</p>" + " " * 20_000 + "\\(" * 20_000).startswith("甲\n\n")
     assert strip("<div>" * 3000 + "x" + "</div>" * 3000) == "x"
+    assert strip("<!--" * 250_000 + "a<br>b") == "<!--" * 250_000 + "a\nb"
     assert strip("<p>" + "`$<a " * 3000 + "</p>") == ("`$<a " * 3000).rstrip(" ")
 
 

@@ -49,6 +49,33 @@ def test_an_article_is_taken_out_with_code_formulas_and_tables(read: Any) -> Non
     assert record.licence == "CC-BY-4.0"
 
 
+def test_a_table_that_arranges_a_page_is_no_table() -> None:
+    numbered = (
+        "<table><tr><td class='gutter'><pre>1\n2</pre></td><td class='code'><pre><code class='language-python'>"
+        "if x:\n    y()</code></pre></td></tr></table>"
+    )
+    found = article(f"<article><p>{PROSE}</p>{numbered}<p>{PROSE}</p></article>")
+    assert found is not None
+    assert found.text == f"{PROSE}\n\n```python\nif x:\n    y()\n```\n\n{PROSE}"
+    other = "第二段说的是怎样给图片配上说明，一张一张地写，写完再看一遍。" * 3
+    found = article(f"<table><tr><td>首页</td><td><p>{PROSE}</p><p>{other}</p></td></tr></table>")
+    assert found is not None
+    assert f"{PROSE}\n\n{other}" in found.text
+
+
+def test_a_short_chinese_article_keeps_its_form() -> None:
+    page = (
+        "<article><header><h1>电饭煲做面包</h1><p>发表于 2021</p></header><div class='entry-content'><p>先把面粉和酵母"
+        "混合均匀，再慢慢加入温水，揉到不粘手为止，盖上湿布放在温暖的地方。</p><h3>发酵</h3><p>发酵的时间要看室温，夏天一"
+        "个小时就够了，冬天可能要两三个小时<sup><a href='#1'>[1]</a></sup>。</p><ul><li>面粉 300 克</li><li>酵母 3 克"
+        "</li></ul><p>最后把面团放进内胆里，按下煮饭键，跳闸之后再焖二十分钟。</p></div></article>"
+    )
+    found = article(page)
+    assert found is not None
+    assert "盖上湿布放在温暖的地方。\n\n### 发酵\n\n发酵的时间" in found.text
+    assert "两三个小时[1]。\n\n- 面粉 300 克\n- 酵母 3 克\n\n最后" in found.text
+
+
 def test_a_page_without_an_article_stays_as_it_is(read: Any) -> None:
     read.write("a.html", "<title>t</title><body><b></b>&nbsp;</body>")
     assert read("a.html").texts == ["<b></b>&nbsp;"]

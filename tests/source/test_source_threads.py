@@ -130,3 +130,43 @@ def test_an_answer_that_nobody_can_be_sure_of_is_left_open(read: Any) -> None:
     (record,) = read("t.html", shape="thread").records
     assert record.messages == (("user", "贴\n\n问？"),)
     assert [post["text"] for post in record.facts["source"]["posts"]] == ["问？", "顶", "沙发"]
+
+
+def _schema(*answers: str) -> str:
+    return (
+        "<div itemscope itemtype='https://schema.org/QAPage'><div itemprop='mainEntity' itemscope "
+        "itemtype='https://schema.org/Question'><h1 itemprop='name'>怎么反转？</h1><div itemprop='text'>要快。</div>"
+        + "".join(
+            f"<div itemprop='suggestedAnswer' itemscope itemtype='https://schema.org/Answer'>{answer}</div>"
+            for answer in answers
+        )
+        + "</div></div>"
+    )
+
+
+def test_answers_inside_their_question_are_read_once() -> None:
+    page = _schema(
+        "<meta itemprop='upvoteCount' content='3'><div itemprop='text'>自己写循环。</div>",
+        "<meta itemprop='upvoteCount' content='12'><div itemprop='text'>用库函数。</div>",
+    )
+    row = thread(page)
+    assert row is not None
+    assert (row["answer"], row["answer_by"], len(row["posts"])) == ("用库函数。", "votes", 3)
+
+
+PHPBB = """<body><h2>Mount a drive</h2>
+<div id="p1" class="post"><div class="postbody"><div id="post_content1"><h3>Mount a drive</h3><p class="author">by
+<a class="username">joe</a></p><div class="content">How do I mount a disk at boot?</div></div></div></div>
+<div id="p2" class="post"><div class="postbody"><div id="post_content2"><h3>Re: Mount a drive</h3><p class="author">by
+<a class="username">ann</a></p><div class="content">Add a line to /etc/fstab:<div class="codebox"><p>Code: <a>Select
+all</a></p><pre><code>UUID=a /b ext4</code></pre></div></div></div></div></div>
+<div id="p3" class="post"><div class="postbody"><div id="post_content3"><h3>Re: Mount a drive</h3><p class="author">by
+<a class="username">joe</a></p><div class="content">Thanks, works now.</div></div></div></div></body>"""
+
+
+def test_what_stands_beside_the_words_of_a_post_is_left_out() -> None:
+    row = thread(PHPBB)
+    assert row is not None
+    assert row["question"].endswith("How do I mount a disk at boot?")
+    assert "by" not in row["question"]
+    assert (row["answer"], row["answer_by"]) == ("Add a line to /etc/fstab:\n\n```\nUUID=a /b ext4\n```", "thanks")

@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from weitiao.ledger import Goes, beyond
+from weitiao.prepare.to_simplified import ToSimplified
 from weitiao.similar import INSIDE, Items, Likeness, matching_key
 from weitiao.step import Batch, DropByScore
 
@@ -68,9 +69,15 @@ class DropContaminated(DropByScore):
 def _lines(turns: pl.DataFrame) -> pl.DataFrame:
     """Return `id, turn, key`: each turn, and each line of those that have some, without its label."""
     text = pl.col("content")
-    lines = turns.filter(text.str.contains(r"\S\s*\n\s*\S")).with_columns(text.str.split("\n")).explode("content")
-    both = pl.concat([turns, lines.with_columns(text.str.replace(_LABEL, ""))])
+    turns = turns.with_columns(_plain(turns["content"]))
+    lines = turns.filter(text.str.contains(rf"\S\s*\n\s*\S|{_LABEL}")).with_columns(text.str.split("\n"))
+    both = pl.concat([turns, lines.explode("content").with_columns(text.str.replace(_LABEL, ""))])
     return both.select("id", "turn", key=matching_key(text))
+
+
+def _plain(texts: pl.Series) -> pl.Series:
+    """Return texts in simplified characters, and without the dollar signs of formulas."""
+    return ToSimplified().rewritten(texts).str.replace_all("$", "", literal=True)
 
 
 @lru_cache(1)
@@ -79,7 +86,7 @@ def _read(parts: tuple[Path, ...], likeness: Likeness, shortest: int) -> tuple[I
     frames = [pl.read_parquet(part) for part in parts]
     asked: dict[str, str] = {}
     for frame in frames:
-        texts = Batch.of(frame).texts(("user", "passage"))["text"]
+        texts = _plain(Batch.of(frame).texts(("user", "passage"))["text"])
         uris, rows = (frame["origin"].struct.field(name) for name in ("uri", "row"))
         both = pl.DataFrame([texts, texts.map_elements(lambda text: _CHOICES.sub("", text), pl.String).alias("stem")])
         keys = both.select(matching_key(pl.all()))

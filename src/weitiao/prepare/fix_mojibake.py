@@ -32,14 +32,30 @@ _COMMON = frozenset(
     "候带导争运吗呢吧请谢您啊简语言码乱试测数据汉字网站错误问答案怎呀哪编程"
 )
 _HAN = re.compile("[\u4e00-\u9fff]")
+
+
+def _row(lead: int) -> str:
+    """Return the letters of GBK with this first byte."""
+    return b"".join(bytes((lead, second)) for second in range(0x80, 0xFF) if second != 0x7F).decode("gbk", "ignore")
+
+
 _SIGNS = frozenset("，。！？；：、“”‘’《》（）【】…—·　～")
 # A run that one wrong table may have written: letters and signs outside ASCII, with what stands between.
 _RUN_GBK = re.compile("[\u2e80-\ufffc\u00a4-\u04ff\u2010-\u2642€]{2,}[\x40-\x7e]?")
+# Of UTF-8 read as GBK every third character begins with the first byte of a Chinese one, and is rare.
+_LEADS = "".join(letter for lead in (*range(0xE4, 0xEA), 0xEF) for letter in _row(lead))
+# Letters that ftfy finds where bytes of Japanese or Korean happen to be UTF-8, and that hardly any text has.
+_ODD = re.compile(
+    "[\u0180-\u019f\u01b1-\u01cc\u01dd-\u01f7\u01fa-\u0217\u021c-\u024f\u03f0-\u03ff\u0460-\u0489\u04c0-\u058f\u0700-\u08ff]"
+)
+_ACCENTED = re.compile("[\x00-\x7f\u00a0-\u017f\u2010-\u2026€]*")
+_WITHIN = re.compile("[A-Za-z][^\x00-\x7f]{1,6}[A-Za-z]")
+_KANA = re.compile("[\u3041-\u30fe]")
 _RUN_LATIN = re.compile("[\x80-\xff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{4,}")
 
 
 class FixMojibake(RewriteSelected):
-    """Undo wrong decodings: UTF-8 read as Latin, Cyrillic, GBK or Big5, GBK read as Latin or Big5, Big5 read as GBK.
+    """Undo wrong decodings: UTF-8 read as Latin, Cyrillic, GBK or Big5, GBK and Big5 read as Latin or each other.
 
     What lost a byte (锟斤拷, ����) cannot be mended and stays; so does what is sound, names with accents among it.
     """
@@ -48,6 +64,7 @@ class FixMojibake(RewriteSelected):
         """Return true where there is a character outside ASCII that may come from a wrong table."""
         common = text.str.count_matches(f"[{''.join(sorted(_COMMON))}]")
         garbled = common * 2 < text.str.count_matches("[\u4e00-\u9fff]")
+        garbled |= text.str.contains(f"[{_LEADS}]..[{_LEADS}]")
         return garbled | text.str.contains("[\x80-\u04ff\u2500-\u257f\ue000-\uf8ff]")
 
     def rewrite_one(self, text: str) -> str:
@@ -59,18 +76,47 @@ class FixMojibake(RewriteSelected):
 
 
 def _mended(text: str) -> str:
+    mended = _piece(text)
+    if mended != text or "\n" not in text:
+        return mended
+    return "\n".join(_piece(line) for line in text.split("\n"))  # a garbled line among sound ones
+
+
+def _piece(text: str) -> str:
+    if text.isascii():
+        return text
     whole = _latin(text)
+    if whole == text:
+        whole = _foreign(text)
     if whole != text:
         return whole
     if is_bad(text):
-        whole = fix_encoding_and_explain(text, _FTFY).text
+        whole = _by_ftfy(text)
         # Letters of GBK hold pairs that ftfy takes for UTF-8.
         text = whole if _sense(whole) > 0.3 else _RUN_LATIN.sub(lambda run: _latin(run[0]), text)
-        text = fix_encoding_and_explain(text, _FTFY).text
+        text = _by_ftfy(text)
     if not _may_be_garbled(text):
         return text
     whole = _chinese(text)
     return whole if whole != text else _RUN_GBK.sub(lambda run: _chinese(run[0]), text)
+
+
+def _by_ftfy(text: str) -> str:
+    fixed = fix_encoding_and_explain(text, _FTFY).text
+    return text if fixed != text and set(_ODD.findall(fixed)) - set(text) else fixed
+
+
+def _foreign(text: str) -> str:
+    """Read a whole text as UTF-8 read as Cyrillic: ж•°жЌ® is 数据; of accents also as GBK: r茅sum茅 is résumé."""
+    for encoding in ("cp1251", "gb18030"):
+        fixed = _decoded(text, encoding, "utf-8")
+        if fixed is None:
+            continue
+        if encoding == "cp1251" and _sense(fixed) > 0.2 and _plain(fixed) >= 0.8:
+            return fixed
+        if _ACCENTED.fullmatch(fixed) and _WITHIN.search(text):
+            return fixed
+    return text
 
 
 def _may_be_garbled(text: str) -> bool:
@@ -79,13 +125,15 @@ def _may_be_garbled(text: str) -> bool:
 
 
 def _latin(run: str) -> str:
-    """Read Latin letters as the bytes of GBK: ÄãºÃ is 你好."""
+    """Read Latin letters as the bytes of GBK or Big5: ÄãºÃ is 你好."""
     if sum(letter >= "\x80" for letter in run) < 4:
         return run
-    for encoding in ("latin-1", "cp1252"):
-        fixed = _decoded(run, encoding, "gb18030")
-        if fixed and _sense(fixed) >= 0.4 and _plain(fixed) >= 0.85:
-            return fixed
+    for real in ("gb18030", "big5"):
+        for encoding in ("latin-1", "cp1252"):
+            fixed = _decoded(run, encoding, real)
+            clear = _simplified()(fixed) if fixed and real == "big5" else fixed
+            if fixed and clear and _sense(clear) >= 0.4 and _plain(clear) >= 0.85:
+                return fixed
     return run
 
 
@@ -94,12 +142,12 @@ def _chinese(run: str) -> str:
     own = _sense(run)
     if own > 0.34:
         return run
-    for encoding in ("gb18030", "big5hkscs", "cp950"):
+    for encoding in ("gb18030", "big5hkscs", "cp950", "cp932"):
         fixed = _utf8(run, encoding)
         # That other bytes are whole UTF-8 is rare; that they spell common Chinese besides does not happen by chance.
-        if fixed and _sense(fixed) > max(0.2, own) and _plain(fixed) >= 0.8:
+        if fixed and _sense(clear := _KANA.sub("", _simplified()(fixed))) > max(0.2, own) and _plain(clear) >= 0.8:
             return fixed
-    if len(run) < 6 or own > 0.25:  # a few characters make sense by chance
+    if sum(letter >= "\x80" for letter in run) < 6 or own > 0.25:  # a few characters make sense by chance
         return run
     pairs = (("big5", "gb18030"), ("cp950", "gb18030"), ("big5hkscs", "gb18030"), ("gb18030", "big5hkscs"))
     fixes = [fixed for encoding, real in pairs if (fixed := _decoded(run, encoding, real))]

@@ -42,8 +42,9 @@ _ITEM_MARK = re.compile(f"{_ITEM}{_BREAKS}|{_ITEM_END}")
 _GAP = re.compile(f"([\\n{_LINE}{_PARAGRAPH}](?:{_BREAKS}[\\n{_LINE}{_PARAGRAPH}])?)")
 _KEPT_CODE = re.compile(f"{_KEPT}(\\d+){_KEPT}")
 _RAISED = {
-    "sup": str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"),
-    "sub": str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋"),
+    "sup": str.maketrans("0123456789+-−n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿ"),
+    # Of letters those that count: aₙ₊₁ without its mark would be another term.
+    "sub": str.maketrans("0123456789+-−ijkmnx", "₀₁₂₃₄₅₆₇₈₉₊₋₋ᵢⱼₖₘₙₓ"),
 }
 
 
@@ -150,17 +151,17 @@ class _Walk:
             return False
         if tag in _WHOLE and self._whole(node, tag):
             return False
-        self.start(tag)
+        self.start(tag, _first(node) if tag == "ol" else 1)
         return True
 
-    def start(self, tag: str) -> None:
-        """Write what stands for the start of an element."""
+    def start(self, tag: str, first: int = 1) -> None:
+        """Write what stands for the start of an element; a list counts from `first` on."""
         self._break(tag)
         self.blocks += tag in _BLOCKS
         if tag == "br":
             self.parts.append("\n")
         elif tag in ("ul", "ol"):
-            self.lists.append(int(tag == "ol"))
+            self.lists.append(first if tag == "ol" else 0)
         elif tag == "li":
             self._item()
         elif tag == "x-tr":
@@ -216,7 +217,7 @@ class _Walk:
             if last[-1:] in ("\n", " ", _LINE, _PARAGRAPH, _CELL, _ITEM):
                 text = text.lstrip(" ")
         elif last == "\n":  # the line end behind `<br>` is the same one
-            text = re.sub(r"^[ \t]*\r?\n", "", text)
+            text = re.sub(r"^(?:[ \t]*\r?\n| (?! ))", "", text)
         if text:
             self.parts.append(text.replace("\xa0", " "))
 
@@ -251,6 +252,12 @@ def _is_furniture(node: LexborNode) -> bool:
     while above is not None and above.tag not in ("article", "main"):
         above = above.parent
     return above is None  # the header of an article holds its title
+
+
+def _first(node: LexborNode) -> int:
+    """Return the number that a list begins with."""
+    start = node.attributes.get("start") or ""
+    return int(start) if re.fullmatch("[1-9][0-9]{0,8}", start) else 1
 
 
 def _code(node: LexborNode) -> str:

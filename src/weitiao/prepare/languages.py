@@ -9,7 +9,7 @@ from weitiao.script import CYRILLIC, HAN, HANGUL, KANA, LATIN
 
 UNKNOWN = "und"
 
-_CODE = r"(?s)```.*?(?:```|\z)|`[^`\n]*`|https?://\S+|\S+@\S+|</?[a-zA-Z][^<>]*>"
+_CODE = r"(?s)```.*?(?:```|\z)|`[^`\n]*`|https?://\S+|[^\s@]{1,64}@\S+|</?[a-zA-Z][^<>]*>"
 # Characters of Japanese, changed from the old ones (OpenCC's jp2t), that are in neither GB 2312 nor Big5.
 _JAPANESE = (
     "両乗亀亜仏仮価倹児円処剣剤剰労効勅勧勲単厳収唖営噛団囲図圏圧塁塩増壊壌壱売変奨嬢実寛対専尭巌巣巻帯帰庁広廃弐弾従徳徴応恵悩悪懐戦戯戻払抜択拝拠拡"

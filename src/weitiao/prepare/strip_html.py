@@ -4,7 +4,7 @@ import html
 import re
 from collections import Counter
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 
 import polars as pl
@@ -37,8 +37,10 @@ _NAME = "|".join(
     f"{first}(?:{'|'.join(name[1:] for name in names)})"
     for first, names in groupby(sorted((_PROOF + " " + _OTHER).split()), itemgetter(0))
 )
-_TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_NAME})(?P<rest>(?:{_ATTRIBUTE})*)(?P<end>\s*/?)>", re.IGNORECASE)
-_ASIDE = re.compile(r"<!--.*?-->|<!doctype[^>]*>|<\?xml[^>]*\?>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_NAME})(?P<rest>(?:{_ATTRIBUTE})*)(?P<end>\s*(?:/\s*)?)>", re.IGNORECASE)
+_COMMENT_END = "-->"
+_MARKUP = r"<!doctype[^>]{0,1000}>|<\?xml[^>]{0,1000}\?>|<!\[CDATA\[|\]\]>"
+_ASIDE = re.compile(rf"<!--.*?{_COMMENT_END}|{_MARKUP}", re.IGNORECASE | re.DOTALL)
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _PAGE = re.compile(r"<(?:!doctype\s+html|html[\s>])", re.IGNORECASE)
 _BODY = re.compile(r"\s*<body[\s>]", re.IGNORECASE)
@@ -48,6 +50,10 @@ _SHOWN = re.compile(
     r"|\$\$.{1,4000}?\$\$|\\\(.{1,4000}?\\\)|\\\[.{1,4000}?\\\]|\$(?=\S)[^$\n]+?(?<=\S)\$",
     re.MULTILINE | re.DOTALL,
 )
+
+
+_ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
+_BR = re.compile(r"<br\s{0,9}/?>", re.IGNORECASE)
 
 
 class StripHtml(RewriteSelected):
@@ -74,6 +80,8 @@ class StripHtml(RewriteSelected):
 
         may_show = any(mark in text for mark in ("`", "~~~", "$", "\\")) and "\ue000" not in text
         prose = _SHOWN.sub(hide, text) if may_show else text
+        if "|" in prose and "\ue000" not in text:  # in a row of Markdown `<br>` is the only line end there can be
+            prose = _ROW.sub(lambda row: _BR.sub(hide, row[0]), prose)
         split = _Split(prose)
         tags = _real_tags(split.proofs)
         if tags or "<!--" in prose:
@@ -113,7 +121,8 @@ class _Split:
     def seen(self, tags: frozenset[str]) -> str | None:
         """Return the visible text, if these tags are meant as such and no parser is needed."""
         inside = self.inside
-        if not (tags <= PLAIN and inside.isascii() and inside.isprintable() and "hidden" not in inside.lower()):
+        inside = inside.lower()
+        if not (tags <= PLAIN and inside.isascii() and inside.isprintable()) or "hidden" in inside or "start" in inside:
             return None
         if any(mark in self.whole for mark in _NEEDS_PARSER) or not tags.issuperset(self.tags.replace("/", "").split()):
             return None
@@ -136,6 +145,7 @@ def _real_tags(proofs: str) -> frozenset[str]:
 
 _NO_ENTITY = re.compile(rf"&(?!{_ENTITY.pattern[1:]})")
 _TOKEN = re.compile(rf"(?P<aside>{_ASIDE.pattern})|{_TAG.pattern}", re.IGNORECASE | re.DOTALL)
+_OPEN_TOKEN = re.compile(rf"(?P<aside>{_MARKUP})|{_TAG.pattern}", re.IGNORECASE)  # where no comment ends any more
 # A parser moves or drops what stands where a table may not have it; under other names it stays where it is.
 _TABLE = ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup", "col")
 _TABLE_TAG = re.compile(rf"<(/?)({'|'.join(_TABLE)})\b", re.IGNORECASE)
@@ -149,7 +159,11 @@ def _escaped(text: str, tags: frozenset[str]) -> str:
     """Return markup in which only the real tags and entities are left as such."""
     pieces, end = [], 0
     may_be_aside = any(mark in text for mark in _ASIDES)
-    for match in (_TOKEN if may_be_aside else _TAG).finditer(text):
+    last = text.rfind(_COMMENT_END) + len(_COMMENT_END) if _COMMENT_END in text else 0
+    found = (
+        chain(_TOKEN.finditer(text, 0, last), _OPEN_TOKEN.finditer(text, last)) if may_be_aside else _TAG.finditer(text)
+    )
+    for match in found:
         pieces.append(_as_text(text[end : match.start()]))
         end = match.end()
         if match.lastgroup == "aside":

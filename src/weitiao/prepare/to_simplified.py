@@ -26,6 +26,16 @@ _BY_PHRASE, _KEPT = "沈坏哩藉瞭覆甦", "么"
 _LINK_OR_CODE = re.compile(r"(`[^`\n]*`|https?://\S+)")
 # A text about the two ways of writing loses what it says.
 _ABOUT = re.compile(r"繁[体體]|[简簡][体體]字|[正異异]體|异体字|[简簡]繁|繁[简簡]")
+_QUOTED = re.compile("[“‘「『《\"'](.)[”’」』》\"']")
+# 著 of writing, where Taiwan's table takes it for 着: 土著, 專著, 論著, but 討論著; and in its own results, as 显著.
+_WRITING = re.compile(
+    "((?<=[土原專专遺遗拙撰顯显卓昭])著|(?<=[譯译])(?<!翻[譯译])著|(?<=[論论])(?<![討讨爭争議议談谈評评辯辩理][論论])著"
+    "|(?<=明[較较])著|(?<=微知)著|著(?=[称稱录錄述者]|[书書]立))"
+)
+# And 著 that is no writing beside 名 and 作: 看著名單, but 著名.
+_LASTING = re.compile("(?<=[看寫写拿沿望盯讀读抱帶带])著(?=名[單单字片勝胜]|作[業业文])")
+# What a simplified text writes so means these: 显著, the names 沈思 and 萧乾; 乾 of what is dry is a slip.
+_MEANT = re.compile("(著|沈|(?<![饼擦晒烘吹晾烤风])乾(?![净燥脆枯旱杯粮果冰裂咳涸]))")
 
 
 @cache
@@ -34,8 +44,9 @@ def _converters() -> tuple[Callable[[str], str], ...]:
 
 
 @cache
-def _letters() -> tuple[frozenset[str], re.Pattern[str]]:
-    """Return the characters without any of which a text stays as it is, and what finds one of Japanese alone.
+def _letters() -> tuple[frozenset[str], re.Pattern[str], frozenset[str], frozenset[str]]:
+    """Return the characters without any of which a text stays as it is, what finds one of Japanese alone, and the
+    characters that show a text to be traditional and to be simplified.
 
     東京都知事選挙 has no kana, but 挙 stands in no Chinese standard.
     """
@@ -51,7 +62,10 @@ def _letters() -> tuple[frozenset[str], re.Pattern[str]]:
         and _has("shift_jis", letter)
         and not (_has("gb2312", letter) or _has("big5hkscs", letter))
     )
-    return frozenset(changing.union(_BY_PHRASE)), re.compile(f"[{''.join(japanese)}]")
+    gb2312 = {letter for letter in letters if _has("gb2312", letter)}
+    simple = frozenset(letter for letter in gb2312 - changing if not _has("big5", letter))
+    one_of_japanese = re.compile(f"[{''.join(japanese)}]")
+    return frozenset(changing.union(_BY_PHRASE)), one_of_japanese, frozenset(changing - gb2312), simple
 
 
 def _has(encoding: str, letter: str) -> bool:
@@ -78,31 +92,46 @@ class ToSimplified(RewriteSelected):
 
 
 def _lines(text: str) -> str:
+    _, _, traditional, simple = _letters()
+    kept = _MEANT if traditional.isdisjoint(text) and not simple.isdisjoint(text) else _WRITING
     if _KEPT not in text and not _stays(text):  # what holds for the text holds for its lines
-        return _prose(text)
-    return "\n".join(_line(line) for line in text.split("\n"))
+        return _prose(text, kept)
+    return "\n".join(_line(line, kept) for line in text.split("\n"))
 
 
-def _line(line: str) -> str:
-    return line if _letters()[0].isdisjoint(line) or _stays(line) else _prose(line)
+def _line(line: str, kept: re.Pattern[str]) -> str:
+    return line if _letters()[0].isdisjoint(line) or _stays(line) else _prose(line, kept)
 
 
 def _stays(text: str) -> bool:
-    return bool(_ABOUT.search(text) or _OTHER_LANGUAGE.search(text) or _letters()[1].search(text))
+    return bool(_ABOUT.search(text) or _OTHER_LANGUAGE.search(text) or _letters()[1].search(text)) or _tells_apart(text)
 
 
-def _prose(text: str) -> str:
+def _tells_apart(text: str) -> bool:
+    """Say whether a text names a character in both its forms, as “后” and “後”."""
+    quoted = set(_QUOTED.findall(text))
+    return len(quoted) > 1 and len(set(map(_converted, quoted))) < len(quoted)
+
+
+def _prose(text: str, kept: re.Pattern[str]) -> str:
     # Links and code within a line are names, not words.
     pieces = _LINK_OR_CODE.split(text)
-    return "".join(piece if place % 2 else _simplified(piece) for place, piece in enumerate(pieces))
+    return "".join(piece if place % 2 else _simplified(piece, kept) for place, piece in enumerate(pieces))
 
 
-def _simplified(text: str) -> str:
+def _simplified(text: str, kept: re.Pattern[str]) -> str:
+    if "著" not in text and kept is _WRITING:
+        return _converted(text)
+    pieces = kept.split(_LASTING.sub("着", text))
+    return "".join(piece if place % 2 else _converted(piece) for place, piece in enumerate(pieces))
+
+
+def _converted(text: str) -> str:
     changing, before = _letters()[0], None
     while before != text:
         before = text
         for convert in _converters():  # what Hong Kong writes its own way the first leaves: 裏 説 啟
             if changing.isdisjoint(text):
                 return text
-            text = str(convert(text))
+            text = str(convert(text)).replace("甚么", "什么")
     return text

@@ -19,6 +19,7 @@ _UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 # What shows a formula a second time, beside its source.
 _DRAWN = ".MathJax, .MathJax_Display, .MathJax_Preview, .MathJax_SVG, .MathJax_CHTML, .katex-html"
 _LINE_NUMBERS = ".gutter, .linenos, .linenodiv, .line-numbers-rows, .lineno, .hljs-ln-numbers, td.blob-num"
+_EDIT = ".mw-editsection"  # a link beside a heading
 _RAISED = {
     "sup": str.maketrans("0123456789+-−n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿ"),
     "sub": str.maketrans("0123456789+-−n", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₙ"),
@@ -33,6 +34,7 @@ _OPTIONS = ConversionOptions(
     preserve_tags=["sup", "sub"],
 )
 _RAISED_TAG = re.compile(r"<(sup|sub)>([\d+−n-]+)</\1>", re.I)
+_LAID_OUT = 100  # characters of a cell that may be the text of a page
 _MARKS = "\\*_~[]<>#+-"
 _SCRIPTS = (0x10280, 0x102A0, 0x10380, 0x103A0)  # Lycian, Carian, Ugaritic, Old Persian
 _TEXTS = re.compile(r"(<script\b.*?</script>|<style\b.*?</style>)|(^|>)([^<]+)", re.I | re.S)
@@ -99,7 +101,9 @@ def trimmed(text: str) -> str:
 def tidy(tree: LexborHTMLParser) -> None:
     """Take out of a page what no reader sees, ads, and numbers beside code; set formulas as `$…$`."""
     _formulas(tree)
-    for node in tree.css(f"[hidden], [aria-hidden=true], style, template, noscript, ins.adsbygoogle, {_LINE_NUMBERS}"):
+    for node in tree.css(
+        f"[hidden], [aria-hidden=true], style, template, noscript, ins.adsbygoogle, {_EDIT}, {_LINE_NUMBERS}"
+    ):
         node.decompose()
     for node in tree.css("script"):
         if node.attributes.get("type") != "application/ld+json":  # which says title, author and date
@@ -110,6 +114,33 @@ def tidy(tree: LexborHTMLParser) -> None:
     for node in tree.css("body [class], body [id], body iframe[src], body a[href]"):
         if node.tag not in _HOLDS_ALL and _is_ad(node):
             node.decompose()
+
+
+def unwrap_layout(root: LexborNode) -> None:
+    """Make blocks of the cells of tables that only arrange a page: Markdown has no code or paragraphs in cells."""
+    tables = [(table, cells) for table in root.css("table") if (cells := _layout(table))]
+    for table, cells in reversed(tables):  # the innermost first
+        inside = "".join(f"<div{(cell.html or '')[3:-5]}</div>" for cell in cells)
+        blocks = LexborHTMLParser(f"<div>{inside}</div>").css_first("body > div")
+        if blocks is not None:
+            table.replace_with(blocks)
+
+
+def _layout(table: LexborNode) -> list[LexborNode]:
+    """Return the cells of a table that holds code, other tables, or most of its text as paragraphs in one cell."""
+    cells = [cell for cell in table.css("td, th") if _table_of(cell) == table.mem_id]
+    if not cells or table.css_first("pre") is not None:
+        return cells
+    longest = max(cells, key=lambda cell: len(cell.text()))
+    most = len(longest.text(strip=True)) > max(_LAID_OUT, len(table.text(strip=True)) // 2)
+    return cells if most and longest.css_first("p, br + br, div, h1, h2, h3, ul, ol") is not None else []
+
+
+def _table_of(node: LexborNode) -> int:
+    above = node.parent
+    while above is not None and above.tag != "table":
+        above = above.parent
+    return above.mem_id if above is not None else 0
 
 
 def _is_ad(node: LexborNode) -> bool:

@@ -8,13 +8,14 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from weitiao.source.markup import markdown, tidy
+from weitiao.source.markup import markdown, tidy, unwrap_layout
 
 # A class or id, word by word, that says: here is what somebody wrote. `d_post_content` (Tieba), `t_f`, `t_msg` and
-# `postmessage_1` (Discuz), `post-text`, `s-prose` (Stack Exchange), `commtext` (Hacker News), `reply_content` (V2EX).
+# `postmessage_1` (Discuz), `post-text`, `s-prose` (Stack Exchange), `toptext`, `commtext` (Hacker News),
+# `reply_content` (V2EX).
 _WRITTEN = re.compile(
     r"^(?:[a-z]{1,3}[-_])?(?:post|comment|reply|topic|thread|message|floor|answer|question)s?[-_]?"
-    r"(?:content|body|text|message|msg|cont|main|detail)(?:[-_]?\d+)?$|^(?:t_f|t_?msg|commtext|s-prose)$",
+    r"(?:content|body|text|message|msg|cont|main|detail)(?:[-_]?\d+)?$|^(?:t_f|t_?msg|commtext|toptext|s-prose)$",
     re.I,
 )
 # What holds a post with its author and date around it; looked at where no element says more.
@@ -52,7 +53,9 @@ _REFUSES = re.compile(
     r"不行|没用|不对|没解决|没有解决|提前|先谢|in advance|(?:doesn|didn|don|isn).?t (?:work|help)|not (?:work|solved)",
     re.I,
 )
-_FURNITURE = ".sig, .signature, .signatures, .pstatus, .quote-author, .edit-note, .act, .actions, button, form"
+_FURNITURE = (
+    ".sig, .signature, .signatures, .pstatus, .quote-author, .edit-note, .act, .actions, .codebox > p, button, form"
+)
 LONG = 40  # characters of a reply that may be taken for an answer by its length alone
 
 
@@ -76,12 +79,16 @@ def posts_of(tree: LexborHTMLParser) -> list[LexborNode]:
     """
     marked = tree.css(_BLOCKS)
     posts = _apart([node for node in marked if _says(node, _WRITTEN)])
+    inner = [node.css(_INSIDE) for node in posts]
+    if all(len(inside) == 1 for inside in inner):  # a heading and the author stand beside it (phpBB)
+        posts = [inside[0] for inside in inner]
     if len(posts) < 2:
         holders = [node for node in marked if _says(node, _HOLDER)]
         inside = {node.mem_id: node for holder in holders if (node := holder.css_first(_INSIDE))}
         posts = list(inside.values()) if 2 * len(inside) > len(holders) else _apart(holders)
     if len(posts) < 2:
         posts = tree.css("[itemtype$='schema.org/Question'] [itemprop=text], [itemtype$='/Answer'] [itemprop=text]")
+        posts = list({node.mem_id: node for node in posts}.values())  # an answer may stand inside its question
     return posts if len(posts) > 1 and tree.body and _is_about(posts, tree.body) else []
 
 
@@ -174,6 +181,7 @@ def _read(nodes: list[LexborNode]) -> list[Post]:
         for quote in node.css("blockquote, .quote, .quotes"):
             if _repeats(quote.text(separator="\n"), said):
                 quote.decompose()
+        unwrap_layout(node)
         said += [words] if (words := _squeezed(node.text())) else []
         posts.append(replace(post, id=post.id or str(number), text=markdown(node.inner_html or "")))
     if sum(post.accepted for post in posts[1:]) > 1:  # a button at each of them, or no single answer
