@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("step", "checks", "traps"),
     ("recipe",),
     ("formats",),
-    ("record", "ledger", "manner", "script", "intervals", "doubt"),
+    ("record", "ledger", "manner", "script", "intervals", "doubt", "numerals"),
     ("talk", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao import record
+from weitiao.numerals import number
 from weitiao.prepare.normalise_numbers import NormaliseNumbers
-from weitiao.prepare.numerals import number
 from weitiao.record import Record
 from weitiao.step import Batch
 

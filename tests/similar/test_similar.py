@@ -78,6 +78,10 @@ def test_an_edit_makes_a_near_duplicate(one: str, other: str) -> None:
         ("小明有3个苹果，又买了5个，一共有几个苹果？", "小明有3个苹果，又买了6个，一共有几个苹果？"),
         ("请把第3章的内容总结一下给我看", "请把第4章的内容总结一下给我看"),
         ("请把第三章的内容总结一下给我看", "请把第四章的内容总结一下给我看"),
+        ("树上有十个苹果，掉了两个，还剩几个？", "树上有九个苹果，掉了两个，还剩几个？"),
+        ("树上有十二个苹果，掉了两个，还剩几个？", "树上有12个苹果，掉了3个，还剩几个？"),
+        ("星期一早上要不要去打疫苗？", "星期二早上要不要去打疫苗？"),
+        ("二〇二三年的春节是哪一天？", "二〇二四年的春节是哪一天？"),
         ("我爱你", "我恨你"),
         ("a", "b"),
         ("", ""),
@@ -89,8 +93,17 @@ def test_another_text_is_no_near_duplicate(one: str, other: str) -> None:
     assert not alike(one, other)
 
 
-def test_numbers_written_wide_are_the_same_numbers() -> None:
-    assert alike("小明有３个苹果，又买了５个", "小明有3个苹果，又买了 5 个。")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("小明有３个苹果，又买了５个", "小明有3个苹果，又买了 5 个。"),
+        ("小明有三个苹果，又买了二十个", "小明有3个苹果，又买了20个"),
+        ("二零二四年的春节是哪一天？", "2024年的春节是哪1天？"),
+        ("两个人一起去，要带几把伞？", "两个人去，要带几把伞？"),  # 一 is no number that the other writes otherwise
+    ],
+)
+def test_the_same_numbers_written_otherwise_are_the_same(one: str, other: str) -> None:
+    assert alike(one, other)
 
 
 def grams(key: str, size: int) -> Counter[str]:

@@ -13,8 +13,8 @@ import polars as pl
 from pydantic import Field
 
 from weitiao import ledger
+from weitiao.numerals import NUMERAL, number, spelled
 from weitiao.prepare.code import outside_code
-from weitiao.prepare.numerals import NUMERAL, number, spelled
 from weitiao.step import Batch, RewriteSelected
 
 _N = rf"{NUMERAL}+(?:点{NUMERAL}+)?"

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from weitiao.similar.join import SHORT, Likeness
-from weitiao.similar.keys import WIDE, Hashes, Ints, forms, is_filled
+from weitiao.similar.keys import WIDE, Forms, Hashes, Ints, is_filled
 
 Kind = Literal["exact", "contained", "near"]
 
@@ -66,7 +66,6 @@ class Items:
     def __init__(self, keys: Sequence[str], likeness: Likeness, shortest: int) -> None:
         self.likeness = likeness
         self.items = [_item(key, likeness, shortest) for key in keys]
-        self.forms = forms(pl.Series(keys, dtype=pl.String))[0].tolist() if likeness.same_figures else []
         self.whole: dict[str, int] = {}
         for number, key in enumerate(keys):
             if key:
@@ -152,8 +151,8 @@ class Items:
         """Say whether an item and a stretch that are alike are different texts still."""
         key = self.items[number].key
         if self.likeness.same_figures and stretch != key:
-            form, numbered = forms(pl.Series([stretch]))
-            if numbered[0] and form[0] == self.forms[number]:
+            one, other = np.arange(2)[:, None]
+            if Forms.of(pl.Series([key, stretch])).differ(one, other)[0]:
                 return True
         return is_filled(key, stretch)
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from weitiao.similar.keys import WIDE, Flags, Hashes, Ints, forms, is_filled
+from weitiao.similar.keys import WIDE, Flags, Forms, Hashes, Ints, is_filled
 
 Shares = NDArray[np.float64]
 Pair = tuple[int, int, float, float]  # right, left, similarity, threshold
@@ -63,14 +63,14 @@ def near_pairs(texts: pl.DataFrame, likeness: Likeness, gone: Flags | None = Non
     """
     gone = np.zeros(len(texts), dtype=np.bool_) if gone is None else gone
     joins = _joins(texts, likeness)
-    form, numbered = forms(texts["key"])
+    forms = Forms.of(texts["key"])
     seen = gone.copy()
     while first < len(texts):
         lookups = np.cumsum(np.sum([join.index.lookups for join in joins], axis=0)[first:])
         last = first + max(1, int(np.searchsorted(lookups, _BLOCK)))
         found = _merged([join.pairs(first, last) for join in joins])
         if likeness.same_figures:
-            found = found.where((form[found.left] != form[found.right]) | ~numbered[found.left])
+            found = found.where(~forms.differ(found.left, found.right))
         if len(found.left):
             yield found
         first = last

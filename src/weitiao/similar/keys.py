@@ -1,7 +1,9 @@
 """What is compared of a text, and what tells two texts apart that are nearly alike."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from operator import add
@@ -9,6 +11,8 @@ from operator import add
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from weitiao.numerals import NUMERAL, number, spelled
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -24,7 +28,9 @@ _SIGNS = r"[\p{P}\p{Z}\p{C}]"
 _LAST = 0xFFFF  # of the characters that are looked up; UTF-16 writes one beyond in two surrogates
 _IN_TWO = r"[\x{10000}-\x{10FFFF}]"
 _NOTHING, _DOT, _DEPENDS = 0, 1, 2  # before any character of a text
-_NUMBER = r"\d+(?:˙\d+)?|第[零一二三四五六七八九十百千两]+"
+_DIGITS = r"\d+(?:˙\d+)?"
+_NUMBER = rf"{_DIGITS}|第[零一二三四五六七八九十百千两]+"
+_ANY_NUMBER = f"{_DIGITS}|{NUMERAL}+"
 
 
 def matching_key(text: pl.Expr) -> pl.Expr:
@@ -136,10 +142,34 @@ def first_of_each(hashes: Hashes, told: Flags) -> Ints:
     return np.where(told, first, np.arange(len(order)))
 
 
-def forms(keys: pl.Series) -> tuple[Hashes, Flags]:
-    """Return of each key a hash of what it is without the values of its numbers, and whether it has any."""
-    form = keys.str.replace_all(_NUMBER, "#")
-    return form.hash().to_numpy(), (form != keys).to_numpy()
+@dataclass(frozen=True)
+class Forms:
+    """What texts (their keys) are without the values of their numbers: hashes of that, and which have a number."""
+
+    keys: pl.Series
+    hashes: Hashes
+    numbered: Flags
+    spelled: Flags  # has a number in Chinese
+
+    @classmethod
+    def of(cls, keys: pl.Series) -> "Forms":
+        """Take the numbers out of texts."""
+        form = keys.str.replace_all(_ANY_NUMBER, "#")
+        flags = ((form != keys).to_numpy(), keys.str.contains(NUMERAL).to_numpy())
+        return cls(keys, form.hash().to_numpy(), *flags)
+
+    def differ(self, left: Ints, right: Ints) -> Flags:
+        """Say which pairs of different texts differ in nothing but the values of their numbers: 3 is 三."""
+        same: Flags = (self.hashes[left] == self.hashes[right]) & self.numbered[left]
+        for place in np.flatnonzero(same & (self.spelled[left] | self.spelled[right])).tolist():
+            same[place] = _values(self.keys[int(left[place])]) != _values(self.keys[int(right[place])])
+        return same
+
+
+def _values(key: str) -> list[str]:
+    """Return the numbers of a text in digits, where they can be written so."""
+    found = re.findall(_ANY_NUMBER, key)
+    return [(spelled(one) or one) if (value := number(one)) is None else f"{value:f}" for one in found]
 
 
 def is_filled(one: str, other: str) -> bool:

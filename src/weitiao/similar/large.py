@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from weitiao.engine import local
 from weitiao.gather import Gathered
 from weitiao.similar.join import LONGEST_EDITED, SHORT, Likeness, Pair, Pairs, Shares, chosen_twins, near_pairs, salts
-from weitiao.similar.keys import Flags, Ints, first_of_each, forms
+from weitiao.similar.keys import Flags, Forms, Ints, first_of_each
 from weitiao.similar.signatures import SIZE, Units, candidates, filled, shares, signatures
 
 _SIGNED = np.dtype([("hash", "<u8"), ("kind", "u1"), ("signature", "u1", (SIZE,))])
@@ -171,9 +171,9 @@ def alike(texts: pl.DataFrame, one: Ints, other: Ints, likeness: Likeness) -> tu
     similarity = shares(units, ends, one, other)
     figures = texts["figures"].to_numpy()
     near = (similarity >= max(likeness.long - likeness.margin, 0.01) - 1e-9) & (figures[one] == figures[other])
-    if likeness.same_figures:
-        form, numbered = forms(texts["key"])
-        near &= (form[one] != form[other]) | ~numbered[one]
     places = np.flatnonzero(near)
+    if likeness.same_figures:
+        near[places] = ~Forms.of(texts["key"]).differ(one[places], other[places])
+        places = np.flatnonzero(near)
     near[places] = ~filled(units, ends, one[places], other[places])
     return similarity, near
