@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import polars as pl
 from opencc import OpenCC
@@ -43,37 +44,31 @@ def _converters() -> tuple[Callable[[str], str], ...]:
     return OpenCC("tw2s").convert, OpenCC("hk2s").convert
 
 
+class _Letters(NamedTuple):
+    changing: frozenset[str]  # without any of which a text stays as it is
+    japanese: re.Pattern[
+        str
+    ]  # finds one of Japanese alone: 東京都知事選挙 has no kana, but 挙 stands in no Chinese standard
+    traditional: frozenset[str]  # show a text to be so
+    simple: frozenset[str]
+
+
 @cache
-def _letters() -> tuple[frozenset[str], re.Pattern[str], frozenset[str], frozenset[str]]:
-    """Return the characters without any of which a text stays as it is, what finds one of Japanese alone, and the
-    characters that show a text to be traditional and to be simplified.
-
-    東京都知事選挙 has no kana, but 挙 stands in no Chinese standard.
-    """
-    letters = [chr(code) for code in _HAN]
+def _letters() -> _Letters:
+    letters = "".join(map(chr, _HAN))
     taiwan, hong_kong = _converters()
-    both = list(zip(letters, hong_kong(taiwan("\n".join(letters))).split("\n"), strict=True))
-    changing = {letter for letter, simple in both if letter != simple} - {_KEPT}
-    japanese = (
-        letter
-        for letter, simple in both
-        if "\u4e00" <= letter < "\u9fa6"
-        and letter == simple
-        and _has("shift_jis", letter)
-        and not (_has("gb2312", letter) or _has("big5hkscs", letter))
+    simplified = hong_kong(taiwan("\n".join(letters))).split("\n")
+    changing = {letter for letter, simple in zip(letters, simplified, strict=True) if letter != simple} - {_KEPT}
+    gb2312, big5, big5hkscs, shift_jis = (
+        set(letters.encode(name, "ignore").decode(name)) for name in ("gb2312", "big5", "big5hkscs", "shift_jis")
     )
-    gb2312 = {letter for letter in letters if _has("gb2312", letter)}
-    simple = frozenset(letter for letter in gb2312 - changing if not _has("big5", letter))
-    one_of_japanese = re.compile(f"[{''.join(japanese)}]")
-    return frozenset(changing.union(_BY_PHRASE)), one_of_japanese, frozenset(changing - gb2312), simple
-
-
-def _has(encoding: str, letter: str) -> bool:
-    try:
-        letter.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
+    japanese = (letter for letter in shift_jis - gb2312 - big5hkscs - changing if "\u4e00" <= letter < "\u9fa6")
+    return _Letters(
+        frozenset(changing.union(_BY_PHRASE)),
+        re.compile(f"[{''.join(sorted(japanese))}]"),
+        frozenset(changing - gb2312),
+        frozenset(gb2312 - changing - big5),
+    )
 
 
 class ToSimplified(RewriteSelected):
@@ -84,7 +79,7 @@ class ToSimplified(RewriteSelected):
 
     def selects(self, text: pl.Expr) -> pl.Expr:
         """Return true where there is a character that may change."""
-        return text.str.contains(f"[{''.join(sorted(_letters()[0]))}]")
+        return text.str.contains(f"[{''.join(sorted(_letters().changing))}]")
 
     def rewrite_one(self, text: str) -> str:
         """Return the text in simplified characters."""
@@ -92,19 +87,21 @@ class ToSimplified(RewriteSelected):
 
 
 def _lines(text: str) -> str:
-    _, _, traditional, simple = _letters()
-    kept = _MEANT if traditional.isdisjoint(text) and not simple.isdisjoint(text) else _WRITING
+    letters = _letters()
+    sound = letters.traditional.isdisjoint(text) and not letters.simple.isdisjoint(text)
+    kept = _MEANT if sound else _WRITING
     if _KEPT not in text and not _stays(text):  # what holds for the text holds for its lines
         return _prose(text, kept)
     return "\n".join(_line(line, kept) for line in text.split("\n"))
 
 
 def _line(line: str, kept: re.Pattern[str]) -> str:
-    return line if _letters()[0].isdisjoint(line) or _stays(line) else _prose(line, kept)
+    return line if _letters().changing.isdisjoint(line) or _stays(line) else _prose(line, kept)
 
 
 def _stays(text: str) -> bool:
-    return bool(_ABOUT.search(text) or _OTHER_LANGUAGE.search(text) or _letters()[1].search(text)) or _tells_apart(text)
+    patterns = (_ABOUT, _OTHER_LANGUAGE, _letters().japanese)
+    return any(pattern.search(text) for pattern in patterns) or _tells_apart(text)
 
 
 def _tells_apart(text: str) -> bool:
@@ -127,7 +124,7 @@ def _simplified(text: str, kept: re.Pattern[str]) -> str:
 
 
 def _converted(text: str) -> str:
-    changing, before = _letters()[0], None
+    changing, before = _letters().changing, None
     while before != text:
         before = text
         for convert in _converters():  # what Hong Kong writes its own way the first leaves: 裏 説 啟
