@@ -8,7 +8,7 @@ import pytest
 
 from weitiao import record
 from weitiao.pipeline import SETTINGS, run
-from weitiao.prepare import OTHERS, Prepare
+from weitiao.prepare import OTHERS, STEPS, Prepare
 from weitiao.recipe import bind, plain_value
 from weitiao.step import Step
 
@@ -76,7 +76,7 @@ def test_both_languages_show_the_same(page: Path) -> None:
 def test_each_step_that_a_recipe_names_has_its_page() -> None:
     shown = " ".join(steps for page in PAGES for steps, _ in tables(page))
     assert PAGES
-    assert {step.step_name() for step in OTHERS} - set(re.findall(r"\w+", shown)) == set()
+    assert {step.step_name() for step in (*STEPS, *OTHERS)} - set(re.findall(r"\w+", shown)) == set()
 
 
 @pytest.mark.parametrize("kind", OTHERS, ids=lambda kind: str(kind.step_name()))

@@ -16,6 +16,7 @@ KATEX = (
     'encoding="application/x-tex">q_1*2</annotation></semantics></math></span>'
     '<span class="katex-html" aria-hidden="true">q1</span></span>'
 )
+ZHIHU = '<img alt="z_2" eeimg="1">'
 PAGE = f"""<html><head><title>洗语料 - 某站</title><link rel="canonical" href="https://a.example/1">
 <meta name="author" content="Jane Doe"><link rel="license" href="https://creativecommons.org/licenses/by/4.0/"></head>
 <body><nav>首页 登录 注册</nav><div class="sidebar-ads">侧栏广告：全场五折</div><article><h1>洗语料</h1>
@@ -24,7 +25,7 @@ PAGE = f"""<html><head><title>洗语料 - 某站</title><link rel="canonical" hr
     if x_1 &lt; 3:
 
         return "*a*"
-</code></pre><p>{PROSE}行内 <code>a_b</code>，公式 $a_1&lt;b^*$ 和 {KATEX}，x<sup>2</sup>，H<sub>2</sub>O。</p>
+</code></pre><p>{PROSE}行内 <code>a_b</code>，公式 $a_1&lt;b^*$ 和 {KATEX}，{ZHIHU}，x<sup>2</sup>，H<sub>2</sub>O。</p>
 <script type="math/tex; mode=display">\\int_0^1 x\\,dx</script>
 <p style="display:none">看不见的一句话</p>
 <table><tr><th>甲</th><th>乙</th></tr><tr><td>1</td><td>2</td></tr></table></article>
@@ -38,7 +39,7 @@ def test_an_article_is_taken_out_with_code_formulas_and_tables(read: Any) -> Non
     assert record.messages[0][0] == "passage"
     assert text.startswith(f"# 洗语料\n\n{PROSE}\n\n```")
     assert '\ndef f(x_1):\n    if x_1 < 3:\n\n        return "*a*"\n```' in text
-    assert "行内 `a_b`，公式 $a_1<b^*$ 和 $q_1*2$，x²，H₂O。" in text
+    assert "行内 `a_b`，公式 $a_1<b^*$ 和 $q_1*2$，$z_2$，x²，H₂O。" in text
     assert "\\int_0^1 x\\,dx" in text
     assert "| 甲 | 乙 |\n|---|---|\n| 1 | 2 |" in text
     for gone in ("登录", "五折", "看不见", "广告", "购买", "版权", "\\_", "\\*"):

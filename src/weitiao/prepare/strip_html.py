@@ -9,6 +9,7 @@ from operator import itemgetter
 
 import polars as pl
 
+from weitiao.prepare.formulas import with_tex
 from weitiao.prepare.html_text import PLAIN, plain_text, visible_text
 from weitiao.step import RewriteSelected
 
@@ -69,19 +70,25 @@ class StripHtml(RewriteSelected):
     def rewrite_one(self, text: str) -> str:
         """Return the visible text."""
         if _is_page(text) and _is_page(_SHOWN.sub("", text)):
-            return visible_text(_TABLE_TAG.sub(r"<\1x-\2", text), page=True)
+            return visible_text(_TABLE_TAG.sub(r"<\1x-\2", with_tex(text, html.escape)), page=True)
         shown: list[str] = []
+
+        def kept(one: str) -> str:
+            shown.append(one)
+            return f"\ue000{len(shown) - 1}\ue001"
 
         def hide(match: re.Match[str]) -> str:
             if match[0].startswith("$") and any(_proves(*tag) for *tag, _ in _TAG.findall(match[0])):
                 return match[0]  # two prices, and paragraphs between them
-            shown.append(match[0])
-            return f"\ue000{len(shown) - 1}\ue001"
+            return kept(match[0])
 
-        may_show = any(mark in text for mark in ("`", "~~~", "$", "\\")) and "\ue000" not in text
-        prose = _SHOWN.sub(hide, text) if may_show else text
-        if "|" in prose and "\ue000" not in text:  # in a row of Markdown `<br>` is the only line end there can be
-            prose = _ROW.sub(lambda row: _BR.sub(hide, row[0]), prose)
+        prose = text
+        if "\ue000" not in text:
+            if any(mark in text for mark in ("`", "~~~", "$", "\\")):
+                prose = _SHOWN.sub(hide, prose)
+            if "|" in prose:  # in a row of Markdown `<br>` is the only line end there can be
+                prose = _ROW.sub(lambda row: _BR.sub(hide, row[0]), prose)
+            prose = with_tex(prose, kept)
         split = _Split(prose)
         tags = _real_tags(split.proofs)
         if tags or "<!--" in prose:

@@ -164,6 +164,9 @@ def _formulas(tree: LexborHTMLParser) -> None:
             _set(above if hidden and above else node, tex, block=node.attributes.get("display") == "block")
     for node in tree.css("[data-tex]"):
         _set(node, node.attributes["data-tex"] or "", block=False)
+    for node in tree.css("img[eeimg][alt]"):  # a line end tells those by themselves
+        tex = node.attributes["alt"] or ""
+        _set(node, tex.removesuffix("\\\\"), block=tex.endswith("\\\\"))
 
 
 def _set(node: LexborNode, tex: str, *, block: bool) -> None:
