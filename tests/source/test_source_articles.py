@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from benchmarks.pages import cases, mean, of_trafilatura, of_weitiao, score
 from weitiao.source.articles import article
-from weitiao.source.markup import markdown
+from weitiao.source.markup import markdown, unwrap_layout
 
 WEB = Path(__file__).parents[3] / "shared" / "data" / "web"
 PROSE = "文章讲怎样把语料洗干净，一句接着一句，写得很长。" * 5
@@ -48,6 +49,15 @@ def test_an_article_is_taken_out_with_code_formulas_and_tables(read: Any) -> Non
     source = record.facts["source"]
     assert (source["title"], source["author"], source["address"]) == ("洗语料", "Jane Doe", "https://a.example/1")
     assert record.licence == "CC-BY-4.0"
+
+
+def test_tables_in_each_other_without_end_are_left_alone() -> None:
+    page = f"<body><p>{PROSE}</p>{'<table><tr><td>x</td><td>' * 3000}y{'</td></tr></table>' * 3000}</body>"
+    tree = LexborHTMLParser(page)
+    assert tree.body
+    before = tree.html
+    unwrap_layout(tree.body)  # for each of them it would look at all inside
+    assert tree.html == before
 
 
 def test_a_table_that_arranges_a_page_is_no_table() -> None:

@@ -35,6 +35,8 @@ _OPTIONS = ConversionOptions(
 )
 _RAISED_TAG = re.compile(r"<(sup|sub)>([\d+−n-]+)</\1>", re.I)
 _LAID_OUT = 100  # characters of a cell that may be the text of a page
+_NESTED = 20  # tables in each other that arrange a page; of more, which none has, the time is the square
+_TABLE = re.compile("<(/?)table[ >]")
 _MARKS = "\\*_~[]<>#+-"
 _SCRIPTS = (0x10280, 0x102A0, 0x10380, 0x103A0)  # Lycian, Carian, Ugaritic, Old Persian
 _TEXTS = re.compile(r"(<script\b.*?</script>|<style\b.*?</style>)|(^|>)([^<]+)", re.I | re.S)
@@ -118,6 +120,11 @@ def tidy(tree: LexborHTMLParser) -> None:
 
 def unwrap_layout(root: LexborNode) -> None:
     """Make blocks of the cells of tables that only arrange a page: Markdown has no code or paragraphs in cells."""
+    depth = 0
+    for end in _TABLE.findall(root.html or ""):
+        depth += -1 if end else 1
+        if depth > _NESTED:
+            return
     tables = [(table, cells) for table in root.css("table") if (cells := _layout(table))]
     for table, cells in reversed(tables):  # the innermost first
         inside = "".join(f"<div{(cell.html or '')[3:-5]}</div>" for cell in cells)

@@ -1,9 +1,7 @@
 """Under which name a visitor votes and sends: that of their token, else one that they give and nobody's token has."""
 
-from nicegui import ui
-
 from weitiao.errors import UserError
-from weitiao.studio.aside import aside
+from weitiao.studio.aside import aside, visitor_of
 from weitiao.studio.memory import Memory
 from weitiao.studio.page import Studio
 from weitiao.talk import t
@@ -13,9 +11,10 @@ LONGEST = 80
 
 async def of_token(studio: Studio) -> str:
     """Return the name of the person whose token the visitor came with, empty for none."""
-    if studio.reviewers is None:
+    visitor = visitor_of()
+    if studio.reviewers is None or visitor is None:
         return ""
-    person = await aside(studio.reviewers.person, ui.context.client.request.headers)
+    person = await aside(studio.reviewers.person, visitor.request.headers)
     return person.name if person else ""
 
 
