@@ -53,7 +53,7 @@ HOMES = {
     "jinja2": ("compare", "llm", "model"),
     "nicegui": ("studio",),
     "pyarrow": ("engine/ray.py",),
-    "numba": ("similar/signatures.py",),
+    "numba": ("similar/folding.py", "similar/signatures.py"),
     "opencc": ("prepare",),
     "emoji": ("prepare",),
     "ftfy": ("prepare",),

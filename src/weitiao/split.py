@@ -12,7 +12,7 @@ from weitiao import ledger
 from weitiao.errors import UserError
 from weitiao.recipe import Settings
 from weitiao.record import fact, with_fact, without_fact
-from weitiao.similar import Ints, Likeness, connected, distinct, figures, is_filled, matching_key, near_pairs
+from weitiao.similar import COMPARED, Ints, Likeness, compared, connected, distinct, is_filled, near_pairs
 from weitiao.stage import Job, Outcome, Stage
 from weitiao.step import Batch
 from weitiao.store import Draft, Stored, digest
@@ -107,7 +107,7 @@ def _rows(source: Stored, stratify: str | None) -> pl.DataFrame:
         "id": pl.String(),
         "links": pl.List(pl.String),
         "stratum": pl.String(),
-        **_COMPARED,
+        **COMPARED,
     }
     tables = [pl.DataFrame(schema=empty)]
     for path in source.parts():
@@ -124,13 +124,9 @@ def _rows(source: Stored, stratify: str | None) -> pl.DataFrame:
     return rows
 
 
-_COMPARED: dict[str, pl.DataType] = {"key": pl.String(), "figures": pl.UInt64()}
-
-
 def _questions(frame: pl.DataFrame) -> pl.DataFrame:
     """Return `key, figures` of all user turns, or of the passage."""
-    texts, text = Batch.of(frame).texts(("user", "passage")), pl.col("text")
-    return texts.select(matching_key(text).alias("key"), figures(text).alias("figures"))
+    return compared(Batch.of(frame).texts(("user", "passage"))["text"])
 
 
 def _alike(texts: pl.DataFrame) -> tuple[Ints, Ints]:
@@ -242,7 +238,7 @@ def _write(source: Stored, draft: Draft, families: pl.Series, sizes: Ints, parts
 
 def _leaks(draft: Draft, parts: int) -> int:
     """Count, in what was written, the pairs of like questions that stand in different parts."""
-    tables = [pl.DataFrame(schema={"part": pl.String(), **_COMPARED})]
+    tables = [pl.DataFrame(schema={"part": pl.String(), **COMPARED})]
     for index in range(parts):
         frame = pl.read_parquet(draft.part(index))
         tables.append(frame.select(fact("split", "part").alias("part")).hstack(_questions(frame)))

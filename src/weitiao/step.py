@@ -53,7 +53,8 @@ class Batch:
     def texts(self, roles: tuple[Role, ...] = ()) -> pl.DataFrame:
         """Return `id, text`, a row a record: its texts of these roles (all if none are named), joined by newlines."""
         turns = self.turns.filter(pl.col("role").is_in(roles)) if roles else self.turns
-        text = turns.group_by("id", maintain_order=True).agg(pl.col("content").str.join("\n").alias("text"))
+        text = turns.group_by("id", maintain_order=True).agg(text="content")
+        text = text.with_columns(pl.col("text").list.join("\n"))  # within the groups it takes four times as long
         joined = self.records.select("id").join(text, on="id", how="left", maintain_order="left")
         return joined.with_columns(pl.col("text").fill_null(""))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from weitiao.similar import Likeness, distinct, figures, kept_twins, matching_key
+from weitiao.similar import Likeness, compared, distinct, kept_twins
 
 POSTS = Path(__file__).parents[3] / "shared" / "data" / "ruozhiba" / "posts"
 SIGNS = "，。！？…"
@@ -56,14 +56,9 @@ def twin(title: str, letters: str, rng: random.Random) -> str:
             return edited
 
 
-def compared(*texts: str) -> pl.DataFrame:
-    text = pl.col("text")
-    return pl.DataFrame({"text": texts}).select(key=matching_key(text), figures=figures(text))
-
-
 def removed(texts: list[str]) -> dict[int, int]:
     """Return what the step removes, and for each the one that stays."""
-    rows, number = distinct(compared(*texts))
+    rows, number = distinct(compared(pl.Series(texts)))
     stays = dict(kept_twins(rows, Likeness()).select("row", "twin").rows())
     first: dict[int, int] = {}
     for place, key in enumerate(number.tolist()):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weitiao.gather import Gathered
-from weitiao.similar import Likeness, distinct, figures, is_filled, kept_twins, matching_key
+from weitiao.similar import Likeness, compared, distinct, is_filled, kept_twins
 from weitiao.similar.large import twins_on_disk
 from weitiao.similar.signatures import filled
 
@@ -50,11 +50,9 @@ def on_disk(columns: pl.DataFrame, folder: Path, size: int) -> Gathered:
 
 @pytest.mark.parametrize("size", [7, 1000])
 def test_it_finds_what_is_found_in_memory(tmp_path: Path, size: int) -> None:
-    text = pl.col("text")
     texts = pl.DataFrame({"text": made_up(size)})
-    columns = texts.select(key=matching_key(text), figures=figures(text))
     likeness = Likeness(margin=0.05)
-    rows, number = distinct(columns)
+    rows, number = distinct(compared(texts["text"]))
     first = {key: place for place, key in reversed(list(enumerate(number.tolist())))}
     expected = [
         (first[row], first[twin], round(similarity, 9), threshold)
@@ -62,7 +60,7 @@ def test_it_finds_what_is_found_in_memory(tmp_path: Path, size: int) -> None:
     ]
     assert len(expected) > 100
     for _ in range(2):  # the second time the signatures are there
-        places, twins = twins_on_disk(on_disk(columns, tmp_path / f"{_}", size), likeness)
+        places, twins = twins_on_disk(on_disk(texts, tmp_path / f"{_}", size), likeness)
         assert places.tolist() == [first[key] for key in number.tolist()]
         assert [(a, b, round(c, 9), d) for a, b, c, d in twins.rows()] == expected
 

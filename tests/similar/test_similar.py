@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from weitiao.similar import (
     Likeness,
+    compared,
     connected,
     distinct,
-    figures,
     is_filled,
     join,
     kept_twins,
@@ -25,10 +25,7 @@ from weitiao.similar import (
 
 
 def keyed(*texts: str) -> pl.DataFrame:
-    text = pl.col("text")
-    return pl.DataFrame({"text": texts}, schema={"text": pl.String}).select(
-        key=matching_key(text), figures=figures(text)
-    )
+    return compared(pl.Series(texts, dtype=pl.String))
 
 
 def found(*texts: str) -> set[tuple[int, int]]:

@@ -10,7 +10,7 @@ import pytest
 
 from similar.test_large import LETTERS, made_up, on_disk
 from weitiao.engine import Meeting, local
-from weitiao.similar import Likeness, figures, matching_key
+from weitiao.similar import Likeness
 from weitiao.similar.firsts import first_rows
 from weitiao.similar.large import twins_on_disk
 from weitiao.similar.spread import twins_apart
@@ -44,9 +44,7 @@ def texts(seed: int) -> list[str]:
 
 @pytest.mark.parametrize("size", [17, 1000])
 def test_twins_are_those_found_on_one_machine(tmp_path: Path, size: int) -> None:
-    text = pl.col("text")
-    frame = pl.DataFrame({"text": texts(size)}).with_row_index("id")
-    columns = frame.select(pl.col("id").cast(pl.String), key=matching_key(text), figures=figures(text))
+    columns = pl.DataFrame({"text": texts(size)}).with_row_index("id").cast({"id": pl.String})
     likeness = Likeness(margin=0.05)
     first, twins = twins_on_disk(on_disk(columns, tmp_path / "one", size), likeness)
     there, found = twins_apart(on_disk(columns, tmp_path / "many", size), likeness, local, shuffled)

@@ -11,21 +11,20 @@ from weitiao import record
 from weitiao.augment.expand import ASKED, Child, answer, question
 from weitiao.record import Record
 from weitiao.script import drifts
-from weitiao.similar import Likeness, distinct, figures, is_filled, matching_key, near_pairs
+from weitiao.similar import COMPARED, Likeness, compared, distinct, is_filled, near_pairs
 from weitiao.step import Batch
 
 TWIN = "near-duplicate"
 Against = tuple[str, dict[str, Any]]  # the reason, and the particulars
 
 _KIN: dict[str, pl.DataType] = {"id": pl.String(), "kin": pl.List(pl.String)}
-_COMPARED: dict[str, pl.DataType] = {"key": pl.String(), "figures": pl.UInt64()}
 
 
 class Guard:
     """The records so far, by their questions; each child that is let in is one of them from then on."""
 
     def __init__(self, frames: Sequence[pl.DataFrame]) -> None:
-        tables = [pl.DataFrame(schema=_KIN | _COMPARED), *(_row(frame) for frame in frames)]
+        tables = [pl.DataFrame(schema=_KIN | COMPARED), *(_row(frame) for frame in frames)]
         self._rows = pl.concat(tables)
 
     def judge(self, children: Sequence[tuple[Child, Sequence[Record]]]) -> list[Against | None]:
@@ -86,11 +85,9 @@ def _near(texts: pl.DataFrame, first: int) -> defaultdict[int, dict[int, float]]
 
 def _row(frame: pl.DataFrame) -> pl.DataFrame:
     """Return of each record its id, its kin (itself, its parents and its family), and its question as compared."""
-    text = pl.col("text")
-    compared = Batch.of(frame).texts(ASKED).select(key=matching_key(text), figures=figures(text))
     parents = pl.col("parents").fill_null([])
     kin = pl.concat_list(pl.concat_list("id"), parents, pl.concat_list("family")).list.drop_nulls()
-    return frame.select("id", kin=kin).hstack(compared)
+    return frame.select("id", kin=kin).hstack(compared(Batch.of(frame).texts(ASKED)["text"]))
 
 
 def _kin(rows: pl.DataFrame) -> list[tuple[str, set[str]]]:

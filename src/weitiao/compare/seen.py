@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from weitiao.record import Record, to_records
-from weitiao.similar import INSIDE, Items, Likeness, distinct, figures, is_filled, matching_key, near_pairs
+from weitiao.similar import INSIDE, Items, Likeness, compared, distinct, is_filled, matching_key, near_pairs
 from weitiao.step import Batch
 
 Units = NDArray[np.uint32]
@@ -162,9 +162,7 @@ def _asked(messages: Sequence[dict[str, str]]) -> str:
 
 
 def _keys(frame: pl.DataFrame) -> pl.DataFrame:
-    text = pl.col("text")
-    texts = Batch.of(frame).texts(("user", "passage"))
-    return texts.select(matching_key(text).alias("key"), figures(text).alias("figures"))
+    return compared(Batch.of(frame).texts(("user", "passage"))["text"])
 
 
 def _laid_out(texts: Sequence[str], apart: int) -> tuple[Units, Ints, Ints]:

@@ -20,12 +20,11 @@ class DropExactDuplicates(Gather):
     def columns(self, batch: Batch) -> pl.DataFrame:
         """Return `id` and a hash of the conversation, null where there is no text."""
         content = batch.turns["content"].str.strip_chars()
-        places = content.str.contains(r"\s\s|[^\S ]").arg_true()  # of most texts there is nothing to replace
-        content = content.scatter(places, content.gather(places).str.replace_all(r"\s+", " "))
+        content = content.str.replace_all(r"[^\S ]\s*| \s+", " ")  # passes by the single blanks, which are most
         text = pl.col("content")
         turn = pl.format("{} {}\n", "role", text.hash())
-        turns = batch.turns.with_columns(content).filter(text != "")
-        turns = turns.group_by("id", maintain_order=True).agg(turn.str.join("").alias("said"))
+        turns = batch.turns.with_columns(content).filter(text != "").select("id", turn=turn)
+        turns = turns.group_by("id", maintain_order=True).agg("turn").select("id", said=pl.col("turn").list.join(""))
         said = batch.records.select("id").join(turns, on="id", how="left", maintain_order="left")
         return said.select("id", pl.when(pl.col("said").is_not_null()).then(pl.col("said").hash()).alias("hash"))
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from weitiao.engine import Engine
 from weitiao.errors import UserError
 from weitiao.gather import Gather, Gathered
-from weitiao.similar import Likeness, distinct, figures, kept_twins, matching_key, numbers
+from weitiao.similar import Likeness, compared, distinct, kept_twins, numbers
 from weitiao.similar.cosine import near_vectors
 from weitiao.similar.join import chosen_twins
 from weitiao.similar.vectors import given_some
@@ -54,20 +54,18 @@ class DropNearDuplicates(Gather):
         return (self.embeddings,) if self.embeddings else ()
 
     def columns(self, batch: Batch) -> pl.DataFrame:
-        """Return `id`, a hash of the text's numbers, and without vectors the text as it is compared, its characters."""
-        text, rule = pl.col("text"), numbers if self.embeddings else figures
+        """Return `id` with the text and its characters, or with vectors a hash of the text's numbers."""
         texts = batch.texts(ROLES_OF["question" if self.by == "question" else "talk"])
-        told = texts.select("id", figures=rule(text) if self.same_figures else pl.lit(0, dtype=pl.UInt64))
-        if self.embeddings:
-            return told
-        columns = told.hstack(texts.select(key=matching_key(text)))
-        return columns.with_columns(length=pl.col("key").str.len_chars())
+        if not self.embeddings:
+            return texts.with_columns(length=pl.col("text").str.len_chars())
+        told = numbers(pl.col("text")) if self.same_figures else pl.lit(0, dtype=pl.UInt64)
+        return texts.select("id", figures=told)
 
     def judge(self, columns: pl.DataFrame) -> pl.DataFrame:
         """Return the records that have an earlier twin, and those that nearly have one, with its id."""
         if self.embeddings:
             return self._by_vectors(columns)
-        texts, number = distinct(columns)
+        texts, number = distinct(compared(columns["text"], same_figures=self.same_figures))
         return self._told(columns.select("id", row=number), kept_twins(texts, self._likeness()))
 
     def judge_parts(self, gathered: Gathered, engine: Engine) -> pl.DataFrame:

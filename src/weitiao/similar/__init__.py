@@ -13,9 +13,20 @@ texts than that, `large` keeps them on disk and lets signatures name the pairs t
 
 from weitiao.similar.held import INSIDE, Holding, Items
 from weitiao.similar.join import SHORT, Likeness, Pairs, connected, kept_twins, near_pairs
-from weitiao.similar.keys import Flags, Ints, distinct, figures, first_of_each, is_filled, matching_key, numbers
+from weitiao.similar.keys import (
+    COMPARED,
+    Flags,
+    Ints,
+    compared,
+    distinct,
+    first_of_each,
+    is_filled,
+    matching_key,
+    numbers,
+)
 
 __all__ = [
+    "COMPARED",
     "INSIDE",
     "SHORT",
     "Flags",
@@ -24,9 +35,9 @@ __all__ = [
     "Items",
     "Likeness",
     "Pairs",
+    "compared",
     "connected",
     "distinct",
-    "figures",
     "first_of_each",
     "is_filled",
     "kept_twins",

@@ -265,7 +265,7 @@ class _Letters:
             units,
             np.repeat(np.arange(len(texts), dtype=np.int32), lengths),
             lengths,
-            salts(texts["figures"]),
+            salts(texts["figures"].to_numpy()),
         )
 
     def only(self, chosen: Flags) -> "_Letters":
@@ -291,9 +291,9 @@ def _joins(texts: pl.DataFrame, likeness: Likeness) -> list[_Edits | _Overlap]:
     ]
 
 
-def salts(figures: pl.Series) -> Hashes:
+def salts(figures: Hashes) -> Hashes:
     """Return for each text what is added to its pieces before they are hashed, so that it is like those of its sum."""
-    return _mixed(figures.to_numpy())
+    return _mixed(figures)
 
 
 def _mixed(values: Hashes) -> Hashes:

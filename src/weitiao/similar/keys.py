@@ -24,10 +24,13 @@ SHARED_WHEN_FILLED = 0.3  # of the pairs of characters, less than so many
 
 # A number with the signs beside it: 91-33= and 91+33= are different sums.
 _FIGURES = r"[-+*/×÷=<>^%]?\d+(?:\.\d+)?[-+*/×÷=<>^%]?"
+_COUNTING = r"[\p{N}\p{So}]"
 _SIGNS = r"[\p{P}\p{Z}\p{C}]"
 _LAST = 0xFFFF  # of the characters that are looked up; UTF-16 writes one beyond in two surrogates
 _IN_TWO = r"[\x{10000}-\x{10FFFF}]"
-_NOTHING, _DOT, _DEPENDS = 0, 1, 2  # before any character of a text
+_NOTHING, DOT, DEPENDS = 0, 1, 2  # in place of what is compared of a character; before any character of a text
+DIGIT, NUMERIC, LETTER = 1, 2, 4  # kinds of characters: digits may come of it; it tells of a number; of a word
+COMPARED: dict[str, pl.DataType] = {"key": pl.String(), "figures": pl.UInt64()}
 _DIGITS = r"\d+(?:˙\d+)?"
 _NUMBER = rf"{_DIGITS}|第[零一二三四五六七八九十百千两]+"
 _ANY_NUMBER = f"{_DIGITS}|{NUMERAL}+"
@@ -35,11 +38,14 @@ _ANY_NUMBER = f"{_DIGITS}|{NUMERAL}+"
 
 def matching_key(text: pl.Expr) -> pl.Expr:
     """Return what is compared of a text; a text of nothing but punctuation is compared as it stands."""
-    return text.map_batches(_matching_keys, return_dtype=pl.String)
+    return text.map_batches(matching_keys, return_dtype=pl.String)
 
 
-def _matching_keys(texts: pl.Series) -> pl.Series:
-    """Look each character up; only texts whose characters depend on each other take longer."""
+def matching_keys(texts: pl.Series) -> pl.Series:
+    """Return the same of a series.
+
+    Each character is looked up; only texts whose characters depend on each other take longer.
+    """
     said, lengths = texts.fill_null("").to_list(), texts.str.len_chars().fill_null(0).to_numpy()
     # Some at a time: what is needed on the way then stays in the processor's cache.
     parts = [slice(start, start + 200) for start in range(0, len(said), 200)]
@@ -52,37 +58,42 @@ def _matching_keys(texts: pl.Series) -> pl.Series:
 
 def _looked_up(texts: Sequence[str], lengths: Ints) -> tuple[list[str], list[bool]]:
     """Return what is compared of each text, all in one row, and for which that is not true."""
-    folds, digits = _folds()
+    table, kinds = folds()
     units = np.frombuffer("".join(texts).encode("utf-16-le"), dtype=np.uint16)
     if len(units) > lengths.sum():
         lengths = np.array([len(text.encode("utf-16-le")) // 2 for text in texts])
     row_ends = np.cumsum(lengths, dtype=np.int64)
-    folded = np.take(folds, units)
-    dots = np.flatnonzero(folded == _DOT)
-    numbers = digits[units[np.maximum(dots - 1, 0)]] & digits[units[np.minimum(dots + 1, len(units) - 1)]]
+    folded = np.take(table, units)
+    dots = np.flatnonzero(folded == DOT)
+    beside = (units[np.maximum(dots - 1, 0)], units[np.minimum(dots + 1, len(units) - 1)])
+    numbers = kinds[beside[0]] & kinds[beside[1]] & DIGIT > 0
     slow = np.zeros(len(texts), dtype=np.bool_)
-    slow[np.searchsorted(row_ends, np.append(dots[numbers], np.flatnonzero(folded == _DEPENDS)), side="right")] = True
-    stays = folded > _DEPENDS
+    slow[np.searchsorted(row_ends, np.append(dots[numbers], np.flatnonzero(folded == DEPENDS)), side="right")] = True
+    stays = folded > DEPENDS
     letters = folded[stays].tobytes().decode("utf-16-le")
     ends = np.append(0, np.cumsum(stays, dtype=np.int32))[row_ends].tolist()
     return [letters[start:end] for start, end in pairwise([0, *ends])], slow.tolist()
 
 
 @cache
-def _folds() -> tuple[NDArray[np.uint16], Flags]:
-    """Return for each character what is compared of it, and whether digits may come of it."""
+def folds() -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+    """Return for each character what is compared of it, and its kinds."""
     # Surrogates are no characters; marks and Korean letters are composed, Σ is made small by what follows.
     letters = pl.Series(["" if 0xD800 <= code < 0xE000 else chr(code) for code in range(_LAST)])
     shown, folded = (
         letters.to_frame().select(form).to_series() for form in (pl.first().str.normalize("NFKC"), _folded(pl.first()))
     )
     alone = ~(letters + shown).str.contains(r"^$|[\p{M}\x{1100}-\x{11FF}Σ]")
-    folds = np.full(_LAST + 1, _DEPENDS, dtype=np.uint16)
+    folds = np.full(_LAST + 1, DEPENDS, dtype=np.uint16)
     one = (alone & (folded.str.len_chars() == 1) & ~folded.str.contains(_IN_TWO)).arg_true()
     folds[one.to_numpy()] = [ord(letter) for letter in folded.gather(one)]
     folds[(alone & shown.str.to_lowercase().str.contains(rf"^{_SIGNS}*$")).arg_true().to_numpy()] = _NOTHING
-    folds[(shown == ".").arg_true().to_numpy()] = _DOT
-    return folds, np.append(shown.str.contains(r"\d").to_numpy(), True)
+    folds[(shown == ".").arg_true().to_numpy()] = DOT
+    kinds = np.zeros(_LAST + 1, dtype=np.uint8)
+    kinds[-1] = DIGIT | NUMERIC  # all that is beyond, taken for what asks for the closer look
+    for kind, of, pattern in ((DIGIT, shown, r"\d"), (NUMERIC, letters, _COUNTING), (LETTER, letters, r"\p{L}")):
+        kinds[:-1] |= kind * of.str.contains(pattern).to_numpy().astype(np.uint8)
+    return folds, kinds
 
 
 def _folded(text: pl.Expr) -> pl.Expr:
@@ -101,11 +112,15 @@ def figures(text: pl.Expr) -> pl.Expr:
 
 
 def _figures(texts: pl.Series) -> pl.Series:
-    found = pl.zeros(len(texts), dtype=pl.UInt64, eager=True)
-    digits = texts.str.count_matches(r"[\p{N}\p{So}]")  # of one of these at most three digits are made: ⅒
+    digits = texts.str.count_matches(_COUNTING)  # of one of these at most three digits are made: ⅒
     places = (digits > 0).arg_true()
     letters = texts.gather(places).str.count_matches(r"\p{L}")  # of which at most three become one: Korean ones
-    places = places.filter(18 * digits.gather(places) >= letters)
+    return sums(texts, places.filter(18 * digits.gather(places) >= letters))
+
+
+def sums(texts: pl.Series, places: pl.Series) -> pl.Series:
+    """Return `figures` of texts, given the places of those that may be mainly numbers."""
+    found = pl.zeros(len(texts), dtype=pl.UInt64, eager=True)
     return found.scatter(places, texts.gather(places).to_frame().select(_sum(pl.first())).to_series())
 
 
@@ -114,6 +129,12 @@ def _sum(text: pl.Expr) -> pl.Expr:
     numbers = folded.str.extract_all(_FIGURES).list.join("|")
     is_sum = 2 * folded.str.count_matches(r"\d") >= folded.str.count_matches(r"[\p{L}\p{N}]").clip(1)
     return pl.when(is_sum).then(numbers.hash()).otherwise(pl.lit(0, dtype=pl.UInt64))
+
+
+def compared(texts: pl.Series, *, same_figures: bool = True) -> pl.DataFrame:
+    """Return `key, figures` of texts: what is compared of them, and what keeps them apart from others."""
+    own, text = texts.to_frame("text"), pl.col("text")
+    return own.select(key=matching_key(text), figures=figures(text) if same_figures else pl.lit(0, dtype=pl.UInt64))
 
 
 def numbers(text: pl.Expr) -> pl.Expr:

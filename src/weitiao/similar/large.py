@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from weitiao.engine import local
 from weitiao.gather import Gathered
+from weitiao.similar.folding import fold
 from weitiao.similar.join import LONGEST_EDITED, SHORT, Likeness, Pair, Pairs, Shares, chosen_twins, near_pairs, salts
-from weitiao.similar.keys import Flags, Forms, Ints, first_of_each
-from weitiao.similar.signatures import SIZE, Units, candidates, filled, shares, signatures
+from weitiao.similar.keys import Flags, Forms, Hashes, Ints, compared, first_of_each, matching_keys, sums
+from weitiao.similar.signatures import SIZE, Units, candidates, filled, hashes, shares, signatures
 
 _SIGNED = np.dtype([("hash", "<u8"), ("kind", "u1"), ("signature", "u1", (SIZE,))])
 JOINED, SIGNS = 1, 2  # kinds: a text for the join, one for the signatures; between the two it is both
@@ -27,7 +28,7 @@ _AT_A_TIME = 20_000  # pairs of long texts
 
 
 def twins_on_disk(gathered: Gathered, likeness: Likeness) -> tuple[Ints, pl.DataFrame]:
-    """Return for each row of `key, figures` the first one of the same text, and of these what `kept_twins` returns."""
+    """Return for each row's `text` the first one of the same, and of these what `kept_twins` returns."""
     parts = range(len(gathered.parts))
     for _ in local.run(partial(sign, gathered=gathered, likeness=likeness), parts):
         pass
@@ -40,7 +41,7 @@ def twins_on_disk(gathered: Gathered, likeness: Likeness) -> tuple[Ints, pl.Data
     gone = np.zeros(len(new), dtype=np.bool_)
     looked_at = joined.copy()
     looked_at[left] = looked_at[right] = True
-    with _Keys(gathered, looked_at) as keys:
+    with _Keys(gathered, looked_at, likeness.same_figures) as keys:
         rows = np.flatnonzero(joined)
         short = short_pairs(keys.texts(rows), rows, likeness, gone)
         pairs = heapq.merge(short, _long_pairs(keys, left, right, likeness, gone))
@@ -72,18 +73,35 @@ def sign(index: int, gathered: Gathered, likeness: Likeness) -> int:
     path = _place(gathered, index)
     if path.exists():
         return len(np.load(path, mmap_mode="r"))
-    frame = gathered.part(index, "key", "figures")
-    units, lengths = _units(frame["key"])
-    joined, joined_only = _limits(likeness)
-    out = np.zeros(len(frame), dtype=_SIGNED)
-    out["hash"] = frame.select(pl.struct("key", "figures").hash()).to_series().to_numpy()
-    out["kind"] = (lengths > 0) * ((lengths <= joined) * JOINED + (lengths > joined_only) * SIGNS)
-    out["signature"] = signatures(units, np.cumsum(lengths), salts(frame["figures"]))
+    out = _signed(gathered.part(index, "text")["text"], likeness)
     aside = path.with_suffix(".part")
     with aside.open("wb") as file:
         np.save(file, out)
     aside.replace(path)
     return len(out)
+
+
+def _signed(texts: pl.Series, likeness: Likeness) -> NDArray[np.void]:
+    """Return `hash, kind, signature` of texts."""
+    folded = fold(texts)
+    places = pl.Series(np.flatnonzero(folded.numeric & likeness.same_figures))
+    figures = sums(texts, places).to_numpy()
+    out = _of_units(folded.units, folded.ends, figures, likeness)
+    if folded.odd.any():
+        odd = np.flatnonzero(folded.odd)
+        units, lengths = _units(matching_keys(texts.gather(odd)))
+        out[odd] = _of_units(units, np.cumsum(lengths), figures[odd], likeness)
+    return out
+
+
+def _of_units(units: Units, ends: Ints, figures: Hashes, likeness: Likeness) -> NDArray[np.void]:
+    joined, joined_only = _limits(likeness)
+    lengths, salt = np.diff(ends, prepend=0), salts(figures)
+    out = np.zeros(len(ends), dtype=_SIGNED)
+    out["hash"] = hashes(units, ends, salt)
+    out["kind"] = (lengths > 0) * ((lengths <= joined) * JOINED + (lengths > joined_only) * SIGNS)
+    out["signature"] = signatures(units, ends, salt)
+    return out
 
 
 def _loaded(paths: list[Path]) -> NDArray[np.void]:
@@ -105,7 +123,7 @@ def _units(keys: pl.Series) -> tuple[Units, Ints]:
 class _Keys:
     """The texts that are looked at, in a file of their own: read by row in any order, not held in memory."""
 
-    def __init__(self, gathered: Gathered, looked_at: Flags) -> None:
+    def __init__(self, gathered: Gathered, looked_at: Flags, same_figures: bool) -> None:
         self._rows = np.flatnonzero(looked_at)
         path, lengths, figures = (
             gathered.aside / "looked-at",
@@ -113,7 +131,8 @@ class _Keys:
             [pl.Series([], dtype=pl.UInt64)],
         )
         with path.open("wb") as file:
-            for part in gathered.some(looked_at, "key", "figures"):
+            for some in gathered.some(looked_at, "text"):
+                part = compared(some["text"], same_figures=same_figures)
                 file.write("".join(part["key"].to_list()).encode())
                 lengths.append(part["key"].str.len_bytes().to_numpy().astype(np.int64))
                 figures.append(part["figures"])

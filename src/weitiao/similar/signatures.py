@@ -59,6 +59,23 @@ def signatures(units: Units, ends: Ints, salt: Hashes) -> Bytes:
 
 
 @numba.njit(cache=True, nogil=True)
+def hashes(units: Units, ends: Ints, salt: Hashes) -> Hashes:
+    """Return a hash of each text: three characters, of 21 bits each, at a time."""
+    out = np.empty_like(salt)
+    for text in range(len(ends)):
+        start, end = (ends[text - 1] if text else 0), ends[text]
+        value = salt[text] ^ np.uint64(end - start)
+        for at in range(start, end, 3):
+            three = np.uint64(0)
+            for place in range(at, min(at + 3, end)):
+                three = three << np.uint64(21) | np.uint64(units[place])
+            value = (value ^ three) * np.uint64(0x9E3779B97F4A7C15)
+            value ^= value >> np.uint64(32)
+        out[text] = value
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
 def _equal(one: Bytes, other: Bytes, end: int) -> int:
     """Return how many bytes are equal; 0 if one of the bands before `end` is, in which the pair was met before."""
     count = 0

@@ -15,12 +15,12 @@ from weitiao.engine import Engine, Shuffle
 from weitiao.gather import Gathered
 from weitiao.similar.firsts import Part, firsts, placed, places_of, starts_of
 from weitiao.similar.join import Likeness, Pair, chosen_twins
-from weitiao.similar.keys import Ints
+from weitiao.similar.keys import COMPARED, Ints, compared
 from weitiao.similar.large import JOINED, SIGNS, alike, short_pairs, sign, signed_at
 from weitiao.similar.signatures import BANDS, SIZE, band_keys, close, needed
 
 _PAIRS = {"right": pl.Int64, "left": pl.Int64, "similarity": pl.Float64, "threshold": pl.Float64}
-_TEXTS = {"row": pl.Int64, "key": pl.String, "figures": pl.UInt64}
+_TEXTS = {"row": pl.Int64(), **COMPARED}
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ def twins_apart(gathered: Gathered, likeness: Likeness, engine: Engine, shuffle:
         ("place", partial(_crowded, starts=starts)),
         ("part", partial(_signed, gathered=gathered, starts=starts)),
         ("place", partial(_close, likeness=likeness, starts=starts)),
-        ("part", partial(_left_texts, gathered=gathered, starts=starts)),
+        ("part", partial(_left_texts, gathered=gathered, starts=starts, likeness=likeness)),
         ("part", partial(_compared, gathered=gathered, starts=starts, likeness=likeness)),
     ]
     pairs = shuffle(partial(_bands, gathered=gathered, places=places_of(starts)), parts, meetings, _PAIRS)
     pairs.sort("right", "left").write_parquet(gathered.aside / "pairs.parquet")
-    for _ in engine.run(partial(_write_joined, gathered=gathered), parts):
+    for _ in engine.run(partial(_write_joined, gathered=gathered, likeness=likeness), parts):
         pass
     choose = partial(_choose, gathered=gathered, likeness=likeness, rows=len(first))
     return first, next(twins for _, twins in engine.run(choose, [len(parts)]))
@@ -109,20 +109,25 @@ def _close(met: pl.DataFrame, likeness: Likeness, starts: Ints) -> pl.DataFrame:
     return pl.DataFrame({"left": left, "right": right}).with_columns(part=_part_of(pl.Series(left), starts))
 
 
-def _left_texts(met: pl.DataFrame, gathered: Gathered, starts: Ints) -> pl.DataFrame:
+def _left_texts(met: pl.DataFrame, gathered: Gathered, starts: Ints, likeness: Likeness) -> pl.DataFrame:
     """Return the pairs with the text of the left one, each at the part of its right one."""
-    return _with_text(met, "left", gathered, starts).with_columns(part=_part_of(met["right"], starts))
+    return _with_text(met, "left", gathered, starts, likeness).with_columns(part=_part_of(met["right"], starts))
 
 
-def _with_text(met: pl.DataFrame, side: str, gathered: Gathered, starts: Ints) -> pl.DataFrame:
+def _with_text(met: pl.DataFrame, side: str, gathered: Gathered, starts: Ints, likeness: Likeness) -> pl.DataFrame:
     index = int(met["part"][0])
-    texts = gathered.part(index, "key", "figures")[(met[side] - int(starts[index])).to_list()]
+    texts = _texts(gathered, index, met[side].to_numpy() - starts[index], likeness)
     return met.with_columns(texts["key"].alias(f"{side}_key"), texts["figures"].alias(f"{side}_figures"))
+
+
+def _texts(gathered: Gathered, index: int, rows: Ints, likeness: Likeness) -> pl.DataFrame:
+    """Return `key, figures` of some texts of one part."""
+    return compared(gathered.part(index, "text")["text"].gather(rows), same_figures=likeness.same_figures)
 
 
 def _compared(met: pl.DataFrame, gathered: Gathered, starts: Ints, likeness: Likeness) -> pl.DataFrame:
     """Return the pairs that are alike, or nearly."""
-    met = _with_text(met, "right", gathered, starts)
+    met = _with_text(met, "right", gathered, starts, likeness)
     both = [met.select(key=f"{side}_key", figures=f"{side}_figures") for side in ("left", "right")]
     places = np.arange(len(met))
     similarity, near = alike(pl.concat(both), places, places + len(met), likeness)
@@ -130,13 +135,13 @@ def _compared(met: pl.DataFrame, gathered: Gathered, starts: Ints, likeness: Lik
     return pairs.select(*_PAIRS)
 
 
-def _write_joined(part: _Part, gathered: Gathered) -> None:
+def _write_joined(part: _Part, gathered: Gathered, likeness: Likeness) -> None:
     """Write aside the texts of one part that are joined."""
     texts = signed_at(gathered, part.index)
     chosen = texts["kind"] & JOINED > 0
     chosen[part.again] = False
     rows = np.flatnonzero(chosen)
-    short = gathered.part(part.index, "key", "figures")[rows].with_columns(row=pl.Series(rows + part.start))
+    short = _texts(gathered, part.index, rows, likeness).with_columns(row=pl.Series(rows + part.start))
     short.select(*_TEXTS).write_parquet(gathered.aside / f"joined-{part.index:05d}.parquet")
 
 
