@@ -2,10 +2,12 @@
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weitiao.similar.folding import fold
+from weitiao.similar import folding, keys
+from weitiao.similar.folding import Folded, fold
 from weitiao.similar.keys import compared
 
 _CHARS = st.one_of(
@@ -15,23 +17,22 @@ _CHARS = st.one_of(
 
 
 @given(st.lists(st.text(_CHARS, max_size=30), max_size=8))
-def test_units_are_those_of_the_keys_and_what_may_be_a_sum_is_told(texts: list[str]) -> None:
-    folded = fold(series := pl.Series(texts, dtype=pl.String))
-    expected = compared(series)
-    for place, (start, end) in enumerate(zip([0, *folded.ends.tolist()], folded.ends.tolist(), strict=False)):
-        key, figures = expected.row(place)
-        if not folded.odd[place]:
-            assert "".join(map(chr, folded.units[start:end].tolist())) == key
-        assert figures == 0 or folded.numeric[place]
+def test_it_is_what_is_compared(texts: list[str]) -> None:
+    folded, expected = fold(series := pl.Series(texts, dtype=pl.String)), compared(series)
+    assert folded.keys(np.arange(len(texts))).to_list() == expected["key"].to_list()
+    assert folded.figures.tolist() == expected["figures"].to_list()
+    again = Folded.of(expected)
+    assert (again.units.tolist(), again.ends.tolist()) == (folded.units.tolist(), folded.ends.tolist())
 
 
-def test_plain_texts_are_not_odd() -> None:
-    texts = ["Ａ，b C。", "1.5 和 15", "", "……", "Gödel", "か\u3099", "\U0001f600", "3.", "a.b"]
-    folded = fold(pl.Series(texts))
-    assert np.flatnonzero(folded.odd).tolist() == [1, 3, 5, 6]
-    assert [int(end) for end in folded.ends] == [3, 3, 3, 3, 8, 8, 8, 9, 11]
+def test_figures_are_left_out_where_they_do_not_count() -> None:
+    sums = pl.Series(["91-33=", "91+33="])
+    assert len(set(fold(sums).figures.tolist())) == 2
+    assert fold(sums, same_figures=False).figures.tolist() == [0, 0]
 
 
-def test_numbers_far_behind_words_make_no_sum() -> None:
-    folded = fold(pl.Series(["91-33=", "他们" * 20 + "9", "他" * 18 + "9"]))
-    assert folded.numeric.tolist() == [True, False, True]
+def test_of_plain_texts_none_is_looked_at_more_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    closely: list[str] = []
+    monkeypatch.setattr(folding, "matching_keys", lambda texts: (closely.extend(texts), keys.matching_keys(texts))[1])
+    fold(pl.Series(["Ａ，b C。", "1.5 和 15", "", "……", "Gödel", "か\u3099", "\U0001f600", "3.", "a.b"]))
+    assert closely == ["1.5 和 15", "……", "か\u3099", "\U0001f600"]

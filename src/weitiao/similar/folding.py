@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from weitiao.similar.keys import DEPENDS, DIGIT, DOT, LETTER, NUMERIC, Flags, Ints, folds
+from weitiao.similar.keys import DEPENDS, DIGIT, DOT, LETTER, NUMERIC, Flags, Hashes, Ints, folds, matching_keys, sums
 
 Bytes = NDArray[np.uint8]
 Units = NDArray[np.uint32]
@@ -15,34 +15,69 @@ Units = NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Folded:
-    """The characters of `matching_key` of texts in one row, up to `ends`.
-
-    Of texts that are `odd` the characters depend on each other: they are left out here. Those that are `numeric` may
-    be mainly numbers (`figures`), the others are not.
-    """
+    """`key, figures` of texts, the characters of all keys in one row: each text's end at its place in `ends`."""
 
     units: Units
     ends: Ints
-    odd: Flags
-    numeric: Flags
+    figures: Hashes
+
+    @classmethod
+    def of(cls, texts: pl.DataFrame) -> "Folded":
+        """Lay out what `compared` gave."""
+        return cls(*_laid_out(texts["key"]), texts["figures"].to_numpy())
+
+    def keys(self, rows: Ints) -> pl.Series:
+        """Return the keys of some texts."""
+        starts = np.append(0, self.ends)[rows]
+        some = (self.units[start:end] for start, end in zip(starts.tolist(), self.ends[rows].tolist(), strict=True))
+        return pl.Series([units.tobytes().decode("utf-32-le") for units in some], dtype=pl.String)
 
 
-def fold(texts: pl.Series) -> Folded:
-    """Return what is compared of texts (none null)."""
+def fold(texts: pl.Series, *, same_figures: bool = True) -> Folded:
+    """Return what `compared` does of texts, none null, in a fourth of the time."""
     whole = texts.str.join("").cast(pl.Binary)[0]  # so no text becomes one of Python's
     data, ends = np.frombuffer(whole, dtype=np.uint8), np.cumsum(texts.str.len_bytes().to_numpy(), dtype=np.int64)
-    return Folded(*_fold(data, ends, *folds()))
+    units, ends, odd, numeric = _fold(data, ends, *folds())
+    if odd.any():
+        units, ends = _with(units, ends, odd, *_laid_out(matching_keys(texts.filter(pl.Series(odd)))))
+    return Folded(units, ends, sums(texts, pl.Series(np.flatnonzero(numeric & same_figures))).to_numpy())
+
+
+def _laid_out(keys: pl.Series) -> tuple[Units, Ints]:
+    units = np.frombuffer(keys.str.join("")[0].encode("utf-32-le"), dtype=np.uint32)
+    return units, np.cumsum(keys.str.len_chars().to_numpy(), dtype=np.int64)
+
+
+@numba.njit(cache=True, nogil=True)
+def _with(units: Units, ends: Ints, odd: Flags, others: Units, other_ends: Ints) -> tuple[Units, Ints]:
+    """Put the characters of other texts, in order, where the `odd` ones have none."""
+    out, out_ends = np.empty(len(units) + len(others), dtype=np.uint32), np.empty_like(ends)
+    count = other = 0
+    for text in range(len(ends)):
+        if odd[text]:
+            some = others[other_ends[other - 1] if other else 0 : other_ends[other]]
+            other += 1
+        else:
+            some = units[ends[text - 1] if text else 0 : ends[text]]
+        out[count : count + len(some)] = some
+        count += len(some)
+        out_ends[text] = count
+    return out, out_ends
 
 
 @numba.njit(cache=True, nogil=True)
 def _fold(data: Bytes, ends: Ints, table: NDArray[np.uint16], kinds: Bytes) -> tuple[Units, Ints, Flags, Flags]:
-    """Look each character of UTF-8 up; indexes are unsigned, as numba asks of others each time if they are negative."""
+    """Look each character of UTF-8 up; return units and ends, and which texts are odd and which numeric.
+
+    Of a text that is odd the characters depend on each other; it has none here. One that is not numeric has no figures.
+    The indexes are unsigned: of others numba asks each time if they are negative.
+    """
     units, unit_ends = np.empty(len(data), dtype=np.uint32), np.empty_like(ends)
     odd, numeric = np.zeros(len(ends), dtype=np.bool_), np.zeros(len(ends), dtype=np.bool_)
     at = count = np.uintp(0)
     for text in range(len(ends)):
         first, start, end = at, count, np.uintp(ends[text])
-        digits, letters, is_odd, after_digit, after_dot = 0, 0, False, False, False
+        digits, letters, after_digit, after_dot = 0, 0, False, False
         while at < end:
             letter, size = _letter(data, at)
             at += size
@@ -50,14 +85,14 @@ def _fold(data: Bytes, ends: Ints, table: NDArray[np.uint16], kinds: Bytes) -> t
             units[count] = folded
             count += np.uintp(folded > DEPENDS)
             is_digit = kind & DIGIT != 0
-            is_odd |= (folded == DEPENDS) | (after_dot & is_digit)
+            odd[text] |= (folded == DEPENDS) | (after_dot & is_digit)
             after_dot = (folded == DOT) & after_digit
             after_digit = is_digit
             digits += kind & NUMERIC != 0
             letters += kind & LETTER != 0
-        is_odd |= count == start and at > first  # nothing but punctuation
-        count = start if is_odd else count
-        odd[text], unit_ends[text] = is_odd, count
+        odd[text] |= (count == start) & (at > first)  # nothing but punctuation
+        count = start if odd[text] else count
+        unit_ends[text] = count
         # Of one numeric character at most three digits are made, and at most three letters become one: Korean ones.
         numeric[text] = digits > 0 and 18 * digits >= letters
     return units[:count], unit_ends, odd, numeric

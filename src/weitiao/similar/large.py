@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from weitiao.engine import local
 from weitiao.gather import Gathered
-from weitiao.similar.folding import fold
+from weitiao.similar.folding import Folded, fold
 from weitiao.similar.join import LONGEST_EDITED, SHORT, Likeness, Pair, Pairs, Shares, chosen_twins, near_pairs, salts
-from weitiao.similar.keys import Flags, Forms, Hashes, Ints, compared, first_of_each, matching_keys, sums
-from weitiao.similar.signatures import SIZE, Units, candidates, filled, hashes, shares, signatures
+from weitiao.similar.keys import Flags, Forms, Ints, compared, first_of_each
+from weitiao.similar.signatures import SIZE, candidates, filled, hashes, shares, signatures
 
 _SIGNED = np.dtype([("hash", "<u8"), ("kind", "u1"), ("signature", "u1", (SIZE,))])
 JOINED, SIGNS = 1, 2  # kinds: a text for the join, one for the signatures; between the two it is both
@@ -41,12 +41,17 @@ def twins_on_disk(gathered: Gathered, likeness: Likeness) -> tuple[Ints, pl.Data
     gone = np.zeros(len(new), dtype=np.bool_)
     looked_at = joined.copy()
     looked_at[left] = looked_at[right] = True
-    with _Keys(gathered, looked_at, likeness.same_figures) as keys:
+    with _Texts(gathered, looked_at) as texts:
         rows = np.flatnonzero(joined)
-        short = short_pairs(keys.texts(rows), rows, likeness, gone)
-        pairs = heapq.merge(short, _long_pairs(keys, left, right, likeness, gone))
-        # Of the others it is known that they are no form filled in twice.
-        return first, chosen_twins(pairs, lambda row: keys.text(row) if joined[row] else "", gone)
+        short = compared(texts.read(rows), same_figures=likeness.same_figures)
+        pairs = heapq.merge(short_pairs(short, rows, likeness, gone), _long_pairs(texts, left, right, likeness, gone))
+        return first, chosen_twins(pairs, partial(key_of, keys=short["key"], rows=rows), gone)
+
+
+def key_of(row: int, keys: pl.Series, rows: Ints) -> str:
+    """Return a text's key, given those of some `rows`; of the others it is known that they are no form filled in."""
+    place = int(np.searchsorted(rows, row))
+    return str(keys[place]) if place < len(rows) and rows[place] == row else ""
 
 
 def _limits(likeness: Likeness) -> tuple[int, int]:
@@ -73,35 +78,18 @@ def sign(index: int, gathered: Gathered, likeness: Likeness) -> int:
     path = _place(gathered, index)
     if path.exists():
         return len(np.load(path, mmap_mode="r"))
-    out = _signed(gathered.part(index, "text")["text"], likeness)
+    folded = fold(gathered.part(index, "text")["text"], same_figures=likeness.same_figures)
+    lengths, salt = np.diff(folded.ends, prepend=0), salts(folded.figures)
+    joined, joined_only = _limits(likeness)
+    out = np.zeros(len(lengths), dtype=_SIGNED)
+    out["hash"] = hashes(folded.units, folded.ends, salt)
+    out["kind"] = (lengths > 0) * ((lengths <= joined) * JOINED + (lengths > joined_only) * SIGNS)
+    out["signature"] = signatures(folded.units, folded.ends, salt)
     aside = path.with_suffix(".part")
     with aside.open("wb") as file:
         np.save(file, out)
     aside.replace(path)
     return len(out)
-
-
-def _signed(texts: pl.Series, likeness: Likeness) -> NDArray[np.void]:
-    """Return `hash, kind, signature` of texts."""
-    folded = fold(texts)
-    places = pl.Series(np.flatnonzero(folded.numeric & likeness.same_figures))
-    figures = sums(texts, places).to_numpy()
-    out = _of_units(folded.units, folded.ends, figures, likeness)
-    if folded.odd.any():
-        odd = np.flatnonzero(folded.odd)
-        units, lengths = _units(matching_keys(texts.gather(odd)))
-        out[odd] = _of_units(units, np.cumsum(lengths), figures[odd], likeness)
-    return out
-
-
-def _of_units(units: Units, ends: Ints, figures: Hashes, likeness: Likeness) -> NDArray[np.void]:
-    joined, joined_only = _limits(likeness)
-    lengths, salt = np.diff(ends, prepend=0), salts(figures)
-    out = np.zeros(len(ends), dtype=_SIGNED)
-    out["hash"] = hashes(units, ends, salt)
-    out["kind"] = (lengths > 0) * ((lengths <= joined) * JOINED + (lengths > joined_only) * SIGNS)
-    out["signature"] = signatures(units, ends, salt)
-    return out
 
 
 def _loaded(paths: list[Path]) -> NDArray[np.void]:
@@ -114,51 +102,31 @@ def _loaded(paths: list[Path]) -> NDArray[np.void]:
     return signed
 
 
-def _units(keys: pl.Series) -> tuple[Units, Ints]:
-    """Return the characters of all keys in one row, and how many each has."""
-    units = np.frombuffer("".join(keys.to_list()).encode("utf-32-le"), dtype=np.uint32)
-    return units, keys.str.len_chars().to_numpy().astype(np.int64)
-
-
-class _Keys:
+class _Texts:
     """The texts that are looked at, in a file of their own: read by row in any order, not held in memory."""
 
-    def __init__(self, gathered: Gathered, looked_at: Flags, same_figures: bool) -> None:
+    def __init__(self, gathered: Gathered, looked_at: Flags) -> None:
         self._rows = np.flatnonzero(looked_at)
-        path, lengths, figures = (
-            gathered.aside / "looked-at",
-            [np.zeros(0, dtype=np.int64)],
-            [pl.Series([], dtype=pl.UInt64)],
-        )
+        path, lengths = gathered.aside / "looked-at", [np.zeros(0, dtype=np.int64)]
         with path.open("wb") as file:
-            for some in gathered.some(looked_at, "text"):
-                part = compared(some["text"], same_figures=same_figures)
-                file.write("".join(part["key"].to_list()).encode())
-                lengths.append(part["key"].str.len_bytes().to_numpy().astype(np.int64))
-                figures.append(part["figures"])
+            for part in gathered.some(looked_at, "text"):
+                file.write(part["text"].str.join("").cast(pl.Binary)[0])
+                lengths.append(part["text"].str.len_bytes().to_numpy().astype(np.int64))
         self._ends = np.cumsum(np.concatenate(lengths))
-        self._figures = pl.concat(figures)
         self._file = path.open("rb")
 
-    def __enter__(self) -> "_Keys":
+    def __enter__(self) -> "_Texts":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def text(self, row: int) -> str:
-        """Return one text."""
-        return self._read(int(np.searchsorted(self._rows, row)))
-
-    def texts(self, rows: Ints) -> pl.DataFrame:
-        """Return `key, figures` of some rows."""
+    def read(self, rows: Ints) -> pl.Series:
+        """Return some texts."""
         places = np.searchsorted(self._rows, rows)
-        keys = pl.Series("key", [self._read(place) for place in places.tolist()], dtype=pl.String)
-        return pl.DataFrame({"key": keys, "figures": self._figures.gather(places)})
-
-    def _read(self, place: int) -> str:
-        start, end = self._ends[place - 1] if place else 0, self._ends[place]
-        return os.pread(self._file.fileno(), end - start, start).decode()
+        starts, ends = np.append(0, self._ends)[places].tolist(), self._ends[places].tolist()
+        read = [os.pread(self._file.fileno(), end - start, start) for start, end in zip(starts, ends, strict=True)]
+        return pl.Series(read, dtype=pl.Binary).cast(pl.String)
 
 
 def short_pairs(texts: pl.DataFrame, rows: Ints, likeness: Likeness, gone: Flags) -> Iterator[Pair]:
@@ -169,30 +137,28 @@ def short_pairs(texts: pl.DataFrame, rows: Ints, likeness: Likeness, gone: Flags
         own[:] = gone[rows]
 
 
-def _long_pairs(keys: _Keys, left: Ints, right: Ints, likeness: Likeness, gone: Flags) -> Iterator[Pair]:
+def _long_pairs(texts: _Texts, left: Ints, right: Ints, likeness: Likeness, gone: Flags) -> Iterator[Pair]:
     for start in range(0, len(left), _AT_A_TIME):
         one, other = left[start : start + _AT_A_TIME], right[start : start + _AT_A_TIME]
         one, other = one[~gone[one]], other[~gone[one]]
         rows = np.unique(np.concatenate([one, other]))
-        texts = keys.texts(rows)
-        similarity, near = alike(texts, np.searchsorted(rows, one), np.searchsorted(rows, other), likeness)
+        folded = fold(texts.read(rows), same_figures=likeness.same_figures)
+        similarity, near = alike(folded, np.searchsorted(rows, one), np.searchsorted(rows, other), likeness)
         found = Pairs(one, other, similarity, np.full(len(one), likeness.long))
         yield from found.where(near).rows()
 
 
-def alike(texts: pl.DataFrame, one: Ints, other: Ints, likeness: Likeness) -> tuple[Shares, Flags]:
-    """Return how alike the texts of each pair are, given their rows of `key, figures`, and if they are near-duplicates.
+def alike(folded: Folded, one: Ints, other: Ints, likeness: Likeness) -> tuple[Shares, Flags]:
+    """Return how alike the texts of each pair are, given their rows, and if they are near-duplicates.
 
     Those that fall short by the margin are among them, forms filled in twice are not.
     """
-    units, lengths = _units(texts["key"])
-    ends = np.cumsum(lengths)
+    units, ends, figures = folded.units, folded.ends, folded.figures
     similarity = shares(units, ends, one, other)
-    figures = texts["figures"].to_numpy()
     near = (similarity >= max(likeness.long - likeness.margin, 0.01) - 1e-9) & (figures[one] == figures[other])
-    places = np.flatnonzero(near)
+    near[near] = ~filled(units, ends, one[near], other[near])
     if likeness.same_figures:
-        near[places] = ~Forms.of(texts["key"]).differ(one[places], other[places])
-        places = np.flatnonzero(near)
-    near[places] = ~filled(units, ends, one[places], other[places])
+        rows = np.unique(np.concatenate([one[near], other[near]]))
+        forms = Forms.of(folded.keys(rows))
+        near[near] = ~forms.differ(np.searchsorted(rows, one[near]), np.searchsorted(rows, other[near]))
     return similarity, near

@@ -131,11 +131,13 @@ def needed(least: float) -> int:
     return int((least - 4 * (least * (1 - least) / SIZE) ** 0.5) * SIZE)
 
 
+@numba.njit(cache=True, nogil=True)
 def band_keys(signed: Bytes, band: int, rows: Ints) -> Hashes:
     """Return a hash of one band of some signatures."""
     keys = np.zeros(len(rows), dtype=np.uint64)
-    for place in range(band * DEEP, band * DEEP + DEEP):
-        keys = keys << np.uint64(8) | signed[rows, place]
+    for at in range(len(rows)):
+        for place in range(band * DEEP, band * DEEP + DEEP):
+            keys[at] = keys[at] << np.uint64(8) | np.uint64(signed[rows[at], place])
     return keys * np.uint64(0x9E3779B97F4A7C15)
 
 

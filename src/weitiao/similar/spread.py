@@ -14,9 +14,10 @@ import polars as pl
 from weitiao.engine import Engine, Shuffle
 from weitiao.gather import Gathered
 from weitiao.similar.firsts import Part, firsts, placed, places_of, starts_of
+from weitiao.similar.folding import Folded
 from weitiao.similar.join import Likeness, Pair, chosen_twins
 from weitiao.similar.keys import COMPARED, Ints, compared
-from weitiao.similar.large import JOINED, SIGNS, alike, short_pairs, sign, signed_at
+from weitiao.similar.large import JOINED, SIGNS, alike, key_of, short_pairs, sign, signed_at
 from weitiao.similar.signatures import BANDS, SIZE, band_keys, close, needed
 
 _PAIRS = {"right": pl.Int64, "left": pl.Int64, "similarity": pl.Float64, "threshold": pl.Float64}
@@ -130,7 +131,7 @@ def _compared(met: pl.DataFrame, gathered: Gathered, starts: Ints, likeness: Lik
     met = _with_text(met, "right", gathered, starts, likeness)
     both = [met.select(key=f"{side}_key", figures=f"{side}_figures") for side in ("left", "right")]
     places = np.arange(len(met))
-    similarity, near = alike(pl.concat(both), places, places + len(met), likeness)
+    similarity, near = alike(Folded.of(pl.concat(both)), places, places + len(met), likeness)
     pairs = met.with_columns(similarity=pl.Series(similarity), threshold=pl.lit(likeness.long)).filter(pl.Series(near))
     return pairs.select(*_PAIRS)
 
@@ -149,15 +150,10 @@ def _choose(parts: int, gathered: Gathered, likeness: Likeness, rows: int) -> pl
     """Join the short texts, and choose among all pairs."""
     paths = [gathered.aside / f"joined-{index:05d}.parquet" for index in range(parts)]
     short = pl.concat([pl.DataFrame(schema=_TEXTS), *(pl.read_parquet(path) for path in paths)])
-    numbers, texts = short["row"].to_numpy(), short["key"]
-    gone = np.zeros(rows, dtype=np.bool_)
-
-    def text(row: int) -> str:
-        place = int(np.searchsorted(numbers, row))
-        return str(texts[place]) if place < len(numbers) and numbers[place] == row else ""
-
+    numbers, gone = short["row"].to_numpy(), np.zeros(rows, dtype=np.bool_)
     found: list[Pair] = pl.read_parquet(gathered.aside / "pairs.parquet").rows()
-    return chosen_twins(heapq.merge(short_pairs(short, numbers, likeness, gone), found), text, gone)
+    pairs = heapq.merge(short_pairs(short, numbers, likeness, gone), found)
+    return chosen_twins(pairs, partial(key_of, keys=short["key"], rows=numbers), gone)
 
 
 def _part_of(rows: pl.Series, starts: Ints) -> pl.Series:
