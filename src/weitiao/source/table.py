@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ _OWN = {"id", "messages", "origin", "facts"}  # a record of ours is known as one
 _NONE: Mapping[str, Any] = {}
 _ASKED = ("user", "assistant")
 _SHAPE = {shape: orjson.dumps({"shape": shape}).decode() for shape in SHAPES}  # the facts of a plain row
-_HELD = 2_000  # texts
+_HELD = 1_000  # texts that wait to be laid out: so many are still in the cache, and their memory is used again
 SHOWN = 2_000  # characters of a row that cannot be read, in the ledger
 
 
@@ -167,14 +167,14 @@ class Table:
         self._ids: list[str] = []
         self._counts: list[int] = []
         self._roles: list[str] = []
-        self._contents: list[str] = []
-        self._laid = pl.Series(dtype=pl.String)
+        self._texts: list[str] = []
+        self._laid = pl.Series(dtype=pl.String)  # the texts before those
         self._uris: list[str] = []
         self._rows: list[int] = []
         self._licences: list[str | None] = []
+        self._parents: dict[int, list[str]] = {}  # of most rows there are none, and empty lists are dear to lay out
+        self._families: list[str | None] = []
         self._facts: list[str] = []
-        # Parents and family, of records that come back in: others have none, and empty lists are dear to lay out.
-        self._kin: dict[int, tuple[list[str], str | None]] = {}
         self._events: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
@@ -184,35 +184,36 @@ class Table:
         """Take a row in: as a record, or as an event."""
         uri, page = row.uri or file.uri, file.collected
         plain = read_plain(row.value) if self._recognised and not row.problem and not page else None
-        roles: Sequence[str]
-        contents: Sequence[str]
-        if plain:  # as most rows are: nothing in it is to be checked
+        own = _NONE
+        if plain:  # as most rows are: there is nothing in it to be checked
             shape, contents, fields = plain
-            roles, own = _ASKED, None
+            roles = _ASKED
             facts = _json({"shape": shape, "source": fields}) if fields else _SHAPE[shape]
         else:
             try:
-                shape, reading, fields, own = understand(row, file, self._settings)
+                found = understand(row, file, self._settings)
             except BadRow as bad:
                 self._refuse(row, file, bad.problem)
                 return
+            own = found.own or _NONE
             if page and page.time and not own:
-                fields["source"] = {**fields.get("source", {}), "collected": page.time, "file": file.uri}
-            roles, contents = zip(*reading.messages, strict=True)
-            facts = _json(fields)
-        if own:
-            self._kin[self.tally.kept] = own.get("parents") or [], own.get("family")
-        origin = (own and own.get("origin")) or _NONE
+                found.facts["source"] = {**found.facts.get("source", {}), "collected": page.time, "file": file.uri}
+            shape, facts = found.shape, _json(found.facts)
+            roles, contents = zip(*found.reading.messages, strict=True)
+        origin = own.get("origin") or _NONE
         self._ids.append(own["id"] if own else record.record_id(uri, row.number, row.raw))
         self._counts.append(len(roles))
         self._roles += roles
-        self._contents += contents
-        if len(self._contents) > _HELD:
+        self._texts += contents
+        if len(self._texts) > _HELD:
             self._lay()
         licence = row.licence or (page and page.licence) or self._settings.licence or None
         self._licences.append(origin.get("licence") or licence)
         self._uris.append(origin.get("uri") or row.address or (page.address if page else uri))
         self._rows.append(origin.get("row") or row.number)
+        if parents := own.get("parents"):
+            self._parents[self.tally.kept] = parents
+        self._families.append(own.get("family"))
         self._facts.append(facts)
         self.tally.kept += 1
         self.tally.shapes[shape] += 1
@@ -222,14 +223,13 @@ class Table:
         return self._records(), ledger.events(pl.DataFrame(self._events)) if self._events else ledger.empty()
 
     def _lay(self) -> None:
-        self._laid.append(pl.Series(self._contents, dtype=pl.String))
-        self._contents.clear()
+        self._laid.append(pl.Series(self._texts, dtype=pl.String))
+        self._texts.clear()
 
     def _records(self) -> pl.DataFrame:
         # From flat columns: building lists of structs from Python objects takes twenty times as long.
         self._lay()
-        count = len(self._ids)
-        owner = pl.int_range(count, dtype=pl.UInt32, eager=True)
+        owner = pl.int_range(len(self._counts), dtype=pl.UInt32, eager=True)
         turns = pl.DataFrame(
             {
                 "row": owner.repeat_by(pl.Series(self._counts, dtype=pl.UInt32)).explode(),
@@ -240,12 +240,9 @@ class Table:
         )
         messages = turns.group_by("row", maintain_order=True).agg(pl.struct("role", "content").alias("messages"))
         origin = {"uri": self._uris, "row": self._rows, "licence": self._licences}
-        parents = pl.repeat([], count, dtype=pl.List(pl.String), eager=True)
-        family = pl.repeat(None, count, dtype=pl.String, eager=True)
-        if self._kin:
-            kin = [self._kin.get(row, ([], None)) for row in range(count)]
-            parents = pl.Series([of for of, _ in kin], dtype=pl.List(pl.String))
-            family = pl.Series([of for _, of in kin], dtype=pl.String)
+        parents = pl.repeat([], len(owner), dtype=pl.List(pl.String), eager=True)
+        if self._parents:
+            parents = pl.Series([self._parents.get(row, []) for row in owner], dtype=pl.List(pl.String))
         return pl.DataFrame(
             {
                 "id": self._ids,
@@ -254,7 +251,7 @@ class Table:
                     origin, schema=dict(zip(origin, (pl.String, pl.Int64, pl.String), strict=True))
                 ).to_struct(),
                 "parents": parents,
-                "family": family,
+                "family": self._families,
                 "facts": self._facts,
             },
             schema=record.SCHEMA,
