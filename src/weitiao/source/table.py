@@ -311,7 +311,8 @@ def _own(value: Mapping[str, Any]) -> Reading:
     checked.append(("parents", parents, list, "a list"))
     if isinstance(parents, list):
         checked += [(f"parents[{index}]", parent, str, "a text") for index, parent in enumerate(parents)]
-    checked += [("family", value.get("family") or "", str, "a text"), ("facts", facts, dict, "an object")]
+    family = "" if value.get("family") is None else value["family"]
+    checked += [("family", family, str, "a text"), ("facts", facts, dict, "an object")]
     for name, found, kind, wanted in checked:
         if not isinstance(found, kind):
             raise BadRow(Problem("wrong type", "it is not {wanted}", "Make it {wanted}", name, {"wanted": wanted}))
