@@ -14,7 +14,7 @@ from weitiao.source import Source
 from weitiao.source.collected import Collected
 from weitiao.source.json_rows import read_lines
 from weitiao.source.opened import Opened
-from weitiao.source.table import Table, understand
+from weitiao.source.table import Table, understand, understand_any
 from weitiao.source.text import Encoding
 
 _FILE = Opened("a.jsonl", "a.jsonl", "jsonl", Encoding("utf-8"), "utf-8")
@@ -36,7 +36,8 @@ def understood(data: bytes, settings: Source) -> tuple[list[dict[str, Any]], lis
     for row in read_lines(data, "utf-8", 1):
         mark = record_id(_FILE.uri, row.number, row.raw)
         try:
-            found = understand(row, _FILE, settings)
+            found = understand_any(row, _FILE, settings)
+            assert understand(row, _FILE, settings) == found
         except BadRow as bad:
             events.append({"id": mark, "reason": bad.problem.reason, "row": row.number})
             continue

@@ -123,6 +123,23 @@ class Understood(NamedTuple):
 
 def understand(row: Row, file: Opened, settings: Source) -> Understood:
     """Return what a row says; raises BadRow if it cannot be told or is wrong."""
+    if plain := _plain(row, settings):
+        shape, texts, fields = plain
+        return Understood(shape, Reading([*zip(_ASKED, texts, strict=True)], fields), _facts(shape, fields))
+    return understand_any(row, file, settings)
+
+
+def _plain(row: Row, settings: Source) -> tuple[str, tuple[str, str], dict[str, Any]] | None:
+    """Return what `read_plain` does, None where the settings say what a row is."""
+    return None if row.problem or settings.text or settings.shape not in CUTS else read_plain(row.value)
+
+
+def _facts(shape: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"shape": shape, "source": fields} if fields else {"shape": shape}
+
+
+def understand_any(row: Row, file: Opened, settings: Source) -> Understood:
+    """Return and raise what `understand` does, plain row or not: the long way."""
     if row.problem:
         raise BadRow(row.problem)
     value = row.value
@@ -143,8 +160,7 @@ def understand(row: Row, file: Opened, settings: Source) -> Understood:
         understood = Understood(shape, reading, reading.fields, value)
     else:
         reading = read(value, shape, settings.text)
-        facts = {"shape": shape, "source": reading.fields} if reading.fields else {"shape": shape}
-        understood = Understood(shape, reading, facts)
+        understood = Understood(shape, reading, _facts(shape, reading.fields))
     try:
         checks.carried(understood.facts)
     except checks.BadCheck as bad:
@@ -163,7 +179,6 @@ class Table:
     def __init__(self, settings: Source) -> None:
         self.tally = Tally()
         self._settings = settings
-        self._recognised = settings.shape in CUTS and not settings.text
         self._ids: list[str] = []
         self._counts: list[int] = []
         self._roles: list[str] = []
@@ -183,15 +198,15 @@ class Table:
     def add(self, row: Row, file: Opened) -> None:
         """Take a row in: as a record, or as an event."""
         uri, page = row.uri or file.uri, file.collected
-        plain = read_plain(row.value) if self._recognised and not row.problem and not page else None
+        plain = None if page else _plain(row, self._settings)
         own = _NONE
         if plain:  # as most rows are: there is nothing in it to be checked
             shape, contents, fields = plain
             roles = _ASKED
-            facts = _json({"shape": shape, "source": fields}) if fields else _SHAPE[shape]
+            facts = _json(_facts(shape, fields)) if fields else _SHAPE[shape]
         else:
             try:
-                found = understand(row, file, self._settings)
+                found = understand_any(row, file, self._settings)
             except BadRow as bad:
                 self._refuse(row, file, bad.problem)
                 return
