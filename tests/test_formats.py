@@ -272,11 +272,13 @@ _NAMES = (
 )
 def test_a_plain_row_is_read_as_any_other(row: dict[str, Any]) -> None:
     if plain := read_plain(row):
-        assert recognise(row) == plain[0]
-        assert read(row, plain[0]) == plain[1]
+        shape, (asked, said), fields = plain
+        assert recognise(row) == shape
+        assert read(row, shape) == ([("user", asked), ("assistant", said)], fields)
 
 
 def test_the_usual_row_is_plain() -> None:
-    said = [("user", "问"), ("assistant", "答")]
-    assert read_plain({"instruction": "问", "input": "", "output": "答"}) == ("alpaca", (said, {}))
-    assert read_plain({"instruction": "问", "input": "文", "output": "答"}) is None
+    row = {"instruction": "问", "input": "", "output": "答"}
+    assert read_plain(row) == ("alpaca", ("问", "答"), {})
+    assert read_plain({**row, "input": "文"}) == ("alpaca", ("问\n文", "答"), {"input": "文"})
+    assert read_plain({**row, "input": None}) is None

@@ -112,6 +112,7 @@ def test_own_records_come_back_as_they_were(read: Any) -> None:
         ({"origin": []}, None),
         ({"parents": ["a", 1]}, "parents[1]: it is not a text"),
         ({"family": 1}, "family: it is not a text"),
+        ({"family": 0}, "family: it is not a text"),
         ({"messages": 1}, "messages: it is a number, not a list"),
     ],
 )

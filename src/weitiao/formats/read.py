@@ -98,19 +98,19 @@ def read(row: Row, shape: str, text: str | None = None) -> Reading:
     raise BadRow(Problem(EMPTY, "it says nothing"))
 
 
-def read_plain(row: Row) -> tuple[str, Reading] | None:
-    """Return what `recognise` and `read` return of a row that is a question and an answer and nothing else, or None.
+def read_plain(row: Row) -> tuple[str, tuple[str, str], Row] | None:
+    """Return what `recognise` and `read` find in a row of question, answer and maybe context alone, None for others.
 
-    Most rows are, and of these the names tell all: that takes a fifth of the time.
+    It is the shape, the two texts and the fields. Most rows are so, and their names tell all: it takes an eighth of the
+    time.
     """
-    plain = _plain(tuple(row))
-    if plain is None or any(type(value) is not str for value in row.values()):
+    if (plain := _plain(tuple(row))) is None:
         return None
     shape, question, context, answer = plain
-    asked, said = row[question], row[answer]
-    if (context and row[context]) or not asked or asked.isspace() or not said:
+    asked, said, beside = row[question], row[answer], row[context] if context else ""
+    if not type(asked) is type(said) is type(beside) is str or not asked or asked.isspace() or not said:
         return None
-    return shape, Reading([("user", asked), ("assistant", said)], {})
+    return (shape, (f"{asked}\n{beside}", said), {context: beside}) if beside else (shape, (asked, said), {})
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,7 @@
 """JSON Lines, and JSON arrays and objects, as rows."""
 
 import dataclasses
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -31,12 +32,10 @@ def read_lines(data: bytes, encoding: str, first: int) -> Iterator[Row]:
         data = text.strip_mark(data, encoding)
     some = np.frombuffer(data, dtype=np.uint8)[::_STRIDE] - np.uint8(ord("0")) < 10  # tells for most data at once
     big = bool((some[:-1] & some[1:]).any()) and _BIG in data.translate(_DIGITS)
-    last = data.count(b"\n")
-    for index, line in enumerate(data.split(b"\n")):
-        line = line.strip(b" \t\r")
+    for number, whole in enumerate(io.BytesIO(data), first):  # not `split`: a line is read while it is in the cache
+        line = whole.strip(b" \t\r\n")
         if not line:
             continue
-        number = first + index
         if encoding != "utf-8":
             decoded = line.decode(encoding, "surrogateescape")
             if problem := text.undecoded(decoded, encoding):
@@ -48,7 +47,7 @@ def read_lines(data: bytes, encoding: str, first: int) -> Iterator[Row]:
             if big and _BIG in line.translate(_DIGITS):
                 value = json_slips.exactly(line)
         except (ValueError, RecursionError):
-            if problem := json_slips.explain(line, ended=index < last):
+            if problem := json_slips.explain(line, ended=whole.endswith(b"\n")):
                 yield Row(number, str(number), line, problem=problem)
                 continue
             value = json_slips.exactly(line)

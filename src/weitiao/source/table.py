@@ -13,6 +13,7 @@ from weitiao import checks, ledger, record
 from weitiao.formats import (
     EMPTY,
     NO_FAULT,
+    SHAPES,
     TOOLS,
     BadRow,
     Problem,
@@ -29,6 +30,9 @@ from weitiao.talk import t
 
 _OWN = {"id", "messages", "origin", "facts"}  # a record of ours is known as one, whatever the others are
 _NONE: Mapping[str, Any] = {}
+_ASKED = ("user", "assistant")
+_SHAPE = {shape: orjson.dumps({"shape": shape}).decode() for shape in SHAPES}  # the facts of a plain row
+_HELD = 1_000  # texts that wait to be laid out: so many are still in the cache, and their memory is used again
 SHOWN = 2_000  # characters of a row that cannot be read, in the ledger
 
 
@@ -119,12 +123,27 @@ class Understood(NamedTuple):
 
 def understand(row: Row, file: Opened, settings: Source) -> Understood:
     """Return what a row says; raises BadRow if it cannot be told or is wrong."""
+    if plain := _plain(row, settings):
+        shape, texts, fields = plain
+        return Understood(shape, Reading([*zip(_ASKED, texts, strict=True)], fields), _facts(shape, fields))
+    return understand_any(row, file, settings)
+
+
+def _plain(row: Row, settings: Source) -> tuple[str, tuple[str, str], dict[str, Any]] | None:
+    """Return what `read_plain` does, None where the settings say what a row is."""
+    return None if row.problem or settings.text or settings.shape not in CUTS else read_plain(row.value)
+
+
+def _facts(shape: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"shape": shape, "source": fields} if fields else {"shape": shape}
+
+
+def understand_any(row: Row, file: Opened, settings: Source) -> Understood:
+    """Return and raise what `understand` does, plain row or not: the long way."""
     if row.problem:
         raise BadRow(row.problem)
     value = row.value
     shape: str = settings.shape
-    if shape in CUTS and not settings.text and (plain := read_plain(value)):
-        return Understood(*plain, {"shape": plain[0]})
     if value.keys() >= _OWN:
         shape = "records"
     elif settings.text and shape not in TOOLS:
@@ -141,8 +160,7 @@ def understand(row: Row, file: Opened, settings: Source) -> Understood:
         understood = Understood(shape, reading, reading.fields, value)
     else:
         reading = read(value, shape, settings.text)
-        facts = {"shape": shape, "source": reading.fields} if reading.fields else {"shape": shape}
-        understood = Understood(shape, reading, facts)
+        understood = Understood(shape, reading, _facts(shape, reading.fields))
     try:
         checks.carried(understood.facts)
     except checks.BadCheck as bad:
@@ -163,7 +181,9 @@ class Table:
         self._settings = settings
         self._ids: list[str] = []
         self._counts: list[int] = []
-        self._turns: list[tuple[str, str]] = []
+        self._roles: list[str] = []
+        self._texts: list[str] = []
+        self._laid = pl.Series(dtype=pl.String)  # the texts before those
         self._uris: list[str] = []
         self._rows: list[int] = []
         self._licences: list[str | None] = []
@@ -177,19 +197,31 @@ class Table:
 
     def add(self, row: Row, file: Opened) -> None:
         """Take a row in: as a record, or as an event."""
-        try:
-            found = understand(row, file, self._settings)
-        except BadRow as bad:
-            self._refuse(row, file, bad.problem)
-            return
-        uri, page, facts = row.uri or file.uri, file.collected, found.facts
-        own = found.own or _NONE
+        uri, page = row.uri or file.uri, file.collected
+        plain = None if page else _plain(row, self._settings)
+        own = _NONE
+        if plain:  # as most rows are: there is nothing in it to be checked
+            shape, contents, fields = plain
+            roles = _ASKED
+            facts = _json(_facts(shape, fields)) if fields else _SHAPE[shape]
+        else:
+            try:
+                found = understand_any(row, file, self._settings)
+            except BadRow as bad:
+                self._refuse(row, file, bad.problem)
+                return
+            own = found.own or _NONE
+            if page and page.time and not own:
+                found.facts["source"] = {**found.facts.get("source", {}), "collected": page.time, "file": file.uri}
+            shape, facts = found.shape, _json(found.facts)
+            roles, contents = zip(*found.reading.messages, strict=True)
         origin = own.get("origin") or _NONE
-        if page and page.time and not own:
-            facts["source"] = {**facts.get("source", {}), "collected": page.time, "file": file.uri}
         self._ids.append(own["id"] if own else record.record_id(uri, row.number, row.raw))
-        self._counts.append(len(found.reading.messages))
-        self._turns += found.reading.messages
+        self._counts.append(len(roles))
+        self._roles += roles
+        self._texts += contents
+        if len(self._texts) > _HELD:
+            self._lay()
         licence = row.licence or (page and page.licence) or self._settings.licence or None
         self._licences.append(origin.get("licence") or licence)
         self._uris.append(origin.get("uri") or row.address or (page.address if page else uri))
@@ -197,23 +229,27 @@ class Table:
         if parents := own.get("parents"):
             self._parents[self.tally.kept] = parents
         self._families.append(own.get("family"))
-        self._facts.append(_json(facts))
+        self._facts.append(facts)
         self.tally.kept += 1
-        self.tally.shapes[found.shape] += 1
+        self.tally.shapes[shape] += 1
 
     def frames(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the records and the events."""
         return self._records(), ledger.events(pl.DataFrame(self._events)) if self._events else ledger.empty()
 
+    def _lay(self) -> None:
+        self._laid.append(pl.Series(self._texts, dtype=pl.String))
+        self._texts.clear()
+
     def _records(self) -> pl.DataFrame:
         # From flat columns: building lists of structs from Python objects takes twenty times as long.
+        self._lay()
         owner = pl.int_range(len(self._counts), dtype=pl.UInt32, eager=True)
-        roles, contents = zip(*self._turns, strict=True) if self._turns else ((), ())
         turns = pl.DataFrame(
             {
                 "row": owner.repeat_by(pl.Series(self._counts, dtype=pl.UInt32)).explode(),
-                "role": roles,
-                "content": contents,
+                "role": self._roles,
+                "content": self._laid,
             },
             schema={"row": pl.UInt32, "role": pl.String, "content": pl.String},
         )
@@ -290,7 +326,8 @@ def _own(value: Mapping[str, Any]) -> Reading:
     checked.append(("parents", parents, list, "a list"))
     if isinstance(parents, list):
         checked += [(f"parents[{index}]", parent, str, "a text") for index, parent in enumerate(parents)]
-    checked += [("family", value.get("family") or "", str, "a text"), ("facts", facts, dict, "an object")]
+    family = "" if value.get("family") is None else value["family"]
+    checked += [("family", family, str, "a text"), ("facts", facts, dict, "an object")]
     for name, found, kind, wanted in checked:
         if not isinstance(found, kind):
             raise BadRow(Problem("wrong type", "it is not {wanted}", "Make it {wanted}", name, {"wanted": wanted}))
