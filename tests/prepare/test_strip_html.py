@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from weitiao.prepare.html_text import PLAIN, plain_text, visible_text
-from weitiao.prepare.strip_html import StripHtml, _escaped, _Split
+from weitiao.prepare.strip_html import _TAG, StripHtml, _escaped, _marked, _meant, _visible
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "web"
 
@@ -154,10 +154,8 @@ def test_without_a_parser_the_text_is_the_same(pieces: list[str]) -> None:
 
 
 def same_without_a_parser(text: str) -> None:
-    split = _Split(text)
-    tags = frozenset(split.tags.replace("/", "").split())
-    if (seen := split.seen(tags)) is not None:
-        assert seen == visible_text(_escaped(text, tags), page=False)
+    if tags := _meant(" ".join(map(_marked, _TAG.finditer(text)))).tags:
+        assert _visible(text) == visible_text(_escaped(text, tags), page=False)
 
 
 def _nested(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -172,9 +170,11 @@ def test_without_a_parser_what_is_nested_is_the_same(text: str) -> None:
 
 
 def test_a_usual_text_needs_no_parser() -> None:
-    split = _Split(
-        '<div class="x"><p>甲<br/><b>乙</b></p><ul><li><a href="u">丙</a></li></ul></div><script>1 < 2</script>'
-    )
-    assert split.seen(frozenset(["div", "p", "br", "b", "ul", "li", "a", "script"])) == "甲\n乙\n\n- 丙"
+    text = '<div class="x"><p>甲<br/><b>乙</b></p><ul><li><a href="u">丙</a></li></ul></div><script>1 < 2</script>'
+    marks = " ".join(map(_marked, _TAG.finditer(text)))
+    assert marks == "div= p br b /b /p ul li a= /a /li /ul /div script /script"
+    assert _meant(marks).plain == marks.replace("=", "")
+    assert _visible(text) == "甲\n乙\n\n- 丙"
+    assert _meant("div=? /div").plain is _meant("i /i td /td").plain is None
     assert plain_text(["", "a", ""], "p /p") == "a"
     assert plain_text(["", "", "a", "", ""], "p div /div /p") is None

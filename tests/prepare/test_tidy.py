@@ -103,3 +103,8 @@ def test_no_visible_character_is_lost(text: str) -> None:
     visible = [c for c in text if unicodedata.category(c)[0] in "LNPS"]
     assert [c for c in tidy(text) if unicodedata.category(c)[0] in "LNPS"] == visible
     assert unicodedata.normalize("NFKC", fold(text)) == unicodedata.normalize("NFKC", text)
+
+
+def test_long_runs_of_spaces_are_no_trouble() -> None:
+    assert tidy("a" + " " * 200_000 + "b") == "a b"
+    assert tidy("a\n" + " " * 200_000 + "b\n" + "\t" * 200_000 + "\n\n字") == "a\n" + " " * 200_000 + "b\n\n字"

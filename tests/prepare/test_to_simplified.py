@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weitiao.prepare.to_simplified import ToSimplified
+from weitiao.prepare.to_simplified import ToSimplified, _one_of
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "data" / "text" / "opencc"
 
@@ -87,3 +87,9 @@ def test_each_line_is_judged_by_itself_where_it_matters() -> None:
     assert alone[:2] == ["是么", "这个"]
     assert simplified("\n".join(lines)) == "\n".join(alone)
     assert simplified("\n".join(lines[1::2])) == "\n".join(alone[1::2])
+
+
+def test_letters_are_found_in_every_plane() -> None:
+    found = _one_of("後𪃍𤠮")
+    assert [letter for letter in "后後a😀𪃍𥪧𤠮\uffff" if found.search(letter)] == list("後𪃍𤠮")
+    assert simplified("𪃍鳥飛") == "𪉐鸟飞"

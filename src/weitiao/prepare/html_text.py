@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -29,15 +30,18 @@ _INLINE = _tags("b strong i em u s small big span font a")
 PLAIN = _ALONE | _RAW | _HEADINGS | _INLINE | _tags("div p ul ol li blockquote center section article")
 # What stands in the text while it is put together: private use, removed from the text itself.
 _LINE, _PARAGRAPH, _CELL, _ITEM, _ITEM_END, _KEPT = "\ue002", "\ue003", "\ue004", "\ue005", "\ue006", "\ue007"
+OURS = (_LINE, _PARAGRAPH, _CELL, _ITEM, _ITEM_END, _KEPT)
 _BREAK = dict.fromkeys(_LINES, _LINE) | dict.fromkeys(_PARAGRAPHS, _PARAGRAPH)
 _BREAKS = f"[\\s{_LINE}{_PARAGRAPH}]*"
 _MARK = f"(?:- |\\d+\\. ){_ITEM}"
 _ICONS, _OURS = re.compile("[\ue002-\uf8ff]"), re.compile("[\ue002-\ue007]")  # in pages all private ones are icons
-_NO_SPACE, _SPACES = re.compile(r"[\t\r\n\f]"), re.compile(r"[ \t\r\n\f]+")
+_SPACES = re.compile(r"[ \t\r\n\f]+")
 # A line end between two Chinese characters is none.
 _CHINESE_LINE_END = re.compile(r"(?<=[\u2e80-\uffef])[ \t\r\f]*\n[ \t\r\n\f]*(?=[\u2e80-\uffef])")
 _BETWEEN_CELLS = re.compile(f" ?[{_LINE}{_PARAGRAPH}]*{_CELL}[{_LINE}{_PARAGRAPH}]*")
-_EMPTY_ITEM = re.compile(f"{_MARK}{_BREAKS}(?={_MARK}|{_ITEM_END})")
+# Python looks for a character much faster than for one of two marks.
+_EMPTY = re.compile(f"{_ITEM}{_BREAKS}(?={_MARK}|{_ITEM_END})")
+_EMPTY_ITEM = re.compile(f"(?:- |\\d+\\. ){_EMPTY.pattern}")
 _ITEM_MARK = re.compile(f"{_ITEM}{_BREAKS}|{_ITEM_END}")
 _GAP = re.compile(f"([\\n{_LINE}{_PARAGRAPH}](?:{_BREAKS}[\\n{_LINE}{_PARAGRAPH}])?)")
 _KEPT_CODE = re.compile(f"{_KEPT}(\\d+){_KEPT}")
@@ -64,7 +68,8 @@ def visible_text(markup: str, *, page: bool) -> str:
 def plain_text(texts: Sequence[str], tags: str) -> str | None:
     """Return what `visible_text` would of a fragment, without a parser; None where that may find other elements.
 
-    `texts` stand before, between and behind the `tags`: names of `PLAIN` parted by spaces, as `p /p`.
+    `texts` stand before, between and behind the `tags`: names of `PLAIN` parted by spaces, as `p /p`. None holds one of
+    `OURS`.
     """
     if (form := _form(tags)) is None:
         return None
@@ -132,12 +137,13 @@ class _Walk:
     def text(self, root: LexborNode) -> str:
         """Return the text below `root`."""
         node, above = root.first_child, list[tuple[LexborNode, str]]()
+        private = _ICONS if self.page else _OURS
         while node is not None or above:
             if node is None:
                 node, tag = above.pop()
                 self.leave(tag)
             elif (tag := node.tag or "") == "-text":
-                self.write(node.text_content or "")
+                self.write(private.sub("", node.text_content or ""))
             elif node.is_element_node and self._enter(node, tag):
                 above.append((node, tag))
                 node = node.first_child
@@ -210,9 +216,8 @@ class _Walk:
 
     def write(self, text: str) -> None:
         last = self.parts[-1] if self.parts else _LINE
-        text = (_ICONS if self.page else _OURS).sub("", text)
         if self.blocks:
-            if "  " in text or _NO_SPACE.search(text):
+            if "  " in text or "\n" in text or "\t" in text or "\r" in text or "\f" in text:
                 text = _SPACES.sub(" ", _CHINESE_LINE_END.sub("", text))
             if last[-1:] in ("\n", " ", _LINE, _PARAGRAPH, _CELL, _ITEM):
                 text = text.lstrip(" ")
@@ -226,15 +231,16 @@ class _Walk:
         if _CELL in text:
             text = _BETWEEN_CELLS.sub(" | ", text)
         if _ITEM in text:
-            old = None
-            while old != text:  # an item without text of its own, but for items within it, has no mark
-                old, text = text, _EMPTY_ITEM.sub("", text)
+            while _EMPTY.search(text):  # an item without text of its own, but for items within it, has no mark
+                text = _EMPTY_ITEM.sub("", text)
             text = _ITEM_MARK.sub("", text)
         *before, last = _GAP.split(text)
-        text = "".join(_gap(one) if place % 2 else one.rstrip() for place, one in enumerate(before)) + last
+        lines, gaps = map(str.rstrip, before[::2]), map(_gap, before[1::2])
+        text = "".join(chain.from_iterable(zip(lines, gaps, strict=True))) + last
         return _KEPT_CODE.sub(lambda mark: self.code[int(mark[1])], text).strip("\n")
 
 
+@lru_cache(maxsize=1000)
 def _gap(run: str) -> str:
     """Return the line ends that a run of them and of block ends makes: at most a blank line, if a block ends there."""
     if _LINE not in run and _PARAGRAPH not in run:

@@ -6,11 +6,12 @@ from collections import Counter
 from functools import lru_cache
 from itertools import chain, groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 import polars as pl
 
 from weitiao.prepare.formulas import with_tex
-from weitiao.prepare.html_text import PLAIN, plain_text, visible_text
+from weitiao.prepare.html_text import OURS, PLAIN, plain_text, visible_text
 from weitiao.step import RewriteSelected
 
 # Tags whose presence shows that a text is HTML; names that placeholders have too (`<input>`, `<title>`) are no proof.
@@ -39,6 +40,8 @@ _NAME = "|".join(
     for first, names in groupby(sorted((_PROOF + " " + _OTHER).split()), itemgetter(0))
 )
 _TAG = re.compile(rf"<(?P<close>/?)(?P<name>{_NAME})(?P<rest>(?:{_ATTRIBUTE})*)(?P<end>\s*(?:/\s*)?)>", re.IGNORECASE)
+# What may be one: up to where it ends, or the next begins.
+_TAGLIKE = re.compile(r"(<[a-z/!?][^<>]{0,500}>?)", re.IGNORECASE)
 _COMMENT_END = "-->"
 _MARKUP = r"<!doctype[^>]{0,1000}>|<\?xml[^>]{0,1000}\?>|<!\[CDATA\[|\]\]>"
 _ASIDE = re.compile(rf"<!--.*?{_COMMENT_END}|{_MARKUP}", re.IGNORECASE | re.DOTALL)
@@ -84,19 +87,13 @@ class StripHtml(RewriteSelected):
 
         prose = text
         if "\ue000" not in text:
-            if any(mark in text for mark in ("`", "~~~", "$", "\\")):
+            if "`" in text or "~~~" in text or "$" in text or "\\" in text:
                 prose = _SHOWN.sub(hide, prose)
             if "|" in prose:  # in a row of Markdown `<br>` is the only line end there can be
                 prose = _ROW.sub(lambda row: _BR.sub(hide, row[0]), prose)
             prose = with_tex(prose, kept)
-        split = _Split(prose)
-        tags = _real_tags(split.proofs)
-        if tags or "<!--" in prose:
-            seen = split.seen(tags)
-            prose = visible_text(_escaped(prose, tags), page=False) if seen is None else seen
-        else:
-            prose = _ENTITY.sub(lambda entity: html.unescape(entity[0]).replace("\xa0", " "), prose)
-        return re.sub("\ue000(\\d+)\ue001", lambda mark: shown[int(mark[1])], prose) if shown else prose
+        seen = _visible(prose)
+        return re.sub("\ue000(\\d+)\ue001", lambda mark: shown[int(mark[1])], seen) if shown else seen
 
 
 def _is_page(text: str) -> bool:
@@ -107,47 +104,59 @@ def _proves(close: str, name: str, rest: str) -> bool:
     return bool(close or rest) or name.lower() in _ALONE
 
 
-_ASIDES = ("<!", "<?", "]]>")
 # Of numbers and control characters a parser makes what HTML says.
-_NEEDS_PARSER = (*_ASIDES, "&#", "\r", "\0", "\f")
+_NEEDS_PARSER = ("&#", "]]>", "\r", "\0", "\f", *OURS)
+_PARSED = "?"  # behind the mark of a tag that needs one
 
 
-class _Split:
-    """A text cut at what looks like tags; `tags` are their names, with `/` before one that closes and parted by spaces.
+def _visible(text: str) -> str:
+    """Return the text that is seen of one without code."""
+    pieces = _TAGLIKE.split(text)
+    marks = [_mark(tag) for tag in pieces[1::2]]
+    if "" in marks:  # no tag, or `<` or `>` in an attribute
+        marks = [_marked(tag) + _PARSED for tag in _TAG.finditer(text)]
+    tags, plain = _meant(" ".join(marks))
+    if not tags and "<!--" not in text:
+        return _ENTITY.sub(lambda entity: _unescaped(entity[0]).replace("\xa0", " "), text)
+    if plain and not any(mark in text for mark in _NEEDS_PARSER):
+        seen = plain_text([_decoded(piece) if "&" in piece else piece for piece in pieces[::2]], plain)
+        if seen is not None:
+            return seen
+    return visible_text(_escaped(text, tags), page=False)
 
-    In `proofs` a `=` follows a name with attributes.
-    """
 
-    def __init__(self, whole: str) -> None:
-        parts = _TAG.split(whole)
-        self.whole, self.texts, self.inside = whole, parts[::5], "".join(parts[2::5] + parts[3::5] + parts[4::5])
-        tags = [close + name.lower() for close, name in zip(parts[1::5], parts[2::5], strict=True)]
-        self.tags = " ".join(tags)
-        self.proofs = " ".join([tag + "=" if rest else tag for tag, rest in zip(tags, parts[3::5], strict=True)])
-
-    def seen(self, tags: frozenset[str]) -> str | None:
-        """Return the visible text, if these tags are meant as such and no parser is needed."""
-        inside = self.inside
-        inside = inside.lower()
-        if not (tags <= PLAIN and inside.isascii() and inside.isprintable()) or "hidden" in inside or "start" in inside:
-            return None
-        if any(mark in self.whole for mark in _NEEDS_PARSER) or not tags.issuperset(self.tags.replace("/", "").split()):
-            return None
-        return plain_text([_decoded(text) if "&" in text else text for text in self.texts], self.tags)
+def _marked(tag: re.Match[str]) -> str:
+    """Return a tag's name: `/` before one that closes, `=` behind one with attributes, `?` if it takes a parser."""
+    written = tag[0].lower()
+    needs_parser = not (written.isascii() and written.isprintable()) or "hidden" in written or "start" in written
+    return tag["close"] + tag["name"].lower() + ("=" if tag["rest"] else "") + (_PARSED if needs_parser else "")
 
 
 @lru_cache(maxsize=1000)
-def _real_tags(proofs: str) -> frozenset[str]:
-    """Return the names of the tags that are meant as such; none if nothing proves that the text is HTML."""
+def _mark(tag: str) -> str:
+    found = _TAG.fullmatch(tag)
+    return _marked(found) if found else ""
+
+
+class _Meant(NamedTuple):
+    tags: frozenset[str]  # the names of those that are meant as such; none if nothing proves that the text is HTML
+    plain: str | None  # all tags, if they are meant and of `PLAIN`, and no attribute needs a parser
+
+
+@lru_cache(maxsize=1000)
+def _meant(marks: str) -> _Meant:
     real: set[str] = set()
     opened: dict[str, int] = {}
-    for tag, count in Counter(proofs.split()).items():
+    for tag, count in Counter(marks.replace(_PARSED, "").split()).items():
         name = tag.strip("/=")
         opened[name] = opened.get(name, 0) + (0 if tag[0] == "/" else count)
         # An open `<p>` alone may be a generic type or a comparison, two of them are paragraphs.
         if tag != name or name in _ALONE or (name in _OPEN and (len(name) > 1 or opened[name] > 1)):
             real.add(name)
-    return frozenset(real) if not real.isdisjoint(_PROVING) else frozenset()
+    if real.isdisjoint(_PROVING):
+        return _Meant(frozenset(), None)
+    is_plain = _PARSED not in marks and opened.keys() == real <= PLAIN
+    return _Meant(frozenset(real), marks.replace("=", "") if is_plain else None)
 
 
 _NO_ENTITY = re.compile(rf"&(?!{_ENTITY.pattern[1:]})")
@@ -156,16 +165,17 @@ _OPEN_TOKEN = re.compile(rf"(?P<aside>{_MARKUP})|{_TAG.pattern}", re.IGNORECASE)
 # A parser moves or drops what stands where a table may not have it; under other names it stays where it is.
 _TABLE = ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup", "col")
 _TABLE_TAG = re.compile(rf"<(/?)({'|'.join(_TABLE)})\b", re.IGNORECASE)
+_unescaped = lru_cache(maxsize=1000)(html.unescape)
 
 
 def _decoded(text: str) -> str:
-    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+    return _ENTITY.sub(lambda entity: _unescaped(entity[0]), text)
 
 
 def _escaped(text: str, tags: frozenset[str]) -> str:
     """Return markup in which only the real tags and entities are left as such."""
     pieces, end = [], 0
-    may_be_aside = any(mark in text for mark in _ASIDES)
+    may_be_aside = any(mark in text for mark in ("<!", "<?", "]]>"))
     last = text.rfind(_COMMENT_END) + len(_COMMENT_END) if _COMMENT_END in text else 0
     found = (
         chain(_TOKEN.finditer(text, 0, last), _OPEN_TOKEN.finditer(text, last)) if may_be_aside else _TAG.finditer(text)
