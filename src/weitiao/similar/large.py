@@ -24,7 +24,7 @@ from weitiao.similar.signatures import SIZE, candidates, filled, hashes, shares,
 
 _SIGNED = np.dtype([("hash", "<u8"), ("kind", "u1"), ("signature", "u1", (SIZE,))])
 JOINED, SIGNS = 1, 2  # kinds: a text for the join, one for the signatures; between the two it is both
-_AT_A_TIME = 20_000  # pairs of long texts
+_AT_A_TIME = 5_000  # pairs of long texts: some 30 MB of characters
 
 
 def twins_on_disk(gathered: Gathered, likeness: Likeness) -> tuple[Ints, pl.DataFrame]:
