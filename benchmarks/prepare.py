@@ -5,7 +5,8 @@
 
 `--peers` names an interpreter that has what `requirements-prepare.txt` lists; datatrove and Data-Juicer are given
 `--slow-rows`. A wall clock would tell of the machine's other load: CPU seconds are those of all processes of a way,
-read from /proc every tenth of a second; of the parse-and-dump they are the median of three runs. Results go to `benchmarks/results/prepare.*`.
+read from /proc every tenth of a second; of the parse-and-dump they are the median of three runs. Results go to
+`benchmarks/results/prepare.*`.
 """
 
 import argparse

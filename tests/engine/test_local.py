@@ -53,6 +53,14 @@ def test_one_chunk_stays_in_this_process() -> None:
     assert list(run(where, [0])) == [(0, os.getpid())]
 
 
+@pytest.mark.parametrize(("chunks", "start", "alone"), [(7, 60, 7), (8, 60, 0), (4, 0, 1), (1, 0, 1)])
+def test_processes_start_where_they_pay(monkeypatch: pytest.MonkeyPatch, chunks: int, start: float, alone: int) -> None:
+    monkeypatch.delenv("WEITIAO_WORKERS", raising=False)
+    monkeypatch.setattr(local, "workers", lambda: 2)
+    monkeypatch.setattr(local, "_START", start)
+    assert [pid for _, pid in run(where, range(chunks))].count(os.getpid()) == alone
+
+
 def test_an_error_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEITIAO_WORKERS", "2")
     with pytest.raises(ValueError, match="negative: -1"):

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ R = TypeVar("R")
 
 _kept: ContextVar[list[ProcessPoolExecutor] | None] = ContextVar("_kept", default=None)
 
+_WORKERS = "WEITIAO_WORKERS"
+_START = 1.5  # seconds until processes have started and loaded their libraries
+_FEW = 7  # chunks; of more it is not worth trying whether they pay
 THREADS = ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS")
 
 shuffled: Shuffle | None = None  # all rows fit into this process, by their hashes
@@ -26,7 +30,7 @@ shuffled: Shuffle | None = None  # all rows fit into this process, by their hash
 
 def workers() -> int:
     """Return how many processes to use: `WEITIAO_WORKERS`, else the cores this process may run on."""
-    return int(os.environ.get("WEITIAO_WORKERS", "0")) or len(os.sched_getaffinity(0))
+    return int(os.environ.get(_WORKERS, "0")) or len(os.sched_getaffinity(0))
 
 
 @contextmanager
@@ -54,16 +58,21 @@ def rest() -> None:
 def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, R]]:
     """Yield (index, result) of `function` for each chunk, in the order in which they finish.
 
-    A single chunk, or a single worker, runs in this process. At most two chunks a worker are under way, so memory does
-    not grow with their number. An error in a chunk ends the run and is raised here.
+    A single chunk, or a single worker, runs in this process, and so do a few chunks as long as it does not pay to start
+    others. At most two chunks a worker are under way, so memory does not grow with their number. An error in a chunk
+    ends the run and is raised here.
     """
-    count = min(workers(), len(chunks))
-    if count <= 1:
-        for index, chunk in enumerate(chunks):
+    count, waiting = min(workers(), len(chunks)), iter(enumerate(chunks))
+    if count <= 1 or (len(chunks) <= _FEW and not _kept.get() and _WORKERS not in os.environ):
+        start = time.monotonic()
+        for index, chunk in waiting:
             yield index, function(chunk)
-        return
+            left = (time.monotonic() - start) / (index + 1) * (len(chunks) - index - 1)
+            if left * (1 - 1 / count) > _START:
+                break
+        else:
+            return
     with _processes() as executor:
-        waiting = iter(enumerate(chunks))
         running: dict[Future[R], int] = {}
         try:
             while True:
