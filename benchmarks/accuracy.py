@@ -25,7 +25,7 @@ from prepare.refusal_set import ANSWERS, LATER_ANSWERS, LATER_REFUSALS, REFUSALS
 from prepare.test_cluster_topics import cqia, purity
 from prepare.test_drop_refusals import gone as refusing
 from prepare.test_drop_toxic import gone as insulting
-from prepare.test_near_duplicates_trial import compared, long_pairs, posts, trial
+from prepare.test_near_duplicates_trial import long_pairs, posts, trial
 from prepare.test_near_duplicates_trial import share as share_of_pieces
 from prepare.test_normalise_numbers import UNTOUCHED
 from prepare.test_redact import trial as personal_trial
@@ -80,8 +80,8 @@ def long_near_duplicates() -> Iterator[Row]:
     for what, count in (("in memory", 2_000), ("on disk", 8_000)):
         one, other = long_pairs(1, count)
         alike = {place for place, pair in enumerate(zip(one, other, strict=True)) if share_of_pieces(*pair) >= 0.8}
-        ids = pl.DataFrame({"id": [str(number) for number in range(2 * count)]})
-        rows = ids.with_columns(compared(*one, *other)).with_columns(length=pl.col("key").str.len_chars())
+        rows = pl.DataFrame({"id": [str(number) for number in range(2 * count)], "text": [*one, *other]})
+        rows = rows.with_columns(length=pl.col("text").str.len_chars())
         with TemporaryDirectory() as folder:
             gone = DropNearDuplicates(margin=0).judge_parts(on_disk(rows, Path(folder), 4_000), local)
         found = {int(name) - count for name in gone["id"].to_list()}

@@ -61,6 +61,12 @@ def test_processes_start_where_they_pay(monkeypatch: pytest.MonkeyPatch, chunks:
     assert [pid for _, pid in run(where, range(chunks))].count(os.getpid()) == alone
 
 
+def test_slow_work_starts_processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEITIAO_WORKERS", raising=False)
+    monkeypatch.setattr(local, "workers", lambda: 2)
+    assert os.getpid() not in {pid for _, pid in run(where, range(2), slow=True)}
+
+
 def test_an_error_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEITIAO_WORKERS", "2")
     with pytest.raises(ValueError, match="negative: -1"):

@@ -33,6 +33,11 @@ def test_figures_are_left_out_where_they_do_not_count() -> None:
 
 def test_of_plain_texts_none_is_looked_at_more_closely(monkeypatch: pytest.MonkeyPatch) -> None:
     closely: list[str] = []
-    monkeypatch.setattr(folding, "matching_keys", lambda texts: (closely.extend(texts), keys.matching_keys(texts))[1])
+
+    def noted(texts: pl.Series) -> pl.Series:
+        closely.extend(texts)
+        return keys.matching_keys(texts)
+
+    monkeypatch.setattr(folding, "matching_keys", noted)
     fold(pl.Series(["Ａ，b C。", "1.5 和 15", "", "……", "Gödel", "か\u3099", "\U0001f600", "3.", "a.b"]))
     assert closely == ["1.5 和 15", "……", "か\u3099", "\U0001f600"]

@@ -189,5 +189,5 @@ def test_a_reviewer_votes_under_the_name_of_their_token(
             seen(mine, place)
             mine.keyboard.press("2")
         mine.get_by_role("button", name="Read the report").click()
-        expect(mine.get_by_role("button", name="The report")).to_have_attribute("aria-pressed", "true")
+        expect(mine.get_by_role("button", name="The report", exact=True)).to_have_attribute("aria-pressed", "true")
     assert [one.who for one in box.votes()] == ["Bo", *["Wei"] * 12]

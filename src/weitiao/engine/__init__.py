@@ -19,8 +19,11 @@ Shuffle = Callable[[Callable[[Any], pl.DataFrame], Sequence[Any], Sequence[Meeti
 class Engine(Protocol):
     """Where the work is done: `local`, the processes of this machine, or `ray`, a cluster."""
 
-    def run(self, function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, R]]:
-        """Yield (index, result) of `function` for each chunk, in the order in which they finish."""
+    def run(self, function: Callable[[C], R], chunks: Sequence[C], *, slow: bool = False) -> Iterator[tuple[int, R]]:
+        """Yield (index, result) of `function` for each chunk, in the order in which they finish.
+
+        Where it is `slow`, one chunk alone may take longer than it takes processes to start.
+        """
         ...
 
     def check(self, paths: Sequence[Path]) -> None:

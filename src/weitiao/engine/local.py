@@ -55,15 +55,16 @@ def rest() -> None:
         kept.clear()
 
 
-def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, R]]:
+def run(function: Callable[[C], R], chunks: Sequence[C], *, slow: bool = False) -> Iterator[tuple[int, R]]:
     """Yield (index, result) of `function` for each chunk, in the order in which they finish.
 
-    A single chunk, or a single worker, runs in this process, and so do a few chunks as long as it does not pay to start
-    others. At most two chunks a worker are under way, so memory does not grow with their number. An error in a chunk
-    ends the run and is raised here.
+    A single chunk, or a single worker, runs in this process, and so do a few chunks, unless `slow`, as long as it does
+    not pay to start others. At most two chunks a worker are under way, so memory does not grow with their number. An
+    error in a chunk ends the run and is raised here.
     """
     count, waiting = min(workers(), len(chunks)), iter(enumerate(chunks))
-    if count <= 1 or (len(chunks) <= _FEW and not _kept.get() and _WORKERS not in os.environ):
+    few = len(chunks) <= _FEW and not slow and not _kept.get() and _WORKERS not in os.environ
+    if count <= 1 or few:
         start = time.monotonic()
         for index, chunk in waiting:
             yield index, function(chunk)

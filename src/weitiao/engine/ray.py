@@ -35,8 +35,8 @@ R = TypeVar("R")
 MEETINGS = 1000  # tasks of one shuffle at most: each of them sends to each
 
 
-def run(function: Callable[[C], R], chunks: Sequence[C]) -> Iterator[tuple[int, R]]:
-    """Yield (index, result) of `function` for each chunk, in the order in which they finish.
+def run(function: Callable[[C], R], chunks: Sequence[C], *, slow: bool = False) -> Iterator[tuple[int, R]]:
+    """Yield (index, result) of `function` for each chunk, in the order in which they finish, `slow` or not.
 
     An error in a chunk ends the run and is raised here; chunks of a node that is lost run again on another.
     """

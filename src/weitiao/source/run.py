@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from weitiao.errors import UserError
-from weitiao.source import BadRows, Source
+from weitiao.source import BadRows, Source, documents
 from weitiao.source.files import LISTED, Found, Input, find
 from weitiao.source.opened import Opened, open_file
 from weitiao.source.reading import Piece, piece_rows, plans, rows
@@ -106,7 +106,8 @@ def _odd(file: Opened) -> list[str]:
 def _side_by_side(pieces: tuple[Piece, ...], job: Job, first: int, settings: Source) -> None:
     """Read the pieces that an earlier try has not finished; each writes its own part."""
     missing = [(first + n, piece) for n, piece in enumerate(pieces) if not job.draft.part(first + n).exists()]
-    work = job.engine.run(partial(_read_piece, draft=job.draft, settings=settings), missing)
+    slow = any(file.kind in documents.KINDS for _, piece in missing for file in piece.files)
+    work = job.engine.run(partial(_read_piece, draft=job.draft, settings=settings), missing, slow=slow)
     for _ in job.reporter.track(work, len(missing), "chunks read"):
         pass
 
