@@ -101,7 +101,10 @@ class Redact(RewriteTalks):
         """Return the texts with marks."""
         language = ("zh" if any(map(_HAN.search, texts)) else "en") if self.language == "auto" else self.language
         marks = _Marks(_NAMES[language], texts)
-        return marks.named([self._redacted(text, marks) for text in texts])
+        before: list[str] = []
+        while texts != before:  # beside the mark of a name another may show itself
+            before, texts = texts, marks.named([self._redacted(text, marks) for text in texts])
+        return texts
 
     def _redacted(self, text: str, marks: "_Marks") -> str:
         # A mark is shorter than what it stands for, so a label may come near to something further on.
