@@ -101,9 +101,10 @@ class Redact(RewriteTalks):
         """Return the texts with marks."""
         language = ("zh" if any(map(_HAN.search, texts)) else "en") if self.language == "auto" else self.language
         marks = _Marks(_NAMES[language], texts)
-        before: list[str] = []
-        while texts != before:  # beside the mark of a name another may show itself
-            before, texts = texts, marks.named([self._redacted(text, marks) for text in texts])
+        redacted: list[str] = []
+        while texts != redacted:  # beside a name that gets its mark by the second, another may show itself
+            redacted = [self._redacted(text, marks) for text in texts]
+            texts = marks.named(redacted)
         return texts
 
     def _redacted(self, text: str, marks: "_Marks") -> str:

@@ -7,7 +7,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from weitiao.similar.keys import DEPENDS, DIGIT, DOT, LETTER, NUMERIC, Flags, Hashes, Ints, folds, matching_keys, sums
+from weitiao.similar.keys import (
+    DEPENDS,
+    DIGIT,
+    DOT,
+    LETTER,
+    NUMERIC,
+    Flags,
+    Hashes,
+    Ints,
+    folds,
+    laid_out,
+    matching_keys,
+    sums,
+)
 
 Bytes = NDArray[np.uint8]
 Units = NDArray[np.uint32]
@@ -24,7 +37,8 @@ class Folded:
     @classmethod
     def of(cls, texts: pl.DataFrame) -> "Folded":
         """Lay out what `compared` gave."""
-        return cls(*_laid_out(texts["key"]), texts["figures"].to_numpy())
+        units, lengths = laid_out(texts["key"])
+        return cls(units, np.cumsum(lengths), texts["figures"].to_numpy())
 
     def keys(self, rows: Ints) -> pl.Series:
         """Return the keys of some texts."""
@@ -39,13 +53,9 @@ def fold(texts: pl.Series, *, same_figures: bool = True) -> Folded:
     data, ends = np.frombuffer(whole, dtype=np.uint8), np.cumsum(texts.str.len_bytes().to_numpy(), dtype=np.int64)
     units, ends, odd, numeric = _fold(data, ends, *folds())
     if odd.any():
-        units, ends = _with(units, ends, odd, *_laid_out(matching_keys(texts.filter(pl.Series(odd)))))
+        others, lengths = laid_out(matching_keys(texts.filter(pl.Series(odd))))
+        units, ends = _with(units, ends, odd, others, np.cumsum(lengths))
     return Folded(units, ends, sums(texts, pl.Series(np.flatnonzero(numeric & same_figures))).to_numpy())
-
-
-def _laid_out(keys: pl.Series) -> tuple[Units, Ints]:
-    units = np.frombuffer(keys.str.join("")[0].encode("utf-32-le"), dtype=np.uint32)
-    return units, np.cumsum(keys.str.len_chars().to_numpy(), dtype=np.int64)
 
 
 @numba.njit(cache=True, nogil=True)

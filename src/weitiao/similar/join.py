@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from weitiao.similar.keys import WIDE, Flags, Forms, Hashes, Ints, is_filled
+from weitiao.similar.keys import WIDE, Flags, Forms, Hashes, Ints, is_filled, laid_out
 
 Shares = NDArray[np.float64]
 Pair = tuple[int, int, float, float]  # right, left, similarity, threshold
@@ -259,8 +259,7 @@ class _Letters:
 
     @classmethod
     def of(cls, texts: pl.DataFrame) -> "_Letters":
-        units = np.frombuffer("".join(texts["key"]).encode("utf-32-le"), dtype=np.uint32)
-        lengths = texts["key"].str.len_chars().to_numpy().astype(np.int64)
+        units, lengths = laid_out(texts["key"])
         return cls(
             units,
             np.repeat(np.arange(len(texts), dtype=np.int32), lengths),

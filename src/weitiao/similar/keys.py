@@ -137,6 +137,12 @@ def compared(texts: pl.Series, *, same_figures: bool = True) -> pl.DataFrame:
     return own.select(key=matching_key(text), figures=figures(text) if same_figures else pl.lit(0, dtype=pl.UInt64))
 
 
+def laid_out(keys: pl.Series) -> tuple[NDArray[np.uint32], Ints]:
+    """Return the characters of all keys in one row, and how many each has."""
+    units = np.frombuffer(keys.str.join("")[0].encode("utf-32-le"), dtype=np.uint32)
+    return units, keys.str.len_chars().to_numpy().astype(np.int64)
+
+
 def numbers(text: pl.Expr) -> pl.Expr:
     """Return a hash of all numbers of a text, in order; the same for all texts without any."""
     return matching_key(text).str.extract_all(_NUMBER).list.join("|").hash()
