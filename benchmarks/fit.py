@@ -1,9 +1,9 @@
 """Measure what trainings take in memory, against the arithmetic of `weitiao.train.fit`: `python benchmarks/fit.py`.
 
-Each training runs in a process of its own, some steps on a random model. Measured is the growth of the resident memory
-over what the process held before the model was there, at its highest while it trains (Linux: VmHWM, reset when the
-model is loaded); on a GPU the most that torch has allocated. Estimated is the sum of `fit.memory` without its
-`LIBRARIES`. A ratio of 1 is a right estimate. Shapes are named by hidden size x layers.
+Each training runs in a process of its own, some steps on a random model. Measured is, in the median of three trainings,
+the growth of the resident memory over what the process held before the model was there, at its highest while it trains
+(Linux: VmHWM, reset when the model is loaded); on a GPU the most that torch has allocated. Estimated is the sum of
+`fit.memory` without its `LIBRARIES`. A ratio of 1 is a right estimate. Shapes are named by hidden size x layers.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -160,13 +161,15 @@ def make(name: str, folder: str) -> None:
     AutoModelForCausalLM.from_config(AutoConfig.for_model(**config)).save_pretrained(folder)
 
 
-def peak(name: str) -> int:
-    """Return the measured bytes of a case, trained in a process of its own."""
+def peak(name: str) -> float:
+    """Return the measured bytes of a case: the median of three trainings, each in a process of its own.
+
+    One alone may be an eighth above the others: what lies where in the heap is not the same twice.
+    """
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", name], env=environment, stdout=subprocess.PIPE, check=True
-    )
-    return int(done.stdout.split()[-1])
+    command = [sys.executable, __file__, "--one", name]
+    done = [subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True) for _ in range(3)]
+    return median(int(one.stdout.split()[-1]) for one in done)
 
 
 def table(names: list[str]) -> None:
