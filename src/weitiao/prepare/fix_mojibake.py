@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import cache
+from itertools import accumulate
 
 import polars as pl
 from ftfy import TextFixerConfig, fix_encoding_and_explain
@@ -43,7 +44,12 @@ _SIGNS = frozenset("，。！？；：、“”‘’《》（）【】…—·�
 # A run that one wrong table may have written: letters and signs outside ASCII, with what stands between.
 _RUN_GBK = re.compile("[\u2e80-\ufffc\u00a4-\u04ff\u2010-\u2642€]{2,}[\x40-\x7e]?")
 # Of UTF-8 read as GBK every third character begins with the first byte of a Chinese one, and is rare.
-_LEADS = "".join(letter for lead in (*range(0xE4, 0xEA), 0xEF) for letter in _row(lead))
+_LEADS = "".join(letter for lead in (*range(0xE4, 0xEA), 0xEF) for letter in _row(lead)) + "銇銈銉"  # the last of kana
+_LED = re.compile(f"[{_LEADS}]..[{_LEADS}]")
+# Three characters in a row of UTF-8 hardly ever stand in the bytes of sound text; two do, and may be a name.
+_UTF8 = re.compile(rb"(?:[\xe3-\xe9\xef][\x80-\xbf]{2}){3,}")
+_SPELT = re.compile("[\u3105-\u3129]")
+_SIGN = re.compile("([，。！？；：、“”‘’《》（）【】…—]+)")
 # Letters that ftfy finds where bytes of Japanese or Korean happen to be UTF-8, and that hardly any text has.
 _ODD = re.compile(
     "[\u0180-\u019f\u01b1-\u01cc\u01dd-\u01f7\u01fa-\u0217\u021c-\u024f\u03f0-\u03ff\u0460-\u0489\u04c0-\u058f\u0700-\u08ff]"
@@ -51,6 +57,7 @@ _ODD = re.compile(
 _ACCENTED = re.compile("[\x00-\x7f\u00a0-\u017f\u2010-\u2026€]*")
 _WITHIN = re.compile("[A-Za-z][^\x00-\x7f]{1,6}[A-Za-z]")
 _KANA = re.compile("[\u3041-\u30fe]")
+_RUSSIAN = re.compile("[\x00-\x7f\u00a0«»–—…№\u0401-\u0451]*[\u0401-\u0451]{4}[\x00-\x7f\u00a0«»–—…№\u0401-\u0451]*")
 _RUN_LATIN = re.compile("[\x80-\xff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{4,}")
 
 
@@ -64,7 +71,7 @@ class FixMojibake(RewriteSelected):
         """Return true where there is a character outside ASCII that may come from a wrong table."""
         common = text.str.count_matches(f"[{''.join(sorted(_COMMON))}]")
         garbled = common * 2 < text.str.count_matches("[\u4e00-\u9fff]")
-        garbled |= text.str.contains(f"[{_LEADS}]..[{_LEADS}]")
+        garbled |= text.str.contains(_LED.pattern)
         return garbled | text.str.contains("[\x80-\u04ff\u2500-\u257f\ue000-\uf8ff]")
 
     def rewrite_one(self, text: str) -> str:
@@ -90,15 +97,43 @@ def _piece(text: str) -> str:
         whole = _foreign(text)
     if whole != text:
         return whole
+    garbled = _may_be_garbled(text)
+    if garbled and (whole := _chinese(text)) != text:  # before ftfy, which rewrites the control characters in it
+        return whole
     if is_bad(text):
         whole = _by_ftfy(text)
-        # Letters of GBK hold pairs that ftfy takes for UTF-8.
-        text = whole if _sense(whole) > 0.3 else _RUN_LATIN.sub(lambda run: _latin(run[0]), text)
-        text = _by_ftfy(text)
-    if not _may_be_garbled(text):
+        # Letters of GBK hold pairs that ftfy takes for UTF-8; among sound Chinese the whole makes sense all the same.
+        sure = _sense(whole) > 0.3 and not _HAN.search(text)
+        text = whole if sure else _by_ftfy(_RUN_LATIN.sub(lambda run: _latin(run[0]), text))
+        garbled = _may_be_garbled(text)
+    if garbled:
+        text = _RUN_GBK.sub(lambda run: _run(run[0]), text)
+    return _among(text) if _LED.search(text) else text
+
+
+def _run(run: str) -> str:
+    whole = _chinese(run)
+    return whole if whole != run else "".join(map(_chinese, _SIGN.split(run)))
+
+
+def _among(text: str) -> str:
+    """Mend what is UTF-8 read as GBK among sound characters: 请鑱旂郴瀹㈡湇 is 请联系客服."""
+    data = text.encode("gb18030")
+    spans = list(_UTF8.finditer(data))
+    if not spans:
         return text
-    whole = _chinese(text)
-    return whole if whole != text else _RUN_GBK.sub(lambda run: _chinese(run[0]), text)
+    edges = {0, *accumulate(len(letter.encode("gb18030")) for letter in text)}
+    pieces, done = [], 0
+    for span in spans:
+        start, end = span.span()
+        while end not in edges and end > start:  # what follows looked like one more
+            end -= 3
+        garbled, fixed = data[start:end].decode("gb18030", "ignore"), data[start:end].decode()
+        clear = _KANA.sub("", _simplified()(fixed))
+        if start in edges and end - start >= 9 and _sense(garbled) <= 0.34 and (not clear or _plain(clear) >= 0.85):
+            pieces += [data[done:start].decode("gb18030"), fixed]
+            done = end
+    return "".join([*pieces, data[done:].decode("gb18030")])
 
 
 def _by_ftfy(text: str) -> str:
@@ -115,6 +150,8 @@ def _foreign(text: str) -> str:
         if encoding == "cp1251" and _sense(fixed) > 0.2 and _plain(fixed) >= 0.8:
             return fixed
         if _ACCENTED.fullmatch(fixed) and _WITHIN.search(text):
+            return fixed
+        if encoding == "gb18030" and _RUSSIAN.fullmatch(fixed) and not _of_gb2312(text):
             return fixed
     return text
 
@@ -151,6 +188,7 @@ def _chinese(run: str) -> str:
         return run
     pairs = (("big5", "gb18030"), ("cp950", "gb18030"), ("big5hkscs", "gb18030"), ("gb18030", "big5hkscs"))
     fixes = [fixed for encoding, real in pairs if (fixed := _decoded(run, encoding, real))]
+    fixes = [fixed for fixed in fixes if not _SPELT.search(fixed)]  # a sound sign makes one of these: ！ ㄐ
     best = max(fixes, key=lambda fixed: _sense(_simplified()(fixed)), default="")
     simplified = _simplified()(best)
     return best if _sense(simplified) >= 0.5 and _plain(simplified) >= 0.85 else run
@@ -170,6 +208,11 @@ def _decoded(text: str, encoding: str, real: str) -> str | None:
         return text.encode(encoding).decode(real)
     except (UnicodeEncodeError, UnicodeDecodeError):
         return None
+
+
+def _of_gb2312(text: str) -> bool:
+    """Say whether all Chinese characters stand in GB 2312, as those of a plain text do: 谢谢谢谢谢 is no лллллл."""
+    return all(letter.encode("gb2312", "ignore") for letter in _HAN.findall(text))
 
 
 def _sense(text: str) -> float:
