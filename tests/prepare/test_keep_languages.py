@@ -50,6 +50,12 @@ def test_each_text_of_the_set_is_told() -> None:
     assert wrong == []
 
 
+def test_words_that_are_asked_about_are_not_the_language() -> None:
+    asked = ["“안녕하세요”是什么意思？", "日语里的「ありがとう」怎么读？", "彼は「さようなら」と言った", "“안녕하세요”"]
+    assert told(asked) == ["zh", "zh", "ja", "ko"]
+    assert told(["我哋今晚去邊度食飯呀，大家話啦", "Tôi muốn mua một chiếc điện thoại mới cho mẹ."]) == ["yue", "vi"]
+
+
 @pytest.mark.parametrize(
     ("name", "least"), [("en", 0.85), ("de", 0.9), ("fr", 0.9), ("ru", 0.9), ("ko", 1), ("ja", 0.5)]
 )
@@ -95,11 +101,11 @@ def test_the_characters_of_japanese_are_those_of_the_converter() -> None:
     from opencc import OpenCC
 
     convert = OpenCC("jp2t").convert
-    changed = [one for one in module._JAPANESE if convert(one) != one]
-    assert [one for one in module._JAPANESE if one not in changed] == list("込働畑峠辻枠栃匂")
-    for one in module._JAPANESE:
+    changed = [one for one in module.JAPANESE if convert(one) != one]
+    assert [one for one in module.JAPANESE if one not in changed] == list("込働畑峠辻枠栃匂")
+    for one in module.JAPANESE:
         assert not one.encode("gb2312", "ignore") + one.encode("big5", "ignore")
-    for one in module._SHARED:
+    for one in module.SHARED:
         assert convert(one) != one
         assert (len(one.encode("gb2312", "ignore")), one.encode("big5", "ignore")) == (2, b"")
 
