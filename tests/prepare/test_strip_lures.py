@@ -46,6 +46,44 @@ def test_what_is_said_besides_is_left(text: str, left: str) -> None:
     assert stripped(text) == left
 
 
+@pytest.mark.parametrize(
+    "lure",
+    [
+        "需要方法的私我，V：slim_9981",
+        "资料看主页，➕🛰️：kaoyan668",
+        "➕🐧群：９８７６５４３２１ 自取",
+        "想要的同学➕VX➡️ eng_talk",
+        "本店代购，w❤x：shop_pc",
+        "办证，电微同步：138-1234-5678",
+        "电话（微信同号）13900001111",
+        "开锁换锁电话13700001234（微信同号）",
+        "想賺外快的朋友加賴 @abc1234x 私訊我",
+        "全网最低价，卫星：cheap_mall，先到先得",
+        "香烟批发，嶶信 yan-001",
+        "理财交流群：QQ 5 6 7 8 9 0 1 2 3",
+        "v搜 jianfei_101 教你躺瘦",
+        "Join my Telegram channel @cryptopumps for daily profit!",
+    ],
+)
+def test_lures_in_other_clothes_go(lure: str) -> None:
+    assert stripped(f"先焯水，再炒糖色。{lure}") == "先焯水，再炒糖色。"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "请勿相信群里“加V领红包”的消息",
+        "骗局揭秘：对方让我加微信 abc123 领红包",
+        "Join Telegram and talk to @BotFather.",
+        "配置 key→value，v: foo_1，k: bar_2",
+        "卫星编号：GPS_21 和 BDS_3",
+        "13800138000 是微信同号吗？",
+    ],
+)
+def test_what_looks_like_one_stays(text: str) -> None:
+    assert stripped(text) == text
+
+
 def test_a_record_that_is_little_else_goes() -> None:
     talks = [
         (("user", "怎么炖红烧肉？"), ("assistant", "先焯水，再炒糖色，最后炖一小时。\n加V信abc12345")),

@@ -10,7 +10,7 @@ from weitiao.step import Batch, RewriteSelected
 
 _FANCY = "".join(map(chr, (code for code, plain in LOOK_ALIKES.items() if code > 0xFF and plain in "vwqtl")))
 _CHANNEL = (
-    r"(?i)[微威薇葳徽維维徵溦]|卫[星❤♥]|绿[泡色]|扣|抠抠|球球|秋秋|口口|企鹅|[群裙賴赖]|电报|飞机|tele|tg|whats|line|chat|wei|t\.me|skype"
+    r"(?i)[微威薇葳徽維维徵溦嶶]|电v|v搜|卫[星❤♥]|绿[泡色]|扣|抠抠|球球|秋秋|口口|企鹅|[群裙賴赖]|电报|飞机|tele|tg|whats|line|chat|wei|t\.me|skype"
     rf"|v[^\w]{{0,6}}[信芯❤♥]|[vwV]\W{{0,3}}[xхχ×]|[加+＋➕✚十艹伽].{{0,8}}[vq]|(?:老师|客服|助理|学姐|学长|小编)的?v|q[\W_]{{0,3}}[q群裙:：0-9]|[{_FANCY}]"
 )
 _ID = r"[\p{N}_@]|t\.me/|whatsapp\.com/|qq\.com/|(?i:skype)|[〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖幺]{7}"
