@@ -12,8 +12,8 @@ _DO = (
     "|这样做|这么做)"
 )
 _GIVE = (
-    "(?:help|assist|answer|provide|comply|do (?:that|this)|discuss|fulfil|support|share|give|create|write|generate"
-    "|engage|continue|respond|participate)"
+    "(?:access|help|assist|answer|provide|comply|do (?:that|this)|discuss|fulfil|support|share|give|create|write"
+    "|generate|engage|continue|respond|participate)"
 )
 _CANNOT = r"(?:can'?t|cannot|can not|won'?t|will not|unable|not able|not going to|must decline|have to decline)"
 _REFUSALS = tuple(
@@ -27,7 +27,7 @@ _REFUSALS = tuple(
         r"^[^。！？\n]{0,12}(?:抱歉|对不起|不好意思|遗憾)[^。！？\n]{0,12}超出了?我的(?:能力|知识|服务)?范围",
         r"(?:我们|咱们)(?:还是)?(?:聊点|聊聊|换)别的",
         r"(?:作为|我(?:只)?是)(?:一个|一名|一款|您的|你的)?(?:大型?|大规模)?(?:人工智能|智能助手|ai|语言模型|模型)"
-        r"[^。！？\n]{0,30}(?:不能|无法|不会|没有办法|不具备)",
+        r"[^。！？\n]{0,30}(?:不能|无法|不会|没有(?:办法|能力|权限)|不具备)",
         r"(?:我们|请[您你]?|咱们)换个话题",
         rf"(?:sorry|apologi[sz]e|unfortunately|regret)\b[^.!?\n]{{0,40}}\b{_CANNOT}\b",
         rf"\bi(?:'m| am)? (?:{_CANNOT}|refuse)(?: be able)?(?: to)? {_GIVE}",

@@ -35,6 +35,9 @@ def test_other_wordings_and_traditional_characters() -> None:
         "抱歉，这超出了我的能力范围。",
         "此问题我无法作答，敬请谅解。",
         "I won't be able to help you with that.",
+        "As an AI language model, I don’t have access to personal information.",
+        "I'm unable to access your personal accounts.",
+        "作为一个AI，我没有能力预测股市走势。",
     )
     assert gone(*refused) == list(range(len(refused)))
     assert gone("无法回答是指不能给出答案。", "對不起，我來晚了。", "這超出了我的預算範圍。") == []

@@ -23,6 +23,7 @@ def stripped(text: str) -> str:
         ("2024年1月1日 上午10:00，小明 <a@b.c> 写道：\n> 为什么\n>\n> 呢\n\n因为远", "因为远"),
         ("ok\n\nOn Mon, Jan 1, 2024 at 10:00 AM Li\n<li@example.com> wrote:\n> Why?", "ok"),
         ("见附件\n\n发件人: 小明 <a@b.c>\n发送时间: 2024年1月1日\n收件人: 李四\n主题: 月亮\n\n正文", "见附件"),
+        ("Agreed.\n\n> On 5 Mar 2024, at 10:22, Tom <t@a.b> wrote:\n> \n> Why?", "Agreed."),
         ("小明 发表于 2010-1-1 10:00\n月亮\n\n因为它远。", "因为它远。"),
         ("回复 3楼 小明：因为它远", "因为它远"),
         ("引用#3 小明\n同意", "同意"),
@@ -67,6 +68,11 @@ UNTOUCHED = [
 
 @pytest.mark.parametrize("text", UNTOUCHED)
 def test_what_is_the_posts_own_stays(text: str) -> None:
+    assert stripped(text) == text
+
+
+def test_a_hundred_thousand_spaces_take_no_time() -> None:
+    text = "回复" + " " * 100_000 + "好"
     assert stripped(text) == text
 
 

@@ -10,7 +10,7 @@ from weitiao.step import Batch, DropRecords
 # Without one of these no answer is a refusal; the few that have one are read in Python.
 _MAY = (
     r"(?i)[不没无無沒]|拒绝|拒絕|换|換|超出"
-    r"|can|won.?t|will not|unable|not|n't|declin|refus|guidelines|polic|principles|inappropriate"
+    r"|can|won.?t|will not|unable|not|n['’]t|declin|refus|guidelines|polic|principles|inappropriate"
 )
 
 
