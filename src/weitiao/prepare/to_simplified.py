@@ -41,7 +41,7 @@ _MEANT = re.compile("([著沈坏薹]|(?<=甚)夥|(?<![饼擦晒烘吹晾烤风])
 _OTHER_LANGUAGE = re.compile(f"[{_KANA_HANGUL}]")
 # Words that Japanese does without: it has 給与, 終了, 我慢, 是正 and 目的, too.
 _CHINESE_WORD = re.compile(
-    f"[{''.join(sorted(set(CHINESE) - set('了是我那没什給')))}也]"
+    f"[{''.join(sorted(set(CHINESE) - set('了是我那没什給给')))}也]"
     "|我(?![々慢])|(?<![終完修満未])了(?!解)|是(?![正非認])|(?<![目性])的|在(?![庫住籍])"
 )
 _QUOTE = re.compile('([“‘「『《〈（("][^“”‘’「」『』《》〈〉（）()"\n]*[”’」』》〉）)"])')
@@ -114,12 +114,13 @@ def _lines(text: str) -> str:
     mixed = (simple and traditional) or letters.japanese.search(text) or letters.foreign.search(text)
     if _KEPT not in text and not mixed and not _speaks_of_it(text):  # what holds for the text holds for its lines
         return _prose(text, kept)
-    return "\n".join(_line(line, kept) for line in text.split("\n"))
+    chinese = not _OTHER_LANGUAGE.search(text) and bool(_CHINESE_WORD.search(text))
+    return "\n".join(_line(line, kept, chinese) for line in text.split("\n"))
 
 
-def _line(line: str, kept: re.Pattern[str]) -> str:
+def _line(line: str, kept: re.Pattern[str], chinese: bool) -> str:
     letters = _letters()
-    if not letters.changing.search(line) or _speaks_of_it(line) or _japanese(line):
+    if not letters.changing.search(line) or _speaks_of_it(line) or _japanese(line, chinese):
         return line
     if not letters.foreign.search(line):
         return _prose(line, kept)
@@ -132,11 +133,11 @@ def _line(line: str, kept: re.Pattern[str]) -> str:
     return "".join(piece if quoted else _prose(piece, kept) for piece, quoted in zip(pieces, stays, strict=True))
 
 
-def _japanese(line: str) -> bool:
-    """Say whether a line without kana is Japanese: 総務省統計局, 日本国憲法, but not 请问這個."""
+def _japanese(line: str, chinese: bool) -> bool:
+    """Say whether a line without kana is Japanese: 総務省統計局, 日本国憲法; but a `chinese` text may mix the forms."""
     letters = _letters()
     mixed = letters.traditional.search(line) and letters.simple.search(line) and not letters.unshared.search(line)
-    return bool(mixed or letters.japanese.search(line)) and not _CHINESE_WORD.search(line)
+    return bool((mixed and not chinese) or letters.japanese.search(line)) and not _CHINESE_WORD.search(line)
 
 
 def _speaks_of_it(text: str) -> bool:
