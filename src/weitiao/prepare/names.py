@@ -30,6 +30,7 @@ _WORDS = (  # they begin like names
     "|唐朝|唐僧|唐诗|秦始皇|秦朝|秦岭|汉朝|魏国|赵国|韩剧|韩国|苏联|苏打|夏季|夏令|贾宝玉|林黛玉|孔子|孟子|孙悟空|唐伯虎|诸葛亮|诸葛孔明|曹操|刘备|张飞|司马懿|司马迁"
 )
 _NAME = rf"(?!{_WORDS}){_SURNAME}{_GIVEN}{{0,1}}(?![{_PLACES}]){_GIVEN}"
+_SAID = rf"(?:{_NAME}|(?!{_WORDS}){_SURNAME}{_GIVEN}{{2}})"  # whoever says so may be 建国
 _END = r"(?=$|[^一-鿿]|今年|来自|是|的|在|和|与|很|想|住|毕业|现在|目前|电话|手机|微信|身份证|邮箱|先生|女士|老师|收$|同学)"
 _LABEL = r"(?:姓名|联系人|收件人|收货人|寄件人|负责人|经办人|申请人|投保人|被保险人|持卡人|开户名|户名|法定代表人|法人|监护人|当事人|患者|病人|学生|客户|真名|全名|本名|签收人|主治医[师生]|紧急联系人|委托人|原告|被告)"
 _KIN = r"(?:孩子|儿子|女儿|老公|老婆|丈夫|妻子|男友|女友|男朋友|女朋友|同学|同事|朋友|爸爸|妈妈|父亲|母亲|弟弟|妹妹|哥哥|姐姐|室友|邻居|班主任)"
@@ -49,8 +50,10 @@ _FIELD = r"(?=\s*[\n,;|]\s*(?i:age|e-?mail|phone|tel|address|job|gender|sex|date
 
 CHINESE = re.compile(
     rf"{_LABEL}(?:姓名)?\s?[:：]\s*(?P<labelled>(?:{_SURNAME}(?![某女先])[一-鿿]{{1,2}}|{_ABROAD})){_END}"
-    rf"|(?:我的?(?:真名|全名|大名|姓名|名字)|本人|我|俺|{_KIN}(?:的?(?:姓名|名字))?)(?:就?叫做?|名叫|是叫|叫作)\s?(?P<called>{_NAME}|{_ABROAD})(?!的){_END}"
-    rf"|(?:我|本人|{_KIN})的?(?:真名|全名|大名|姓名|名字)(?:是|为)\s?(?P<named>{_NAME}|{_ABROAD}){_END}"
+    rf"|(?:我的?(?:真名|全名|大名|姓名|名字)|本人|我|俺|{_KIN}(?:的?(?:姓名|名字))?)(?:就?叫做?|名叫|是叫|叫作)\s?(?P<called>{_SAID}|{_ABROAD})(?!的){_END}"
+    rf"|(?:我|本人|{_KIN})的?(?:真名|全名|大名|姓名|名字)(?:是|为)\s?(?P<named>{_SAID}|{_ABROAD}){_END}"
+    rf"|我姓{_SURNAME}[，,]\s?(?:名字?)?叫(?:做|作)?(?P<surnamed>{_SAID}){_END}"
+    rf"|{_LABEL}(?P<told>{_SURNAME}(?![某女先])[一-鿿]{{1,2}})(?=[，,(（、]\s?(?:性别[:：]?)?[男女](?![一-鿿]))"
     rf"|{_BEFORE}(?P<polite>{_NAME})(?={_HONORIFIC}(?!们))"
     rf"|{_BEFORE}(?P<long>{_LONG})(?={_ROLE}(?!们))"
 )
@@ -59,4 +62,4 @@ ENGLISH = re.compile(
     rf"|(?<![A-Za-z])(?i:my (?:full )?name is|(?:full|customer|patient|contact) name:) ?(?P<told>{_PERSON})(?![A-Za-z])"
     rf"|(?<![A-Za-z])(?i:name): ?(?P<field>{_PERSON})(?![A-Za-z]){_FIELD}"
 )
-HINT = rf"{_LABEL}(?:姓名)?\s?[:：]|叫|名字|真名|全名|大名|姓名|{_HONORIFIC}|{_ROLE}|\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor)\.? [A-Z]|(?i:\bname)"
+HINT = rf"{_LABEL}(?:姓名)?\s?[:：]|{_LABEL}[一-鿿]{{2,4}}[，,(（、]|叫|名字|真名|全名|大名|姓名|{_HONORIFIC}|{_ROLE}|\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor)\.? [A-Z]|(?i:\bname)"

@@ -6,11 +6,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import Literal
 
 from weitiao.prepare import names
+from weitiao.prepare.check_digits import is_bank_card, is_hong_kong_card, is_mainland_card, is_taiwan_card
 
 Kind = Literal[
     "email", "id_card", "bank_card", "phone", "landline", "plate", "passport", "ip", "wechat", "qq", "address", "name"
@@ -61,11 +61,21 @@ def find(text: str, kinds: frozenset[str]) -> list[Found]:
         for start, end in rule.spans(read):
             if 1 in full[start:end] or (linked[start] and not _NAMED.search(folded, max(0, start - 9), start)):
                 continue
-            value = re.sub(r"[\s().·-]+" if rule.kind != "email" else r"\s+", "", read[start:end]).lower()
-            value = text[start:end] if rule.kind == "name" else value
+            value = text[start:end] if rule.kind == "name" else _value(rule.kind, read[start:end])
             taken.append(Found(rule.kind, start, end, value))
             full[start:end] = b"\1" * (end - start)
     return sorted(taken, key=lambda one: one.start)
+
+
+def _value(kind: Kind, text: str) -> str:
+    """Return a datum as it is compared: signs part the digits of a number, but belong to an address or a name."""
+    if kind in ("email", "ip", "wechat"):
+        return re.sub(r"\s+", "", text).lower()
+    value = re.sub(r"[^\w+]|_", "", text).lower()
+    return value.translate(_ALIKE) if kind == "phone" else value
+
+
+_ALIKE = str.maketrans("oil", "011")
 
 
 def _digits() -> dict[int, str]:
@@ -99,9 +109,10 @@ _LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,9}://[^\s<>\"'，。；）】》�
 _NAMED = re.compile(r"(?:tel|phone|mobile|mail(?:to)?|sfz|idcard|uin|qq)[=:/]$", re.IGNORECASE)
 
 # ---- numbers
-# Before a number stands no other digit, decimal point, letter or sign of a calculation.
+# Before a number stands no other digit, decimal point, letter or sign of a calculation. What it begins with is looked at
+# first: most places of a text begin no number.
 _HEAD = (
-    r"(?<![0-9])(?:(?<![0-9][.+*/×÷^=])|(?<=(?<![0-9])1[3-9][0-9]{9}/))(?<![A-Za-z][-_])"
+    r"(?=[0-9(+])(?<![0-9])(?:(?<![0-9][.+*/×÷^=])|(?<=(?<![0-9])1[3-9][0-9]{9}/))(?<![A-Za-z][-_])"
     r"(?:(?<![A-Za-z_$¥€£])|(?<=(?i:tel))|(?<=(?i:phone))|(?<=(?i:mobile))|(?<=(?i:call))|(?<=(?i:vx))|(?<=(?i:wx))"
     r"|(?<=(?<![A-Za-z])(?i:v))|(?<=(?i:wechat))|(?<=(?i:id))|(?<=(?i:card))|(?<=(?i:no)))"
 )
@@ -111,7 +122,7 @@ _TAIL = (
     r"(?!\s?(?:元|块钱|美元|美金|日元|欧元|字节|[bB]ytes?|[万亿%]|[个次条行秒吨人岁米]|毫秒|公里|千克|立方|平方))"
 )
 _ORDER = re.compile(
-    r"(?:订单|单号|编号|流水|运单|快递单|物流单|货号|序列|型号|条码|条形码|工单|案号|学号|工号|批号|批次|交易|合同|发票"
+    r"(?:订单|单号|编号|流水|运单|快递单|物流单|货号|第|次方|立方|阶乘|等于|序列|型号|条码|条形码|工单|案号|学号|工号|批号|批次|交易|合同|发票"
     r"|时间戳|(?<![A-Za-z])(?:isbn|issn|sku|order|serial|tracking|timestamp|uuid|sn|item|goods)|(?<![信A-Za-z_])id)"
     r"[\"']?(?:号码?|代码|编码|是|为|ID|no|number|[:：#=\s\"'.])*$",
     re.IGNORECASE,
@@ -129,13 +140,24 @@ _MOBILE = re.compile(
     rf"|[0-9][ -][0-9]{{3}}[ -][0-9]{{5}}|[0-9]{{2}}[ -][0-9]{{3}}[ -][0-9]{{4}}|[0-9][ -][0-9]{{5}}[ -][0-9]{{3}}"
     rf"|(?: [0-9]){{9}}|(?:-[0-9]){{9}}|[0-9]{{3}}[ -][0-9]{{6}})(?!{_SEP}?[0-9]{{1,3}}(?![0-9])-){_TAIL}"
 )
-_MOBILE_APART = re.compile(rf"{_HEAD}1[ -][3-9](?:[ -][0-9]){{9}}{_TAIL}")
-_MOBILE_SPOKEN = re.compile(
-    rf"(?<![十百千万亿点.]){_HEAD}1[3-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}}(?![0-9十百千万亿点.]){_TAIL}"
+# One by one, with the same kind of sign between, or each in its keycap; 1.3.6.1.… names an object, 1,3,… counts.
+_APART = r"(?: ?[·•_~—-] ?| |\ufe0f?\u20e3)"
+_MOBILE_APART = re.compile(rf"{_HEAD}1{_APART}[3-9](?:{_APART}[0-9]){{9}}(?:\ufe0f?\u20e3)?{_TAIL}")
+_MOBILE_BRACKETED = re.compile(rf"{_HEAD}\(1[3-9][0-9]\){_SEP}?[0-9]{{4}}{_SEP}?[0-9]{{4}}{_TAIL}")
+_CALL = r"(?:手机|电话|(?<![A-Za-z])(?i:tel|phone|mobile|cell|call|whatsapp))(?:号码?|是|为|[:： .])*"
+_MOBILE_TAIWAN = re.compile(
+    rf"{_HEAD}09[0-9]{{2}}[ -][0-9]{{3}}[ -]?[0-9]{{3}}{_TAIL}|{_CALL}(?P<it>09[0-9]{{8}}){_TAIL}"
 )
+# Letters that look like 0 and 1 keep a number from being seen.
+_MOBILE_ALIKE = re.compile(rf"(?:{_CALL}|加我|联系|微信[:： ]?)(?P<it>[1Il|][3-9][0-9OoIl|]{{9}})(?![0-9A-Za-z])")
+_MOBILE_SPOKEN = re.compile(
+    rf"{_HEAD}(?<![十百千万亿点.])1[3-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}}(?![0-9十百千万亿点.]){_TAIL}"
+)
+_TAIWAN = r"0(?:[2-8]|37|49|8[29])"
 _AREA = r"0(?:10|2[0-9]|[3-9][0-9]{2})"
 _LANDLINE = re.compile(
     rf"(?:{_HEAD}(?:\+?86[ -]?)?(?:\({_AREA}\) ?|{_AREA}-|{_AREA} )[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
+    rf"|{_HEAD}(?:\({_TAIWAN}\) ?|{_TAIWAN}-(?=[0-9]{{3,4}}-))[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
     rf"|{_HEAD}\+86[ -]?\(?0?(?:10|2[0-9]|[3-9][0-9]{{2}})\)?[ -]?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
     # English ones, and those of other countries
     r"|(?<![0-9A-Za-z(])(?:\+?1[ -]?)?\([2-9][0-9]{2}\) ?[0-9]{3}[ -][0-9]{4}"
@@ -144,11 +166,22 @@ _LANDLINE = re.compile(
     rf"(?:(?:-| ?(?:转|分机|转分机|(?i:ext\.?))[号:]?| x) ?[0-9]{{1,5}})?{_TAIL}"
 )
 _LANDLINE_LABELLED = re.compile(
-    r"(?:电话|座机|固话|传真|(?<![A-Za-z])(?i:tel|phone|fax))(?:号码?|是|为|[:： .])*"
-    rf"(?P<it>(?:{_AREA}|\+?86[ -](?:10|2[0-9]|[3-9][0-9]{{2}})[ -])?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}(?:(?:-| ?(?:转|分机|转分机)[号:]?) ?[0-9]{{1,5}})?){_TAIL}"
+    r"(?:电话|座机|固话|传真|(?<![A-Za-z])(?i:tel|phone|fax|whatsapp))(?:号码?|是|为|[:： .])*"
+    rf"(?P<it>(?:{_AREA}|{_TAIWAN}[ -]?|\+?86[ -](?:10|2[0-9]|[3-9][0-9]{{2}})[ -])?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}(?:(?:-| ?(?:转|分机|转分机)[号:]?) ?[0-9]{{1,5}})?){_TAIL}"
 )
 _GAP = r"[ \t-]{0,2}"
 _ID_CARD = re.compile(rf"{_HEAD}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx](?![0-9A-Za-z_])(?!\.[0-9])")
+_ID_CARD_15 = re.compile(
+    r"(?:身份证|证件)(?:号码?|编号|是|为|[:： ])*(?P<it>[1-9][0-9]{5}[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3})"
+    r"(?![0-9A-Za-z])"
+)
+_ID_TAIWAN = re.compile(
+    r"(?:身[份分]证|(?<![A-Za-z])(?i:id))[^\n。；]{0,9}?(?<![A-Za-z0-9])(?P<it>[A-Z][1289][0-9]{8})(?![A-Za-z0-9])"
+)
+_ID_HONG_KONG = re.compile(
+    r"(?:身[份分]证|(?i:id))[^\n。；]{0,9}?(?<![A-Za-z0-9])(?P<it>[A-Z]{1,2}[0-9]{6} ?\([0-9A]\))(?![A-Za-z0-9])"
+)
+_CARD = re.compile(rf"{_HEAD}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx](?![0-9A-Za-z_])(?!\.[0-9])")
 _ID_CARD_15 = re.compile(
     r"(?:身份证|证件)(?:号码?|编号|是|为|[:： ])*(?P<it>[1-9][0-9]{5}[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3})"
     r"(?![0-9A-Za-z])"
@@ -168,17 +201,10 @@ def _is_id_card(match: re.Match[str]) -> bool:
 
 
 _CARD = re.compile(rf"{_HEAD}[2-69](?:{_GAP}[0-9]){{14,18}}(?![0-9])(?!{_GAP}[0-9]){_TAIL}")
-_ISSUERS = re.compile(
-    r"62[0-9]{14,17}|4[0-9]{15}|4[0-9]{18}|5[1-5][0-9]{14}|2[2-7][0-9]{14}|35[0-9]{14}|3[47][0-9]{13}|6[05][0-9]{14}"
-    r"|9[0-9]{15}|9558[0-9]{15}|6[0-9]{18}"
-)
 
 
 def _is_card(match: re.Match[str]) -> bool:
-    number = re.sub(r"[^0-9]", "", match[0])
-    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(number))]
-    luhn = sum(value - 9 * (value > 9) for value in doubled) % 10 == 0
-    return luhn and len(set(number)) > 1 and bool(_ISSUERS.fullmatch(number)) and _is_no_order(match)
+    return is_bank_card(match[0]) and _is_no_order(match)
 
 
 # ---- plates and passports
@@ -215,6 +241,7 @@ _PASSPORT_BEFORE = re.compile(
 _MAIL_HOSTS = r"(?:qq|163|126|139|189|gmail|sina|foxmail|outlook|hotmail|yeah|sohu|icloud|yahoo|aliyun|live|vip\.qq)"
 _DOT = r"(?:\.| ?[(\[【]?(?i:dot|点)[)\]】]? ?)"
 _HOST = r"(?!(?:the|a|an|this|that|each|every) )[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+_DOT_SAID = r"(?: ?[(\[{](?i:dot)[)\]}] ?| (?i:dot) )"
 _TOP = r"(?:com|cn|net|org|edu|gov|io|me)(?:\.[a-z]{2})?(?![A-Za-z0-9])"
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])(?!git@[\w.-]+:)[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}"
@@ -222,16 +249,21 @@ _EMAIL = re.compile(
     r"[A-Za-z]{2,24}(?![A-Za-z0-9])(?!\.[A-Za-z0-9-]+@)"
     rf"| ?(?:[(\[【{{](?i:at|艾特)[)\]】}}]|@|#| at |艾特) ?{_MAIL_HOSTS}{_DOT}(?:com|cn|net)(?:\.cn)?(?![A-Za-z0-9])"
     # With both signs in words, or @ in brackets, any host.
-    rf"|(?: ?[(\[{{](?i:at)[)\]}}] ?{_HOST}(?:\.| ?[(\[{{](?i:dot)[)\]}}] ?| (?i:dot) )| (?i:at) {_HOST}(?: ?[(\[{{](?i:dot)[)\]}}] ?| (?i:dot) )){_TOP})"
+    rf"|(?: ?[(\[{{](?i:at)[)\]}}] ?(?:{_HOST}(?:\.|{_DOT_SAID})){{1,4}}| (?i:at) (?:{_HOST}{_DOT_SAID}){{1,4}}){_TOP})"
 )
 _IP = re.compile(
     r"(?<![0-9A-Za-z])(?<![0-9A-Za-z][._/+-])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}"
-    r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9A-Za-z]|[.-][0-9A-Za-z]|/[0-9]{1,2}(?![0-9]))"
+    r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![0-9A-Za-z]|[.-][0-9A-Za-z]|/[0-9]{1,2}(?![0-9])|\s?版)"
 )
 _NO_IP = re.compile(
-    r"(?:版本|版|固件|驱动|内核|(?<![A-Za-z])(?:v|ver|version|release|build|firmware|python|chrome|==|>=|<=|~=)|第|§|章节?|小节"
+    r"(?:版本|版|固件|驱动|内核|升级?|降级?|更新|回退|回滚|安装|(?<![A-Za-z])(?:v|ver|version|release|build|firmware|python|chrome|==|>=|<=|~=)|第|§|章节?|小节"
     r"|编号|条款?|图|表|section|sec\.?)(?:号|是|为|到|至|[:：=\s\"'.])*$",
     re.IGNORECASE,
+)
+# Resolvers that all may ask, addresses for examples (RFC 5737), and a network's router at home.
+_ANYBODYS_IP = re.compile(
+    r"8\.8\.(?:8\.8|4\.4)|1(?:\.[01]){2}\.1|9\.9\.9\.9|208\.67\.22[02]\.22[02]|114(?:\.114){2}\.11[0459]|223\.[56]\.\d\.\d|119\.29\.29\.29"
+    r"|180(?:\.76){3}|1\.2\.4\.8|(?:192\.0\.2|198\.51\.100|203\.0\.113)\.\d+|192\.168\.\d+\.1"
 )
 _TITLE = re.compile(r"\s+[^\W\d]")
 _HEADING = re.compile(r"(?:^|\n)[#\s]*$")
@@ -241,11 +273,11 @@ def _is_ip(match: re.Match[str]) -> bool:
     """Leave out versions, headings, masks and the machine's own address."""
     before, address = match.string[max(0, match.start() - 16) : match.start()], match[0]
     numbers = [int(part) for part in address.split(".")]
-    if _NO_IP.search(before) or numbers[0] in (0, 255) or address.startswith("127.0.0."):
+    if _NO_IP.search(before) or numbers[0] in (0, 127, 255) or _ANYBODYS_IP.fullmatch(address):
         return False
     heading = _HEADING.search(before) and _TITLE.match(match.string, match.end())
     product = numbers[0] < 20 and re.search(r"[A-Za-z0-9)]\s$", before)
-    return not (heading or product or max(numbers) < 20) or _is_about_ip(match.string)
+    return not (heading or product or max(numbers[:2]) < 20) or _is_about_ip(match.string)
 
 
 @lru_cache(maxsize=1)  # asked for each address of a text
@@ -281,7 +313,8 @@ _WECHAT_ADDED = re.compile(
 )
 _QQ = re.compile(
     r"(?:(?<![A-Za-z])(?i:q\s?q|扣扣|球球|抠抠|企鹅|秋秋|(?<=加)q|q(?=号|群)))\s?(?:交流|讨论|学习|粉丝)?(?:群|号码?|账号)*(?:\s?[/和&]\s?(?:微信|(?i:vx|wx)))?(?:同号)?\s?(?:[也就]?[是为]|[:：=+])?\s?"
-    r"(?P<it>[1-9][0-9]{4,10}(?![0-9A-Za-z@%]))(?!\s?[个元万亿人次年])"
+    r"(?P<it>[1-9](?:[0-9]{4,10}|(?: [0-9]){4,10}|(?:-[0-9]){4,10})(?!-?[0-9A-Za-z@%]| [0-9]))(?!\s?[个元万亿人次年])"
+    r"|(?<=[聊系私加我找戳敲扣意+])[Qq]\s?[:：]?\s?(?P<bare>[1-9][0-9]{7,9}(?![0-9A-Za-z@%-]))"
     r"|\[QQ号?[0-9]+\]\s?[、/或和]\s?(?P<next>[1-9][0-9]{5,10}(?![0-9A-Za-z@%]))(?!\s?[个元万亿人次年])"
 )
 
@@ -290,12 +323,11 @@ _REGION = (
     r"(?:(?:北京|天津|上海|重庆)市?|(?:河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南"
     r"|陕西|甘肃|青海|台湾)省?|(?:内蒙古|广西壮族|广西|西藏|宁夏回族|宁夏|新疆维吾尔|新疆)(?:自治区)?|香港|澳门)"
 )
-_NOT = "，。；：、！？\\d在住到至是为从寄往送位置我他她你的了和与及或有请叫"
-_PLACE = r"(?:(?!于)[^\W" + _NOT + r"A-Za-z_]{1,8}?(?:自治州|自治县|开发区|新区|市|区|县|旗|镇|乡|街道|村))"
+_LETTER = r"[^\W，。；：、！？\d在住到至是为址从寄往送位置我他她你的了和与及或有请叫A-Za-z_]"
+# What its name begins with is not gone over again: lists of places took minutes.
+_PLACE = rf"(?>(?!于){_LETTER}(?:(?!{_REGION}){_LETTER}){{0,7}}?(?:自治州|自治县|开发区|新区|市|区|县|旗|镇|乡|街道|村))"
 _STREET = (
-    r"(?:(?!于)[^\W"
-    + _NOT
-    + r"A-Za-z_]{1,8}?(?:路|街|大道|大街|巷|胡同|弄|里|道|坊|屯|庄|苑|小区|花园|公寓|新村|社区)(?:[东南西北中一二三四五六七八九十]{0,2}段)?)"
+    rf"(?>(?!于){_LETTER}{{1,8}}?(?:路|街|大道|大街|巷|胡同|弄|里|道|坊|屯|庄|苑|小区|花园|公寓|新村|社区){{1,2}}(?:[东南西北中一二三四五六七八九十]{{0,2}}段)?)"
 )
 _DOOR = r"(?:[0-9]{1,5}|[一二三四五六七八九十百零]{1,5})(?:-[0-9]{1,4})?"
 _ROOM = (
@@ -329,15 +361,20 @@ _US_STREET = re.compile(
 # In the order of how sure they are: a span that one has taken no later one takes.
 _RULES = (
     _Rule("email", _EMAIL),
-    _Rule("id_card", _ID_CARD, _is_id_card, spoken=True),
+    _Rule("id_card", _ID_CARD, lambda match: is_mainland_card(match[0]), spoken=True),
     _Rule("id_card", _ID_CARD_15),
+    _Rule("id_card", _ID_TAIWAN, lambda match: is_taiwan_card(match["it"])),
+    _Rule("id_card", _ID_HONG_KONG, lambda match: is_hong_kong_card(match["it"])),
     _Rule("bank_card", _CARD, _is_card),
     _Rule("address", _US_STREET),
     _Rule("address", _ADDRESS, _is_address),
     _Rule("address", _ADDRESS_LABELLED, _is_address),
     _Rule("phone", _MOBILE, _is_no_order),
     _Rule("phone", _MOBILE_APART, _is_no_order),
+    _Rule("phone", _MOBILE_BRACKETED, _is_no_order),
     _Rule("phone", _MOBILE_SPOKEN, _is_no_order, spoken=True),
+    _Rule("phone", _MOBILE_TAIWAN, _is_no_order),
+    _Rule("phone", _MOBILE_ALIKE, lambda match: sum(map(str.isdigit, match["it"])) > 4),
     _Rule("qq", _QQ),
     _Rule("landline", _LANDLINE, _is_no_order),
     _Rule("landline", _LANDLINE_LABELLED),
