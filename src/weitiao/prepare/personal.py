@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from weitiao.prepare import names
+from weitiao.prepare import addresses, names
 from weitiao.prepare.check_digits import is_bank_card, is_hong_kong_card, is_mainland_card, is_taiwan_card
 
 Kind = Literal[
@@ -110,21 +110,21 @@ _NAMED = re.compile(r"(?:tel|phone|mobile|mail(?:to)?|sfz|idcard|uin|qq)[=:/]$",
 
 # ---- numbers
 # Before a number stands no other digit, decimal point, letter or sign of a calculation. What it begins with is looked at
-# first: most places of a text begin no number.
+# first: most places of a text begin no number. The 34th power of two is nobody's.
 _HEAD = (
-    r"(?=[0-9(+])(?<![0-9])(?:(?<![0-9][.+*/×÷^=])|(?<=(?<![0-9])1[3-9][0-9]{9}/))(?<![A-Za-z][-_])"
-    r"(?:(?<![A-Za-z_$¥€£])|(?<=(?i:tel))|(?<=(?i:phone))|(?<=(?i:mobile))|(?<=(?i:call))|(?<=(?i:vx))|(?<=(?i:wx))"
+    r"(?=[0-9(+])(?!17179869184)(?<![0-9])(?:(?<![0-9][.+*/×÷^=])|(?<=(?<![0-9])1[3-9][0-9]{9}/))(?<![A-Za-z][-_])"
+    r"(?:(?<![A-Za-z_$¥￥€£])|(?<=(?i:tel))|(?<=(?i:phone))|(?<=(?i:mobile))|(?<=(?i:call))|(?<=(?i:vx))|(?<=(?i:wx))"
     r"|(?<=(?<![A-Za-z])(?i:v))|(?<=(?i:wechat))|(?<=(?i:id))|(?<=(?i:card))|(?<=(?i:no)))"
 )
 # Behind it neither a digit, nor letters, nor what is counted.
 _TAIL = (
     r"(?![0-9])(?!/(?!1[3-9][0-9]{9}(?![0-9]))[0-9]|[.+*×÷^][0-9]|,[0-9]{3}(?![0-9]))(?!(?i:(?!wx|vx|wechat|qq|tel)[A-Za-z_]))"
-    r"(?!\s?(?:元|块钱|美元|美金|日元|欧元|字节|[bB]ytes?|[万亿%]|[个次条行秒吨人岁米]|毫秒|公里|千克|立方|平方))"
+    r"(?!\s?(?:元|块钱|美元|美金|日元|欧元|字节|[bB]ytes?|[万亿%]|[个次条行秒吨人岁米份套辆颗枚粒箱倍]|台(?![州湾北中南])|毫秒|公里|千克|立方|平方))"
 )
 _ORDER = re.compile(
     r"(?:订单|单号|编号|流水|运单|快递单|物流单|货号|第|次方|立方|阶乘|等于|序列|型号|条码|条形码|工单|案号|学号|工号|批号|批次|交易|合同|发票"
     r"|时间戳|(?<![A-Za-z])(?:isbn|issn|sku|order|serial|tracking|timestamp|uuid|sn|item|goods)|(?<![信A-Za-z_])id)"
-    r"[\"']?(?:号码?|代码|编码|是|为|ID|no|number|[:：#=\s\"'.])*$",
+    r"[\"']?(?:[A-Z0-9]{1,12}-|_?id|号码?|代码|编码|是|为|no|number|[:：#=\s\"'.])*$",
     re.IGNORECASE,
 )
 
@@ -133,7 +133,7 @@ def _is_no_order(match: re.Match[str]) -> bool:
     return not _ORDER.search(match.string[max(0, match.start() - 24) : match.start()])
 
 
-_SEP = r"[ .·-]"
+_SEP = r"(?: ?[.·•_~—-] ?| {1,2})"
 _MOBILE = re.compile(
     rf"{_HEAD}(?:(?:\+|00)?86{_SEP}?|\(\+?86\)[ -]?)?"
     rf"1[3-9](?:[0-9]{{9}}|[0-9]{_SEP}[0-9]{{4}}{_SEP}[0-9]{{4}}|[0-9][ -][0-9]{{8}}|[0-9]{{5}}[ -][0-9]{{4}}"
@@ -143,7 +143,7 @@ _MOBILE = re.compile(
 # One by one, with the same kind of sign between, or each in its keycap; 1.3.6.1.… names an object, 1,3,… counts.
 _APART = r"(?: ?[·•_~—-] ?| |\ufe0f?\u20e3)"
 _MOBILE_APART = re.compile(rf"{_HEAD}1{_APART}[3-9](?:{_APART}[0-9]){{9}}(?:\ufe0f?\u20e3)?{_TAIL}")
-_MOBILE_BRACKETED = re.compile(rf"{_HEAD}\(1[3-9][0-9]\){_SEP}?[0-9]{{4}}{_SEP}?[0-9]{{4}}{_TAIL}")
+_MOBILE_BRACKETED = re.compile(rf"{_HEAD}(?:\+?86 ?)?\(1[3-9][0-9]\){_SEP}?[0-9]{{4}}{_SEP}?[0-9]{{4}}{_TAIL}")
 _CALL = r"(?:手机|电话|(?<![A-Za-z])(?i:tel|phone|mobile|cell|call|whatsapp))(?:号码?|是|为|[:： .])*"
 _MOBILE_TAIWAN = re.compile(
     rf"{_HEAD}09[0-9]{{2}}[ -][0-9]{{3}}[ -]?[0-9]{{3}}{_TAIL}|{_CALL}(?P<it>09[0-9]{{8}}){_TAIL}"
@@ -158,7 +158,7 @@ _AREA = r"0(?:10|2[0-9]|[3-9][0-9]{2})"
 _LANDLINE = re.compile(
     rf"(?:{_HEAD}(?:\+?86[ -]?)?(?:\({_AREA}\) ?|{_AREA}-|{_AREA} )[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
     rf"|{_HEAD}(?:\({_TAIWAN}\) ?|{_TAIWAN}-(?=[0-9]{{3,4}}-))[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
-    rf"|{_HEAD}\+86[ -]?\(?0?(?:10|2[0-9]|[3-9][0-9]{{2}})\)?[ -]?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
+    rf"|{_HEAD}\+86[ -]?(?:\(0\)|\(?0?)(?:10|2[0-9]|[3-9][0-9]{{2}})\)?[ -]?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
     # English ones, and those of other countries
     r"|(?<![0-9A-Za-z(])(?:\+?1[ -]?)?\([2-9][0-9]{2}\) ?[0-9]{3}[ -][0-9]{4}"
     r"|(?<![0-9A-Za-z-])(?!400|800)(?:\+?1-)?[2-9][0-9]{2}-[0-9]{3}-[0-9]{4}(?!-)"
@@ -166,7 +166,7 @@ _LANDLINE = re.compile(
     rf"(?:(?:-| ?(?:转|分机|转分机|(?i:ext\.?))[号:]?| x) ?[0-9]{{1,5}})?{_TAIL}"
 )
 _LANDLINE_LABELLED = re.compile(
-    r"(?:电话|座机|固话|传真|(?<![A-Za-z])(?i:tel|phone|fax|whatsapp))(?:号码?|是|为|[:： .])*"
+    r"(?:电话|致电|座机|固话|传真|(?<![A-Za-z])(?i:tel|phone|fax|whatsapp))(?:号码?|是|为|[:： .])*"
     rf"(?P<it>(?:{_AREA}|{_TAIWAN}[ -]?|\+?86[ -](?:10|2[0-9]|[3-9][0-9]{{2}})[ -])?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}(?:(?:-| ?(?:转|分机|转分机)[号:]?) ?[0-9]{{1,5}})?){_TAIL}"
 )
 _GAP = r"[ \t-]{0,2}"
@@ -181,25 +181,6 @@ _ID_TAIWAN = re.compile(
 _ID_HONG_KONG = re.compile(
     r"(?:身[份分]证|(?i:id))[^\n。；]{0,9}?(?<![A-Za-z0-9])(?P<it>[A-Z]{1,2}[0-9]{6} ?\([0-9A]\))(?![A-Za-z0-9])"
 )
-_CARD = re.compile(rf"{_HEAD}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx](?![0-9A-Za-z_])(?!\.[0-9])")
-_ID_CARD_15 = re.compile(
-    r"(?:身份证|证件)(?:号码?|编号|是|为|[:： ])*(?P<it>[1-9][0-9]{5}[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3})"
-    r"(?![0-9A-Za-z])"
-)
-_PROVINCES = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
-_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
-
-
-def _is_id_card(match: re.Match[str]) -> bool:
-    number = re.sub(r"[^0-9Xx]", "", match[0]).upper()
-    try:
-        born = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
-    except ValueError:
-        return False
-    total = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, number, strict=False))
-    return bool(_PROVINCES.match(number)) and 1850 <= born.year <= 2100 and "10X98765432"[total % 11] == number[17]
-
-
 _CARD = re.compile(rf"{_HEAD}[2-69](?:{_GAP}[0-9]){{14,18}}(?![0-9])(?!{_GAP}[0-9]){_TAIL}")
 
 
@@ -215,7 +196,7 @@ _PLATE = re.compile(
     r"(?![A-Za-z0-9])"
 )
 _PLATE_LABELLED = re.compile(
-    r"(?:车牌|号牌|牌照|[使领]馆车)(?:号码?|是|为|[:： ])*(?P<it>[一-鿿][A-Za-z][·• -]?[A-Za-z0-9]{5,6}|使[0-9]{3}·?[0-9]{3}|[0-9]{3}·?[0-9]{3}使)(?![A-Za-z0-9])"
+    r"(?:车牌|号牌|牌照|[使领]馆车)(?:号码?|是|为|[:： ])*(?P<it>(?:[一-鿿]|[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼] )[A-Za-z][·• -]?[A-Za-z0-9]{5,6}|使[0-9]{3}·?[0-9]{3}|[0-9]{3}·?[0-9]{3}使)(?![A-Za-z0-9])"
     r"|(?P<dotted>[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Za-z][·•][A-Za-z0-9]{5,6})(?![A-Za-z0-9])"
 )
 
@@ -245,7 +226,7 @@ _DOT_SAID = r"(?: ?[(\[{](?i:dot)[)\]}] ?| (?i:dot) )"
 _TOP = r"(?:com|cn|net|org|edu|gov|io|me)(?:\.[a-z]{2})?(?![A-Za-z0-9])"
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])(?!git@[\w.-]+:)[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}"
-    r"(?:@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+(?!(?:avif|jpe?g|png|webp|gif|svg|js|ts|jsx|tsx|vue|css|html?|json|py|md|txt|zip|mp[34])(?![A-Za-z]))"
+    r"(?:@(?!v?[0-9]+\.[0-9])(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.)+(?!(?:avif|jpe?g|png|webp|gif|svg|js|ts|jsx|tsx|vue|css|html?|json|py|md|txt|zip|mp[34])(?![A-Za-z]))"
     r"[A-Za-z]{2,24}(?![A-Za-z0-9])(?!\.[A-Za-z0-9-]+@)"
     rf"| ?(?:[(\[【{{](?i:at|艾特)[)\]】}}]|@|#| at |艾特) ?{_MAIL_HOSTS}{_DOT}(?:com|cn|net)(?:\.cn)?(?![A-Za-z0-9])"
     # With both signs in words, or @ in brackets, any host.
@@ -299,63 +280,26 @@ def _is_ip6(match: re.Match[str]) -> bool:
 
 
 # ---- ids in messengers
-_WX = r"(?:(?:微|威|薇|葳|徽|維|维)\s?[信❤♥]|微[号讯]|(?<![A-Za-z0-9/=])(?<![A-Za-z0-9]\+)(?i:wei ?xin|we ?chat|w ?x|v ?x|v ?信)|[VvＶ]信|卫星号?|薇(?=[号:：+]))"
+_WX = r"(?:(?:微|威|薇|葳|徽|維|维)\s?(?:信|[❤♥]\ufe0f?)|微[号讯]|绿泡泡|(?<![A-Za-z0-9/=])(?<![A-Za-z0-9]\+)(?i:wei ?xin|we ?chat|w ?x|v ?x|v ?信)|[Vv](?:信|[❤♥]\ufe0f?)|卫星号?|薇(?=[号:：+]))"
 _WX_ID = r"[A-Za-z][A-Za-z0-9_-]{5,19}(?![A-Za-z0-9_@.-])"
 _WX_DIGIT = rf"(?![0-9a-f]{{16}}(?![A-Za-z0-9]))(?=[A-Za-z_-]*[0-9_]){_WX_ID}"
+_APP = re.compile(r"(?i)app_?id\W{1,4}$")  # of a program: wx and letters
 _WORDS = r"(?!(?i:weixin|wechat|official|official_account|public|miniprogram|android|iphone)(?![A-Za-z0-9_-]))"
 _WECHAT = re.compile(
-    rf"{_WX}\s?(?:(?:号码?|ID|id|账号|帐号|同号)\s?(?:是|为|叫|[:：=])?|(?:是|为|叫)?[:：=]|是)\s?(?P<it>{_WORDS}{_WX_ID})"
-    rf"|{_WX}(?:\s?搜索?\s?)?(?P<bare>{_WORDS}{_WX_DIGIT})(?!\s?(?:公众号|小程序|服务号|视频号))"
+    r"(?<![A-Za-z0-9_])(?P<own>wxid_[0-9a-z]{10,20})(?![A-Za-z0-9_])"
+    rf"|{_WX}\s?(?:(?:号码?|ID|id|账号|帐号|同号)\s?(?:是|为|叫|[:：=])?|(?:是|为|叫)?[:：=]|是)\s?(?P<it>{_WORDS}{_WX_ID})"
+    rf"|{_WX}(?:\s?(?:搜索?|[+➕])\s?|\s(?=(?:[a-z_-]*[0-9]){{3}}))?(?P<bare>{_WORDS}(?=[A-Za-z_-]*[0-9]){_WX_DIGIT})(?!\s?(?:公众号|小程序|服务号|视频号))"
 )
 _WECHAT_ADDED = re.compile(
     rf"(?:加|(?<![A-Za-z0-9/=])[+➕]|我的?|联系|添加)\s?(?:我|个|一下|下|他|她|老师|客服|小编)?的?\s?{_WX}\s?[:：]?\s?(?P<it>{_WORDS}{_WX_DIGIT})"
+    rf"|加\s?(?:我|他|她|老师|客服|小编|本人)的?{_WX}\s?[:：]?\s?(?P<letters>{_WORDS}[a-z]{{6,20}}(?![A-Za-z0-9_@.-]))"
     rf"|(?:加|(?<![A-Za-z0-9/=])[+➕])\s?(?:我|个|一下)?\s?(?i:v|薇|威|微)\s?[:：]?\s?(?P<bare>{_WX_DIGIT})"
 )
 _QQ = re.compile(
-    r"(?:(?<![A-Za-z])(?i:q\s?q|扣扣|球球|抠抠|企鹅|秋秋|(?<=加)q|q(?=号|群)))\s?(?:交流|讨论|学习|粉丝)?(?:群|号码?|账号)*(?:\s?[/和&]\s?(?:微信|(?i:vx|wx)))?(?:同号)?\s?(?:[也就]?[是为]|[:：=+])?\s?"
+    r"(?:(?<![A-Za-z])(?i:q\s?q|扣扣|球球|抠抠|企鹅|🐧|秋秋|(?<=加)[q扣]|q(?=号|群)))\s?(?:交流|讨论|学习|粉丝|在线|咨询|客服|联系|业务|商务|售后|合作)*(?:群|号码?|账号|[12](?=[:：]))*(?:\s?[/和&]\s?(?:微信|(?i:vx|wx)))?(?:同号)?\s?(?:[也就]?[是为]|[:：=+])?\s?"
     r"(?P<it>[1-9](?:[0-9]{4,10}|(?: [0-9]){4,10}|(?:-[0-9]){4,10})(?!-?[0-9A-Za-z@%]| [0-9]))(?!\s?[个元万亿人次年])"
     r"|(?<=[聊系私加我找戳敲扣意+])[Qq]\s?[:：]?\s?(?P<bare>[1-9][0-9]{7,9}(?![0-9A-Za-z@%-]))"
     r"|\[QQ号?[0-9]+\]\s?[、/或和]\s?(?P<next>[1-9][0-9]{5,10}(?![0-9A-Za-z@%]))(?!\s?[个元万亿人次年])"
-)
-
-# ---- places
-_REGION = (
-    r"(?:(?:北京|天津|上海|重庆)市?|(?:河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南"
-    r"|陕西|甘肃|青海|台湾)省?|(?:内蒙古|广西壮族|广西|西藏|宁夏回族|宁夏|新疆维吾尔|新疆)(?:自治区)?|香港|澳门)"
-)
-_LETTER = r"[^\W，。；：、！？\d在住到至是为址从寄往送位置我他她你的了和与及或有请叫A-Za-z_]"
-# What its name begins with is not gone over again: lists of places took minutes.
-_PLACE = rf"(?>(?!于){_LETTER}(?:(?!{_REGION}){_LETTER}){{0,7}}?(?:自治州|自治县|开发区|新区|市|区|县|旗|镇|乡|街道|村))"
-_STREET = (
-    rf"(?>(?!于){_LETTER}{{1,8}}?(?:路|街|大道|大街|巷|胡同|弄|里|道|坊|屯|庄|苑|小区|花园|公寓|新村|社区){{1,2}}(?:[东南西北中一二三四五六七八九十]{{0,2}}段)?)"
-)
-_DOOR = r"(?:[0-9]{1,5}|[一二三四五六七八九十百零]{1,5})(?:-[0-9]{1,4})?"
-_ROOM = (
-    rf"(?:\s?[^\W\d_A-Za-z，。；]{{0,10}}?(?:[A-Za-z]|{_DOOR}|甲|乙|丙)(?:号楼|栋|幢|座|单元|层|楼|室|房|户|号院|门|号|组|弄|期)|(?<=[楼栋幢座元层门])\s?-?[0-9]{{2,4}}(?![0-9])"
-    r"|-[0-9]{1,5}(?:-[0-9]{1,5})?(?:室|号)?)"
-)
-_ADDRESS = re.compile(
-    rf"(?:{_REGION}\s?{_PLACE}{{0,4}}|{_PLACE}{{1,4}})\s?{_STREET}{{0,2}}\s?(?:{_DOOR}[组队社])?{_DOOR}(?:号院?|弄|栋|幢|座|号楼|楼(?=\s?[0-9]{{1,3}}(?:门|单元))){_ROOM}{{0,5}}"
-    rf"|{_STREET}\s?{_DOOR}(?:号院?|弄){_ROOM}{{1,5}}"
-)
-_ADDRESS_LABELLED = re.compile(
-    r"(?:地址|住址|住在|家住|寄到|寄往|送到|户籍)(?:是|为|在|[:： ])*"
-    rf"(?P<it>{_PLACE}{{0,3}}{_STREET}{{1,2}}\s?{_DOOR}(?:号院?|弄|栋|幢|座|号楼){_ROOM}{{0,5}})"
-)
-
-
-def _is_address(match: re.Match[str]) -> bool:
-    """Hold that there is a street or a room: `北京市1号线` is a metro line, `海淀区8号` no address."""
-    rest = match.string[match.end() : match.end() + 2]
-    streets = re.search(rf"{_STREET}\s?{_DOOR}", match[0]) or re.search("室|单元|号楼|栋|幢|座|组|门", match[0])
-    return bool(streets) and not re.match(r"线|公交|地铁|文件|令|公告|台风|[0-9]", rest)
-
-
-_US_STREET = re.compile(
-    r"(?<![0-9A-Za-z.$-])[0-9]{1,5}(?:-[0-9]{1,4})? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z'.-]* |[0-9]{1,3}(?:st|nd|rd|th) ){0,4}"
-    r"(?:(?:St(?:reet)?|Ave(?:nue)?|R(?:oa)?d|Dr(?:ive)?|Blvd|Boulevard|Hwy|Highway|Way|Lane|Ln|Court|Ct|Place|Pl|Plaza|Pike"
-    r"|Parkway|Pkwy|Square|Sq|Terrace|Ter|Circle|Cir|Turnpike|Tpke|Lynnway|Center|Ctr|Mall|Route|Rt)\b\.?)"
-    r"(?:[ -](?:[A-Z0-9][A-Za-z0-9]*|[0-9]+))*(?:, ?[A-Z][A-Za-z. ]+?,? [A-Z]{2}\b(?: [0-9]{4,5}(?:-[0-9]{4})?)?)"
 )
 
 # In the order of how sure they are: a span that one has taken no later one takes.
@@ -366,9 +310,9 @@ _RULES = (
     _Rule("id_card", _ID_TAIWAN, lambda match: is_taiwan_card(match["it"])),
     _Rule("id_card", _ID_HONG_KONG, lambda match: is_hong_kong_card(match["it"])),
     _Rule("bank_card", _CARD, _is_card),
-    _Rule("address", _US_STREET),
-    _Rule("address", _ADDRESS, _is_address),
-    _Rule("address", _ADDRESS_LABELLED, _is_address),
+    _Rule("address", addresses.US_STREET),
+    _Rule("address", addresses.ADDRESS, addresses.is_address),
+    _Rule("address", addresses.ADDRESS_LABELLED, addresses.is_address),
     _Rule("phone", _MOBILE, _is_no_order),
     _Rule("phone", _MOBILE_APART, _is_no_order),
     _Rule("phone", _MOBILE_BRACKETED, _is_no_order),
@@ -385,7 +329,7 @@ _RULES = (
     _Rule("passport", _PERMIT),
     _Rule("ip", _IP, _is_ip),
     _Rule("ip", _IP6, _is_ip6),
-    _Rule("wechat", _WECHAT),
+    _Rule("wechat", _WECHAT, lambda match: not _APP.search(match.string, max(0, match.start() - 12), match.start())),
     _Rule("wechat", _WECHAT_ADDED),
     _Rule("name", names.CHINESE),
     _Rule("name", names.ENGLISH),
