@@ -51,6 +51,23 @@ def test_names_stay_by_default_and_go_with_one_word() -> None:
     assert STEP.rewritten(text)[0] == "我叫[姓名1]，电话13812345678"
 
 
+SAID = [
+    ("我叫李建国，退休工人", ["李建国"]),
+    ("我姓马，叫马小军", ["马小军"]),
+    ("患者黄建国，男，58岁；原告吴秀兰（女，汉族）", ["黄建国", "吴秀兰"]),
+    ("本人王海燕，女，1985年生", ["王海燕"]),
+    ("采访了钟南山院士", ["钟南山"]),
+    ("患者多为老人，男女不限，学生马上到", []),
+    ("原告方，被告方，男女各半", []),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), SAID)
+def test_who_says_so_may_be_called_as_places_are(text: str, names: list[str]) -> None:
+    assert named(text) == names
+    assert STEP.rewritten(pl.Series([text]))[0] == STEP.rewrite_one(text)
+
+
 def test_a_name_has_one_mark_in_all_turns() -> None:
     talk = (("user", "王小明说你是客服"), ("assistant", "您好，姓名：王小明，联系人：李雷"), ("user", "李雷和王小明"))
     frame = record.to_frame([Record("a", talk, "f", 1)])
