@@ -48,6 +48,12 @@ def written(text: str, **chosen: Any) -> str:
         ("一又三分之二杯，又三分之一的人", "1又2/3杯，又1/3的人"),
         ("一百一十平米，二百二十伏特，每周三十公里", "110平米，220伏特，每周30公里"),
         ("三亿两千万人，一百零八人，一千五百字", "3.2亿人，108人，1500字"),
+        ("約三億兩千萬人，晚上七點半，三萬八千塊錢", "約3.2億人，晚上7:30，38000塊錢"),
+        ("民国八十七年六月十二日，中華民國一百一十二年，1998年七月", "1998年6月12日，2023年，1998年7月"),
+        ("下午3点05分，15时30分，9点半，0时0分0秒", "下午3:05，15:30，9:30，0:00:00"),
+        ("零下十五度，攝氏三十二度，九十八点六华氏度", "零下15度，攝氏32度，98.6华氏度"),
+        ("二百三十万册，一小时十五分钟，二十四个小时", "230万册，1小时15分钟，24个小时"),
+        ("２００８年１２月２号", "2008年12月2号"),
     ],
 )
 def test_sure_numbers_get_one_form(text: str, form: str) -> None:
@@ -60,6 +66,9 @@ def test_the_form_is_a_setting() -> None:
     assert written("二十五千克", units="symbol") == "25kg"
     kept = dict.fromkeys(("dates", "times", "money", "units", "numbers"), "keep")
     assert written(text, **kept) == text
+    assert written("五千元，百分之七", money="keep") == "五千元，7%"
+    assert written("三百八十元，五百吨", money="keep") == "三百八十元，500吨"
+    assert written("三百八十元，五百二十亩", units="keep") == "380元，五百二十亩"
 
 
 def test_what_can_be_read_two_ways_is_left_and_noted() -> None:
@@ -90,6 +99,9 @@ UNTOUCHED = [
     "```\n二零零八年八月八日\n```",
     "13812345678，110101199003077475，京A12345，E12345678",
     "2008年8月8日，8:30，62%，13.5元，25kg",
+    "十元店，十二元环，十六元数，十元方程，￥1，299元",
+    "民国26年（1937年），民国二十年代，3点5分，用了1时15分，三小时，十个小时候的梦",
+    "八時半に起きる，三億円の家",
     "十三五规划，七七事变，九一八，双十一，五一，三八妇女节，一二三四五，二百五",
     "",
 ]
@@ -134,7 +146,16 @@ def test_every_number_is_read_as_it_is_said(value: int) -> None:
         assert number(said) in (value, None) if "零十" in said else number(said) == value
 
 
-@given(st.text(alphabet="零一二两三十百千万亿点分之年月日时半元块钱角公斤米千克%2008-./¥1百 ，`\n", max_size=14))
+def test_many_prices_take_no_more_time_than_their_length() -> None:
+    text = "好" + "¥1" * 30_000
+    assert written(text) == text
+
+
+@given(
+    st.text(
+        alphabet="兩萬億點時負塊錢零一二两三十百千万亿点分之年月日时半元块钱角公斤米千克%2008-./¥1百 ，`\n", max_size=14
+    )
+)
 def test_a_second_time_changes_nothing(text: str) -> None:
     once = written(text)
     assert written(once) == once

@@ -17,7 +17,8 @@ _ENGLISH = re.compile(
 _OTHER = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9f\u1100-\u11ff\uac00-\ud7a3]")  # Japanese, Korean
 # Signs that programs have and prose has not.
 _CODE = re.compile(
-    r"[{}\\=$]|</|/>|->|::|\(\)|(?<![\u3400-\u9fff]);\s*$|^\s*(?:#(?!#+ )|//|\|)|[A-Za-z0-9_]\(['\"]|\[['\"]|^\s*['\"][^'\"]*['\"]:(?:\s|$)"
+    r"[{}\\=]|\$(?!\d)|</|/>|->|::|\(\)|(?<![\u3400-\u9fff]);\s*$|^\s*(?:#(?!#+ )|//|\|)|[A-Za-z0-9_]\(['\"]|\[['\"]|^\s*['\"][^'\"]*['\"]:(?:\s|$)"
+    r"|^\s*[A-Za-z_]\w*\s?:\s?(['\"])[^'\"]*\1,?\s*$|^\s*['\"][^'\"]*['\"],\s*$|^\s{2,}['\"][^'\"]*['\"]\s*$|(?<!\S)--?[A-Za-z][\w-]*[ =]['\"]|['\"] +(?:>>?|\|) +[\w./]"
 )
 _FULL = {",": "，", ".": "。", "?": "？", "!": "！", ":": "：", ";": "；"}
 _H = "[\u3400-\u9fff]"
@@ -31,12 +32,15 @@ _MARKS = re.compile(
     re.MULTILINE,
 )
 _BRACKETS = re.compile(r"(?P<before>.?)(?P<open>[(（])(?P<inner>[^()（）\n]*)(?P<close>[)）])(?![!^*/+=\[_])")
+# (3, 4) and (x, y) are a point, and 12,000 is one number.
+_POINT = re.compile(r"-?(?:\d+(?:\.\d+)?|[a-z])(?:, ?-?(?:\d+(?:\.\d+)?|[a-z]))+")
 _DOTS = re.compile(rf"(?<={_H})(?:\.{{3,6}}|…)(?![.…])")
+_SPACED = re.compile(rf"(?<={_H})[ ](?=,(?:[ ]|{_H})|[?!]+[ ]*$)")
 _DASH = re.compile(rf"(?<={_H})--(?={_H})")
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _SINGLE = re.compile(rf"(?<![A-Za-z0-9'])'([^'\n]*{_H}[^'\n]*)'(?![A-Za-z0-9'])")
 _SELECTED = (
-    r"\p{Han}(?:(?:\*\*)?[,.?!:;(]|--|…(?:[^…]|$))|[”’》」』）】][,.?!:;(]|[A-Za-z0-9%℃°+²³`$)\]/](?:, ?[\p{Han}“‘《「『（【]|\?)|\([^()\n]*\p{Han}"
+    r"\p{Han}(?:(?:\*\*)?[,.?!:;(]| [,?!]|--|…(?:[^…]|$))|[”’》」』）】][,.?!:;(]|[A-Za-z0-9%℃°+²³`$)\]/](?:, ?[\p{Han}“‘《「『（【]|\?)|\([^()\n]*\p{Han}"
     r"|\([^()（）\n]*）|（[^()（）\n]*\)|\"[^\"\n]*\p{Han}|'[^'\n]*\p{Han}|”[^“”\n]*”|“[^“”\n]*“|^[^“\n]*”|[A-Za-z0-9\"'”’)%][，。！？：；（）]|（[A-Za-z]"
 )
 _HALF = str.maketrans({full: half for half, full in _FULL.items()})
@@ -78,7 +82,7 @@ class NormalisePunctuation(RewriteSelected):
             before = None
             while before != line:  # a bracket inside another, a mark behind a bracket
                 before, line = line, _BRACKETS.sub(_bracket, line)
-                line = _DASH.sub("——", _DOTS.sub("……", line))
+                line = _DASH.sub("——", _DOTS.sub("……", _SPACED.sub("", line)))
                 line = _MARKS.sub(_full, line)
         return line
 
@@ -91,6 +95,8 @@ def _bracket(match: re.Match[str]) -> str:
     """Return a bracket full-width where Chinese stands in it or before it; `[text](link)` and `f(x)` stay."""
     mixed = (match["open"] == "(") != (match["close"] == ")")
     chinese = _HAN.search(match["inner"]) and not re.match(r"[\]A-Za-z0-9_]", match["before"])
+    if not mixed and _POINT.fullmatch(match["inner"]):
+        return match[0]
     if mixed or chinese or _HAN.match(match["before"] or " "):
         return f"{match['before']}（{match['inner']}）"
     return match[0]
@@ -107,7 +113,9 @@ def _in_quotes(line: str) -> str:
     if balanced and not depth:
         return line
     marks = re.findall("[“”]", line)
-    if len(marks) % 2 or set(marks) == {"“", "”"}:  # what is nested or lost, nobody can tell
+    # ”好“ at the start of a line or of a speech begins a pair the wrong way; what else is nested or lost, nobody can tell.
+    turned = re.match("[^“”]*(?:^|[：:])”", line) and "".join(marks) == "”“" * (len(marks) // 2)
+    if len(marks) % 2 or (set(marks) == {"“", "”"} and not turned):
         return line
     sides = iter("“”" * (len(marks) // 2))
     return re.sub("[“”]", lambda _: next(sides), line)
@@ -116,7 +124,7 @@ def _in_quotes(line: str) -> str:
 def _in_english(line: str) -> str:
     line = re.sub(r"(?<=[A-Za-z0-9])（([^（）]*)）", r" (\1)", line)
     line = re.sub(r"(?<!\S)（([A-Za-z][^（）]*)）", r"(\1)", line)
-    return re.sub(r"(?<=[A-Za-z0-9\"'”’)%])[，。！？：；]+(?=([A-Za-z0-9“(]?))", _half, line)
+    return re.sub(r"(?<=[A-Za-z0-9\"'”’)%])[，。！？：；]+(?=([A-Za-z0-9“($]?))", _half, line)
 
 
 def _half(marks: re.Match[str]) -> str:
