@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from weitiao.similar.join import SHORT, Likeness
 from weitiao.similar.keys import WIDE, Forms, Hashes, Ints, is_filled
+from weitiao.similar.opposed import is_opposed
 
 Kind = Literal["exact", "contained", "near"]
 
@@ -136,7 +137,10 @@ class Items:
             stretches |= {key[max(0, start) : start + length], _trimmed(key, item, start - slack, length + 2 * slack)}
         share, stretch = max(((self._share(item, one), one) for one in stretches), default=(0.0, ""))
         threshold = None if _one_edit(item.key, stretch) else item.threshold
-        if (threshold and share < item.least - 1e-9) or self._differs(number, stretch):
+        if (threshold and share < item.least - 1e-9) or is_filled(item.key, stretch):
+            return None
+        # The stretch that is most alike may end before the word in which the two differ.
+        if any(self._differs(item.key, one) for one in stretches):
             return None
         return Holding(text, number, "near", share, threshold)
 
@@ -147,14 +151,13 @@ class Items:
         share = common / max(len(pieces) + len(item.pieces) - common, 1)
         return max(share, 1 - 1 / len(stretch)) if _one_edit(item.key, stretch) else share
 
-    def _differs(self, number: int, stretch: str) -> bool:
-        """Say whether an item and a stretch that are alike are different texts still."""
-        key = self.items[number].key
+    def _differs(self, key: str, stretch: str) -> bool:
+        """Say whether an item and a stretch differ in nothing but their numbers, or in one word that says otherwise."""
         if self.likeness.same_figures and stretch != key:
             one, other = np.arange(2)[:, None]
             if Forms.of(pl.Series([key, stretch])).differ(one, other)[0]:
                 return True
-        return is_filled(key, stretch)
+        return is_opposed(key, stretch)
 
 
 def _item(key: str, likeness: Likeness, shortest: int) -> _Item:

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from weitiao.similar.keys import WIDE, Flags, Forms, Hashes, Ints, is_filled, laid_out
+from weitiao.similar.opposed import is_opposed
 
 Shares = NDArray[np.float64]
 Pair = tuple[int, int, float, float]  # right, left, similarity, threshold
@@ -83,8 +84,8 @@ def kept_twins(texts: pl.DataFrame, likeness: Likeness) -> pl.DataFrame:
     """Choose, in order, the rows that are like no row chosen before; return the others.
 
     The columns are `row, twin, similarity, threshold`; `twin` is the chosen row that is most alike, `threshold` null
-    for one-edit twins. Forms filled in twice are not taken for duplicates. With a margin the rows that fall short of
-    their threshold are among them, though they are chosen.
+    for one-edit twins. Forms filled in twice, and what says the contrary, are not taken for duplicates. With a margin
+    the rows that fall short of their threshold are among them, though they are chosen.
     """
     gone = np.zeros(len(texts), dtype=np.bool_)
     pairs = (pair for block in near_pairs(texts, likeness, gone) for pair in block.rows())
@@ -99,7 +100,10 @@ def chosen_twins(pairs: Iterable[Pair], key: Callable[[int], str], gone: Flags) 
         short = similarity < threshold - 1e-9
         so_far = near if short else best
         better = right not in so_far or similarity > so_far[right][0]
-        if better and not gone[left] and not is_filled(key(left), key(right)):
+        if not better or gone[left]:
+            continue
+        keys = (key(left), key(right))
+        if not is_filled(*keys) and not is_opposed(*keys):
             so_far[right] = (similarity, left, threshold)
             gone[right] |= not short
     both = {**{row: one for row, one in near.items() if row not in best}, **best}

@@ -206,9 +206,9 @@ def is_filled(one: str, other: str) -> bool:
     """
     if min(len(one), len(other)) < min(FILLED.values()):
         return False
-    head = _common_head(one, other)
+    head = common_head(one, other)
     one, other = one[head:], other[head:]
-    tail = _common_head(one[::-1], other[::-1])
+    tail = common_head(one[::-1], other[::-1])
     one, other = one[: len(one) - tail], other[: len(other) - tail]
     if min(len(one), len(other)) < FILLED[one[:1] >= chr(WIDE)]:
         return False
@@ -216,7 +216,7 @@ def is_filled(one: str, other: str) -> bool:
     return len(a & b) < SHARED_WHEN_FILLED * len(a | b)
 
 
-def _common_head(one: str, other: str) -> int:
+def common_head(one: str, other: str) -> int:
     """Return how many characters two texts have in common at the start."""
     lengths = range(1, min(len(one), len(other)) + 1)
     return bisect_left(lengths, True, key=lambda length: one[:length] != other[:length])

@@ -20,6 +20,7 @@ from weitiao.gather import Gathered
 from weitiao.similar.folding import Folded, fold
 from weitiao.similar.join import LONGEST_EDITED, SHORT, Likeness, Pair, Pairs, Shares, chosen_twins, near_pairs, salts
 from weitiao.similar.keys import Flags, Forms, Ints, compared, first_of_each
+from weitiao.similar.opposed import is_opposed
 from weitiao.similar.signatures import SIZE, candidates, filled, hashes, shares, signatures
 
 _SIGNED = np.dtype([("hash", "<u8"), ("kind", "u1"), ("signature", "u1", (SIZE,))])
@@ -157,8 +158,12 @@ def alike(folded: Folded, one: Ints, other: Ints, likeness: Likeness) -> tuple[S
     similarity = shares(units, ends, one, other)
     near = (similarity >= max(likeness.long - likeness.margin, 0.01) - 1e-9) & (figures[one] == figures[other])
     near[near] = ~filled(units, ends, one[near], other[near])
+    rows = np.unique(np.concatenate([one[near], other[near]]))
+    keys = folded.keys(rows)
+    left, right = np.searchsorted(rows, one[near]), np.searchsorted(rows, other[near])
+    two = [is_opposed(keys[a], keys[b]) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
+    told = np.array(two, dtype=np.bool_)
     if likeness.same_figures:
-        rows = np.unique(np.concatenate([one[near], other[near]]))
-        forms = Forms.of(folded.keys(rows))
-        near[near] = ~forms.differ(np.searchsorted(rows, one[near]), np.searchsorted(rows, other[near]))
+        told |= Forms.of(keys).differ(left, right)
+    near[near] = ~told
     return similarity, near
