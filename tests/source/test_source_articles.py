@@ -119,3 +119,49 @@ def test_pages_are_extracted_better_than_by_trafilatura_alone() -> None:
     )
     assert ours.f1 > theirs.f1
     assert ours.precision > theirs.precision
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<div style="visibility: hidden; opacity: 0">{}</div><div style="display:none">扫一扫关注</div>',
+        '<div aria-hidden="true">{}</div><p>请先登录</p>',
+        "<div>加载中</div><noscript>{}</noscript>",
+    ],
+)
+def test_what_a_script_shows_is_read_where_it_is_most_of_the_page(body: str) -> None:
+    found = article(f"<html><body>{body.format(f'<h1>洗语料</h1><p>{PROSE}</p><p>{PROSE}完。</p>')}</body></html>")
+    assert found
+    assert f"{PROSE}\n\n{PROSE}完。" in found.text
+    hidden = article(f"<html><body><p>{PROSE}</p>{body.format('<p>看不见的一句话</p>')}</body></html>")
+    assert hidden
+    assert "看不见" not in hidden.text
+
+
+def test_code_keeps_lines_and_language_that_stand_around_it() -> None:
+    line = '<span class="line">{}</span><br>'
+    code = "".join(map(line.format, ("type T struct {", "    n int", "}")))
+    hexo = (
+        '<figure class="highlight go"><table><tr><td class="gutter"><pre>1<br>2</pre></td>'
+        f'<td class="code"><pre>{code}</pre></td></tr></table></figure>'
+    )
+    sphinx = '<div class="highlight-python notranslate"><div class="highlight"><pre>x = 1\n</pre></div></div>'
+    plain = '<div class="highlight-default notranslate"><div class="highlight"><pre>y = 2\n</pre></div></div>'
+    heading = '<h2>代码<a class="x" href="#c">¶</a></h2>'
+    page = f"<html><body><article><p>{PROSE}</p>{heading}{hexo}<p>{PROSE}</p>{sphinx}{plain}</article></body></html>"
+    found = article(page)
+    assert found
+    assert "## 代码\n\n```go\ntype T struct {\n    n int\n}\n```" in found.text
+    assert "```python\nx = 1\n```" in found.text
+    assert "```\ny = 2\n```" in found.text
+
+
+def test_formulas_that_a_script_would_set_are_set() -> None:
+    said = r"<p>投影是 \(P_1^2\)，也就是</p><p>\[ A^\top A x \]</p><p>代码 <code>\(x\)</code> 照旧。</p>"
+    page = f"<html><head>{{}}</head><body><article><p>{PROSE}</p>{said}<p>{PROSE}</p></article></body></html>"
+    found = article(page.format('<script src="https://a.example/mathjax@3/es5/tex-mml-chtml.js"></script>'))
+    assert found
+    assert "投影是 $P_1^2$，也就是\n\n$$A^\\top A x$$\n\n代码 `\\(x\\)` 照旧。" in found.text
+    without = article(page.format(""))
+    assert without
+    assert r"投影是 \(P_1^2\)" in without.text

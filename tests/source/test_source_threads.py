@@ -170,3 +170,30 @@ def test_what_stands_beside_the_words_of_a_post_is_left_out() -> None:
     assert row["question"].endswith("How do I mount a disk at boot?")
     assert "by" not in row["question"]
     assert (row["answer"], row["answer_by"]) == ("Add a line to /etc/fstab:\n\n```\nUUID=a /b ext4\n```", "thanks")
+
+
+def test_a_thanked_name_names_the_reply() -> None:
+    asked = Post("1", "How?", "ann")
+    replies = [Post("2", "So.", "老李"), Post("3", "Or so.", "bo"), Post("4", "也可以这样。", "Marta")]
+    for thanks, chosen in (("多谢老李！", 1), ("Thanks marta, it runs.", 3), ("Thanks, about time.", 3)):
+        assert choose([asked, *replies, Post("5", thanks, "ann")]) == (chosen, "thanks")
+    # `bo` is part of a word here.
+    assert choose([asked, *replies[:2], Post("4", "Or not.", "cy"), Post("5", "Thanks, both work.", "ann")])[0] == 3
+
+
+def test_the_title_is_the_threads_and_not_the_sites() -> None:
+    page = PHPBB.replace("<body>", "<title>Mount a drive - Some Site</title><body><h1>Some Site</h1>")
+    row = thread(page)
+    assert row is not None
+    assert row["title"] == "Mount a drive"
+
+
+def test_hearts_points_and_anchors_are_read_and_sidebars_are_no_posts() -> None:
+    reply = '<div name="a{n}" class="reply"><p>{votes}</p><div class="reply_content">{text}</div></div>'
+    votes = ('<span><img alt="❤️"> 5</span>', '<span class="score">7 points</span>')
+    posts = "".join(reply.format(n=n, votes=said, text=f"{LONG}{n}") for n, said in enumerate(("", *votes), start=1))
+    side = '<div class="side"><div class="rules"><div class="usertext-body">不许发广告，不许骂人。</div></div></div>'
+    row = thread(f"<body>{side}<div class='all'>{posts}</div></body>")
+    assert row is not None
+    assert [(post["id"], post.get("votes")) for post in row["posts"]] == [("a1", None), ("a2", 5), ("a3", 7)]
+    assert (row["answer_post"], row["answer_by"]) == ("a3", "votes")

@@ -10,7 +10,7 @@ from trafilatura import extract
 from trafilatura.metadata import extract_metadata
 from trafilatura.settings import use_config
 
-from weitiao.source.markup import Disguise, raised, tidy, trimmed, unwrap_layout
+from weitiao.source.markup import Disguise, raised, set_formulas, tidy, trimmed, unwrap_layout
 
 for _name in ("trafilatura", "htmldate"):  # they say to the log what they also return
     logging.getLogger(_name).setLevel(logging.CRITICAL)
@@ -54,7 +54,7 @@ def article(page: str) -> Article | None:
     worn = disguise.put_on(tidied)
     taken = extract(worn, output_format="markdown", include_comments=False, config=config) or ""
     taken = _CODE_HEAD.sub(r"```\1\n", taken).replace(_EMPTY, "")
-    text = disguise.take_off(trimmed(taken))
+    text = set_formulas(disguise.take_off(trimmed(taken)), page)
     if not text:
         return None
     said = extract_metadata(tidied, extensive=False)

@@ -6,20 +6,35 @@ from dataclasses import dataclass
 from html_to_markdown import ConversionOptions, convert
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-# A class or id, word by word, that says: an advertisement, or buttons to share.
+# A class or id, word by word, that says: an advertisement, buttons to share or to tip, or whose the page is.
 _AD = re.compile(
     r"^(?:ads?|adv|adverts?|advertis\w*|adsbygoogle|sponsor(?:ed|s)?|guanggao|tuiguang|dfp|taboola|outbrain|gg"
-    r"|sharedaddy|addthis\w*|bdshare\w*|social-?share|share-?(?:buttons?|bar|box|links?))(?:[-_]?\d+|[-_]\w+)*$"
+    r"|sharedaddy|addthis\w*|bdshare\w*|social-?share|share-?(?:buttons?|bar|box|links?)|reward|donate|dashang"
+    r"|(?:post-?|article-?)?copyright)(?:[-_]?\d+|[-_]\w+)*$"
     r"|[-_](?:ads?|adv|adverts?|advertis\w*|sponsor(?:ed|s)?|guanggao|share-?(?:buttons?|bar|box|links?))(?:[-_]?\d+)?$",
     re.I,
 )
 _AD_SOURCE = re.compile(r"//(?:[\w.-]+\.)?(?:doubleclick|googlesyndication|adnxs|taboola|outbrain|tanx|mediav)\.", re.I)
+_AD_TAGS = "ins.adsbygoogle, amp-ad, amp-embed, amp-sticky-ad, amp-sidebar, amp-consent"
 _HOLDS_ALL = ("html", "body", "main", "article")
-_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_GONE = re.compile(r"display\s*:\s*none", re.I)
+_UNSEEN = re.compile(rf"{_GONE.pattern}|visibility\s*:\s*hidden", re.I)
 # What shows a formula a second time, beside its source.
 _DRAWN = ".MathJax, .MathJax_Display, .MathJax_Preview, .MathJax_SVG, .MathJax_CHTML, .katex-html"
 _LINE_NUMBERS = ".gutter, .linenos, .linenodiv, .line-numbers-rows, .lineno, .hljs-ln-numbers, td.blob-num"
-_EDIT = ".mw-editsection"  # a link beside a heading
+_EDIT = ".mw-editsection, .headerlink"  # a link beside a heading
+_TO_ITSELF = ("¶", "#", "§", "🔗")  # what a link of a heading to itself shows
+_LANGUAGE = re.compile(
+    r"(?:(?:^|\s)(?:lang(?:uage)?-|brush:\s*|highlight-(?:source-)?)|^highlight (?=[^ ]+$))"
+    r"(?!(?:default|none|plain\w*|text)\b)([\w+#-]+)"
+)
+_AROUND_CODE = 5  # elements around a block of code that may name its language: a cell, its table and a figure
+# A formula that MathJax or KaTeX sets when the page is shown, or code, where it is none. No sign opens twice, or a text
+# of nothing else would take the square of its length.
+_BY_SCRIPT = re.compile(r"(?:mathjax|katex)[^\s\"'<>]{0,200}\.js", re.I)
+_SET_LATER = re.compile(
+    r"(```.*?```|`[^`\n]*`)|\\\(((?:[^\\]|\\[^()\[\]])+)\\\)|\\\[((?:[^\\]|\\[^()\[\]])+)\\\]", re.S
+)
 _RAISED = {
     "sup": str.maketrans("0123456789+-−n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿ"),
     "sub": str.maketrans("0123456789+-−n", "₀₁₂₃₄₅₆₇₈₉₊₋₋ₙ"),
@@ -100,22 +115,84 @@ def trimmed(text: str) -> str:
     return "".join(pieces).strip()
 
 
+def set_formulas(text: str, page: str) -> str:
+    """Return Markdown with formulas as `$…$` that the page left to a script, where it has such a script."""
+    if not _BY_SCRIPT.search(page):
+        return text
+
+    def dollars(match: re.Match[str]) -> str:
+        code, inline, block = match.groups()
+        return code or (f"${inline.strip()}$" if inline else f"$${block.strip()}$$")
+
+    return _SET_LATER.sub(dollars, text)
+
+
 def tidy(tree: LexborHTMLParser) -> None:
     """Take out of a page what no reader sees, ads, and numbers beside code; set formulas as `$…$`."""
     _formulas(tree)
-    for node in tree.css(
-        f"[hidden], [aria-hidden=true], style, template, noscript, ins.adsbygoogle, {_EDIT}, {_LINE_NUMBERS}"
-    ):
-        node.decompose()
     for node in tree.css("script"):
         if node.attributes.get("type") != "application/ld+json":  # which says title, author and date
             node.decompose()
-    for node in tree.css("[style]"):
-        if _UNSEEN.search(node.attributes.get("style") or ""):
+    for node in tree.css(f"style, template, {_AD_TAGS}, {_EDIT}, {_LINE_NUMBERS}"):
+        node.decompose()
+    for node in tree.css("h1 a, h2 a, h3 a, h4 a, h5 a, h6 a"):
+        if node.text(strip=True) in _TO_ITSELF:
             node.decompose()
+    _drop_unseen(tree)
     for node in tree.css("body [class], body [id], body iframe[src], body a[href]"):
         if node.tag not in _HOLDS_ALL and _is_ad(node):
             node.decompose()
+    _ready_code(tree)
+
+
+def _drop_unseen(tree: LexborHTMLParser) -> None:
+    most = _prose(tree.body) * 2 / 3 if tree.body else 0
+    for node in tree.css("noscript"):
+        if _prose(node) > max(_LAID_OUT, most):
+            node.unwrap()  # the page itself is made by a script
+        else:
+            node.decompose()
+    for node in [node for node in tree.css("[hidden], [aria-hidden=true], [style]") if _is_hidden(node, most)]:
+        node.decompose()
+
+
+def _ready_code(tree: LexborHTMLParser) -> None:
+    """Give blocks of code the language and the line ends that stand around and in them as elements."""
+    for block in tree.css("pre"):
+        _name_language(block)
+        for end in block.css("br"):
+            end.replace_with("\n")
+    for figure in tree.css("figure"):
+        if figure.css_first("pre"):  # a figure is taken for a picture
+            figure.unwrap()
+
+
+def _is_hidden(node: LexborNode, most: float) -> bool:
+    """Tell whether nobody sees an element. What is most of the page is seen once a script has shown it (WeChat)."""
+    if node.tag in ("html", "body"):
+        return False
+    style = node.attributes.get("style") or ""
+    if "hidden" in node.attributes or _GONE.search(style):
+        return True
+    unseen = node.attributes.get("aria-hidden") == "true" or bool(_UNSEEN.search(style))
+    return unseen and _prose(node) <= most
+
+
+def _prose(node: LexborNode) -> int:
+    """Return how many characters an element has outside links."""
+    return len(node.text(strip=True)) - sum(len(link.text(strip=True)) for link in node.css("a"))
+
+
+def _name_language(block: LexborNode) -> None:
+    """Give a block of code the language that an element around it names (Hexo, Jekyll, Sphinx)."""
+    around: LexborNode | None = block
+    for _ in range(_AROUND_CODE + 1):
+        inside = block.css_first("code[class]") if around is block else None
+        for node in (inside, around):
+            if node and (match := _LANGUAGE.search(node.attributes.get("class") or "")):
+                block.attrs["class"] = f"language-{match[1]}"
+                return
+        around = around.parent if around else None
 
 
 def unwrap_layout(root: LexborNode) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from weitiao.source.markup import markdown, tidy, unwrap_layout
+from weitiao.source.markup import markdown, set_formulas, tidy, unwrap_layout
 
 # A class or id, word by word, that says: here is what somebody wrote. `d_post_content` (Tieba), `t_f`, `t_msg` and
 # `postmessage_1` (Discuz), `post-text`, `s-prose` (Stack Exchange), `toptext`, `commtext` (Hacker News),
-# `reply_content` (V2EX).
+# `reply_content` (V2EX), `usertext-body` (Reddit).
 _WRITTEN = re.compile(
-    r"^(?:[a-z]{1,3}[-_])?(?:post|comment|reply|topic|thread|message|floor|answer|question)s?[-_]?"
+    r"^(?:[a-z]{1,3}[-_])?(?:usertext|post|comment|reply|topic|thread|message|floor|answer|question)s?[-_]?"
     r"(?:content|body|text|message|msg|cont|main|detail)(?:[-_]?\d+)?$|^(?:t_f|t_?msg|commtext|toptext|s-prose)$",
     re.I,
 )
@@ -24,6 +24,8 @@ _INSIDE = ":is(.content, .body, .text, .message, .msg, [itemprop=text])"
 _BLOCKS = ":is(div, li, article, section, td, p, blockquote, dd, cc):is([class], [id])"
 _HIDDEN = "script, style, noscript, template"
 _CHROME = "nav, header, footer, aside, form"
+# Rules of a forum stand there in the clothes of a post. Written out, as lexbor takes `:is(a, b) c` for `:is(a, b) > c`.
+_BESIDE = ", ".join(f"{beside} {_BLOCKS}" for beside in (".side", ".sidebar", "#sidebar"))
 # The thread must be most of the page, and the posts a good part of the thread beside names, dates and buttons: an
 # article must not be lost to the comments below it. Judgements, held by the pages of the tests.
 _THREAD, _POSTS = 0.6, 0.15
@@ -36,12 +38,22 @@ _ACCEPTED = (
 _ACCEPTED_WORDS = re.compile(
     r"最佳答案|已采纳|被采纳|采纳为答案|accepted answer|best answer|marked as (?:the )?(?:answer|solution)", re.I
 )
-_IDS = ("data-pid", "data-post-id", "data-postid", "data-answerid", "data-questionid", "data-comment-id", "data-id")
+_IDS = (
+    "data-pid",
+    "data-post-id",
+    "data-postid",
+    "data-answerid",
+    "data-questionid",
+    "data-comment-id",
+    "data-fullname",
+    "data-id",
+)
 _AUTHOR = (
     "[itemprop=author] [itemprop=name], .author .name, .authi a, .username, .user-name, .p_author_name,"
     " .user-details a, .author, .poster, .nickname, a.dark"
 )
 _VOTES = "[itemprop=upvoteCount], .vote-count-post, .js-vote-count, .vote-count, .votes, .score, .likes, .like-count"
+_HEARTS = ":is(img[alt^='♥'], img[alt^='❤'], img[alt^='👍'])"  # V2EX: a picture, and how many behind it
 _LIKES = re.compile(
     r"(?:赞同?|顶|支持|Likes?|Upvotes?|Helpful|♥|❤|👍)\s*[(（:：]?\s*(\d+)|(\d+)\s*(?:人?赞同?|likes?\b|(?:up)?votes?\b)",
     re.I,
@@ -77,7 +89,8 @@ def posts_of(tree: LexborHTMLParser) -> list[LexborNode]:
     They are block elements whose class or id says that somebody wrote them (`_WRITTEN`), else the content of those
     that say post, comment, reply or floor (`_HOLDER`): two at least, and they must be what the page is about.
     """
-    marked = tree.css(_BLOCKS)
+    beside = {node.mem_id for node in tree.css(_BESIDE)}
+    marked = [node for node in tree.css(_BLOCKS) if node.mem_id not in beside]
     posts = _apart([node for node in marked if _says(node, _WRITTEN)])
     inner = [node.css(_INSIDE) for node in posts]
     if all(len(inside) == 1 for inside in inner):  # a heading and the author stand beside it (phpBB)
@@ -113,7 +126,7 @@ def thread(page: str) -> dict[str, Any] | None:
     nodes = posts_of(tree)
     if not nodes:
         return None
-    posts = _read(nodes)
+    posts = [replace(post, text=set_formulas(post.text, page)) for post in _read(nodes)]
     chosen, why = choose(posts)
     title = _title(tree)
     first = posts[0].text
@@ -164,9 +177,11 @@ def choose(posts: Sequence[Post]) -> tuple[int | None, str]:
 
 
 def _names(text: str, author: str, index: int) -> bool:
-    return bool(author and f"@{author}" in text) or bool(
-        re.search(rf"(?<!\d){index + 1}\s*[楼#]|#{index + 1}(?!\d)", text)
-    )
+    # A name of one Han character or two letters may be part of a word.
+    word = rf"(?<!\w){re.escape(author)}(?!\w)" if author.isascii() else re.escape(author)
+    named = len(author) > 1 + author.isascii() and re.search(word, text, re.I | re.A)
+    floor = re.search(rf"(?<!\d){index + 1}\s*[楼#]|#{index + 1}(?!\d)", text)
+    return bool(named or floor) or bool(author and f"@{author}" in text)
 
 
 def _read(nodes: list[LexborNode]) -> list[Post]:
@@ -204,7 +219,9 @@ def _around(chain: list[LexborNode]) -> Post:
 
 def _key(chain: Sequence[LexborNode]) -> str:
     key = next((value for one in chain for name in _IDS if (value := one.attributes.get(name))), "")
-    return key or next((value for one in reversed(chain) if (value := one.attributes.get("id"))), "")
+    key = key or next((value for one in reversed(chain) if (value := one.attributes.get("id"))), "")
+    # An anchor's name, before there were ids.
+    return key or next((name for one in chain if any(map(str.isdigit, name := one.attributes.get("name") or ""))), "")
 
 
 def _votes(holder: LexborNode, beside: str) -> int | None:
@@ -217,20 +234,31 @@ def _votes(holder: LexborNode, beside: str) -> int | None:
         value = (
             found.attributes.get("content") or found.attributes.get("data-value") or found.text(strip=True)
         ).strip()
-        if match := re.fullmatch(r"([-−]?\d+)(?:\s*(?:votes?|likes?|赞|分|人赞同))?", value):
+        if match := re.fullmatch(r"([-−]?\d+)(?:\s*(?:votes?|likes?|points?|赞|分|人赞同))?", value):
             return int(match[1].replace("−", "-"))
+    hearts = (heart.parent for heart in holder.css(_HEARTS)[:20])
+    for count in (above.text(strip=True) for above in hearts if above):
+        if count.isdecimal() and len(count) < 7:
+            return int(count)
     match = _LIKES.search(beside)
     return int(match[1] or match[2]) if match else None
 
 
 def _title(tree: LexborHTMLParser) -> str:
     """Return what the thread is called, without the name of its site."""
-    heading = tree.css_first("#thread_subject, [itemtype$='/Question'] [itemprop=name], .core_title_txt, h1")
+    found = tree.css_first("title")
+    whole = " ".join(found.text().split()) if found else ""
+    heading = tree.css_first("#thread_subject, [itemtype$='/Question'] [itemprop=name], .core_title_txt")
     if heading and (text := " ".join(heading.text().split())):
         return text
-    found = tree.css_first("title")
-    text = " ".join(found.text().split()) if found else ""
-    return re.split(r"\s+[-–—|_]\s+|_(?=[^_]*$)", text)[0].strip()
+    # The first heading may be the site's name; the page's own title begins with the thread's, or has it in it.
+    headings = [" ".join(one.text().split()) for one in tree.css("h1, h2, h3")]
+    named = [text for text in headings if text and text in whole]
+    if named:
+        return max(named, key=lambda text: (whole.startswith(text), len(text)))
+    if first := next((text for one in tree.css("h1") if (text := " ".join(one.text().split()))), ""):
+        return first
+    return re.split(r"\s+[-–—|_]\s+|_(?=[^_]*$)", whole)[0].strip()
 
 
 def _repeats(quote: str, said: Sequence[str]) -> bool:
