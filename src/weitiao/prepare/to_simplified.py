@@ -136,8 +136,10 @@ def _line(line: str, kept: re.Pattern[str], chinese: bool) -> str:
 def _japanese(line: str, chinese: bool) -> bool:
     """Say whether a line without kana is Japanese: 総務省統計局, 日本国憲法; but a `chinese` text may mix the forms."""
     letters = _letters()
-    mixed = letters.traditional.search(line) and letters.simple.search(line) and not letters.unshared.search(line)
-    return bool((mixed and not chinese) or letters.japanese.search(line)) and not _CHINESE_WORD.search(line)
+    # One simplified letter may be a slip, as in 中国電信, or stand in a mark: 電話 [手机号1].
+    mixed = letters.traditional.search(line) and len(set(letters.simple.findall(line))) > 1
+    mixed = mixed and not chinese and not letters.unshared.search(line)
+    return bool(mixed or letters.japanese.search(line)) and not _CHINESE_WORD.search(line)
 
 
 def _speaks_of_it(text: str) -> bool:
