@@ -16,7 +16,7 @@ import ftfy
 import polars as pl
 from opencc import OpenCC
 
-from benchmarks import pages
+from benchmarks import pages, spelling
 from prepare import test_drop_contaminated as contaminated
 from prepare import test_keep_languages as spoken
 from prepare.language_set import TEXTS
@@ -330,6 +330,15 @@ def picks() -> Iterator[Row]:
             yield Row(said, f"{ours:.3f}", f"by chance {chance:.3f}", "less", ours < chance)
 
 
+def slips() -> Iterator[Row]:
+    """Judge corrections of English words, with a slip in every hundredth word."""
+    ours, alone = spelling.english(spelling.ours), spelling.english(spelling.alone)
+    met = ours.precision >= 0.9 and ours.changed <= 5
+    said = f"{ours.f05:.2f} (precision {ours.precision:.2f}), {ours.changed} clean words changed"
+    beside = f"pyspellchecker {alone.f05:.2f} ({alone.precision:.2f}), {alone.changed}"
+    yield Row("spelling, English, F0.5", said, beside, "precision 0.9, 5 words", met)
+
+
 def topics() -> Iterator[Row]:
     """Judge topics by the file that a record comes from."""
     labelled = cqia()
@@ -352,6 +361,7 @@ PARTS: tuple[tuple[Callable[[], Iterator[Row]], str], ...] = (
     (languages, "text/language_id"),
     (by_words, "text"),
     (lures, "ruozhiba/posts"),
+    (slips, "formats/alpaca"),
     (picks, "cqia"),
     (topics, "cqia"),
 )

@@ -9,7 +9,13 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    PreTrainedModel,
+)
 from transformers.utils.logging import disable_progress_bar
 
 from weitiao.errors import UserError
@@ -20,11 +26,22 @@ from weitiao.model.quantise import Quantised
 from weitiao.model.tokenizer import load_tokenizer
 from weitiao.talk import t
 
-__all__ = ["DTYPES", "base_of", "load_config", "load_model", "load_tokenizer", "load_translator", "pick_dtype"]
+__all__ = [
+    "DTYPES",
+    "base_of",
+    "load_config",
+    "load_model",
+    "load_proofreader",
+    "load_tokenizer",
+    "load_translator",
+    "pick_dtype",
+]
 
 disable_progress_bar()  # progress is ours to show
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+_CORRECTOR = "shibing624/macbert4csc-base-chinese"
 
 # Below this a model is kept in float32: it is fast enough, and bfloat16 would only blur it.
 _SMALL = 200 * 2**20
@@ -85,9 +102,23 @@ def load_model(
 
 def load_translator(path: str) -> Any:
     """Load the translation model in the folder `path`, ready to answer; UserError if its files are none."""
+    return _load(AutoModelForSeq2SeqLM, path)
+
+
+def load_proofreader(path: str) -> Any:
+    """Load the masked language model in the folder `path`, ready to read; UserError if its files are none."""
+    if not any(name.endswith("ForMaskedLM") for name in load_config(path).architectures or ()):
+        raise UserError(
+            t("{path} is no model that corrects characters", path=path),
+            t("Give a BERT with a head for masked words that was tuned to correct, as {name}", name=_CORRECTOR),
+        )
+    return _load(AutoModelForMaskedLM, path)
+
+
+def _load(kind: Any, path: str) -> Any:
     device = _device()
     with _told(path):
-        model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+        model: Any = kind.from_pretrained(
             path, dtype=pick_dtype("auto", path, device), trust_remote_code=False, local_files_only=True
         )
     return model.to(device).eval()

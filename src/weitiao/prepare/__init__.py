@@ -15,6 +15,7 @@ from weitiao.prepare.drop_refusals import DropRefusals
 from weitiao.prepare.drop_short import DropShort
 from weitiao.prepare.drop_toxic import DropToxic
 from weitiao.prepare.fix_mojibake import FixMojibake
+from weitiao.prepare.fix_spelling import FixSpelling
 from weitiao.prepare.fold_width import FoldWidth
 from weitiao.prepare.keep_languages import KeepLanguages
 from weitiao.prepare.normalise_emoji import NormaliseEmoji
@@ -56,6 +57,7 @@ OTHERS: tuple[type[Step], ...] = (
     ToSimplified,
     NormaliseNumbers,
     NormalisePunctuation,
+    FixSpelling,
     Redact,
     DropContaminated,
     KeepLanguages,
