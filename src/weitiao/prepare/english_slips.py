@@ -16,7 +16,7 @@ from weitiao.talk import t
 
 # Small letters only: names and most terms have a capital. Beside digits, marks of code or addresses is no prose.
 _WORD = re.compile(r"(?<![\w@#$%&/\\.'’_=<-])[a-z]{3,}(?![\w@/\\'’_=>(-]|[.:]\w)")
-_SHORTEST = 5  # of shorter words, one in two is another word by one edit
+_SHORTEST, _LONGEST = 5, 20  # letters; of shorter words, one in two is another word by one edit
 _OFTEN, _TIMES = 1_000, 10  # in the dictionary's own texts; so often more than the next word that is one edit away
 _SHARE, _FEW = 0.75, 4  # of the words but slips that are known, if a text is English; of fewer nothing is told
 _FOREIGN = ("a", "i", "o", "u")  # destino, priori: no common English word ends so
@@ -63,9 +63,11 @@ def corrected(text: str, right: Collection[str]) -> str:
     """Return an English text in which slips are words again; words among `right`, and other texts, stay."""
     words = Counter(_WORD.findall(text))
     unknown = [word for word in words if not _is_known(word)]
-    meant = {word: better for word in unknown if word not in right and (better := _meant(word))}
     known = len(words) - len(unknown)
-    if not meant or known < max(_FEW, _SHARE * (len(words) - len(meant)), 2 * len(meant)):
+    if not unknown or known < max(_FEW, len(unknown)):
+        return text
+    meant = {word: better for word in unknown if word not in right and (better := _meant(word))}
+    if not meant or known < max(_SHARE * (len(words) - len(meant)), 2 * len(meant)):
         return text
     # Who makes a slip makes it once; a word of a trade comes again.
     return _WORD.sub(lambda word: meant.get(word[0], word[0]) if words[word[0]] == 1 else word[0], text)
@@ -85,7 +87,13 @@ def _is_known(word: str) -> bool:
 @lru_cache(10_000)
 def _meant(word: str) -> str:
     """Return the one common word that is one edit away; "" where there is none, or the word may be right."""
-    if len(word) < _SHORTEST or word.endswith(_FOREIGN) or _is_derived(word) or _is_british(word) or _is_compound(word):
+    if (
+        not _SHORTEST <= len(word) <= _LONGEST
+        or word.endswith(_FOREIGN)
+        or _is_derived(word)
+        or _is_british(word)
+        or _is_compound(word)
+    ):
         return ""
     often = _dictionary().word_frequency.dictionary
     near = sorted(((often[one], one) for one in _dictionary().edit_distance_1(word) if one in often), reverse=True)
