@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from weitiao.prepare import addresses, names
+from weitiao.prepare import addresses, messengers, names
 from weitiao.prepare.check_digits import is_bank_card, is_hong_kong_card, is_mainland_card, is_taiwan_card
 
 Kind = Literal[
@@ -35,9 +35,12 @@ class _Rule:
     pattern: re.Pattern[str]
     holds: Callable[[re.Match[str]], bool] = lambda match: True
     spoken: bool = False  # digits may be written 一三八…
+    hint: re.Pattern[str] | None = None  # a text without it is not gone through
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where the datum stands; what does not hold may hide one that begins a character later."""
+        if self.hint and not self.hint.search(text):
+            return
         position = 0
         while match := self.pattern.search(text, position):
             good = self.holds(match)
@@ -97,8 +100,8 @@ _FOLD: dict[int, str] = {
     **{
         ord(old): new
         for old, new in zip(
-            "區號樓縣鄉鎮棟層單門碼電話機證護車傳賬帳訂編運費聯繫絡發於為",
-            "区号楼县乡镇栋层单门码电话机证护车传账帐订编运费联系络发于为",
+            "區號樓縣鄉鎮棟層單門碼電話機證護車傳賬帳訂編運費聯繫絡發於為廈廣場園莊灣國際衛綠",
+            "区号楼县乡镇栋层单门码电话机证护车传账帐订编运费联系络发于为厦广场园庄湾国际卫绿",
             strict=True,
         )
     },
@@ -123,7 +126,7 @@ _TAIL = (
 )
 _ORDER = re.compile(
     r"(?:订单|单号|编号|流水|运单|快递单|物流单|货号|第|次方|立方|阶乘|等于|序列|型号|条码|条形码|工单|案号|学号|工号|批号|批次|交易|合同|发票"
-    r"|时间戳|(?<![A-Za-z])(?:isbn|issn|sku|order|serial|tracking|timestamp|uuid|sn|item|goods)|(?<![信A-Za-z_])id)"
+    r"|时间戳|大小|字节数?|长度|偏移量?|哈希值?|校验和|余额|金额|市值|总数|数量|播放量|浏览量|点击量|人口|size|length|inode|[macb]time|bytes?|offset|checksum|duration|(?<![A-Za-z])(?:isbn|issn|sku|order|serial|tracking|timestamp|uuid|sn|item|goods|total|count|sum|amount|balance|views?|population|pid|seed|hash)|(?<![信A-Za-z_])id)"
     r"[\"']?(?:[A-Z0-9]{1,12}-|_?id|号码?|代码|编码|是|为|no|number|[:：#=\s\"'.])*$",
     re.IGNORECASE,
 )
@@ -144,25 +147,52 @@ _MOBILE = re.compile(
 _APART = r"(?: ?[·•_~—-] ?| |\ufe0f?\u20e3)"
 _MOBILE_APART = re.compile(rf"{_HEAD}1{_APART}[3-9](?:{_APART}[0-9]){{9}}(?:\ufe0f?\u20e3)?{_TAIL}")
 _MOBILE_BRACKETED = re.compile(rf"{_HEAD}(?:\+?86 ?)?\(1[3-9][0-9]\){_SEP}?[0-9]{{4}}{_SEP}?[0-9]{{4}}{_TAIL}")
-_CALL = r"(?:手机|电话|(?<![A-Za-z])(?i:tel|phone|mobile|cell|call|whatsapp))(?:号码?|是|为|[:： .])*"
+_CALL = (
+    r"(?:手机|电话|(?<![A-Za-z])(?i:tel|phone|mobile|cell|call|whatsapp))(?:号码?|是|为| (?i:is|number|no)\b|[:： .])*"
+)
 _MOBILE_TAIWAN = re.compile(
     rf"{_HEAD}09[0-9]{{2}}[ -][0-9]{{3}}[ -]?[0-9]{{3}}{_TAIL}|{_CALL}(?P<it>09[0-9]{{8}}){_TAIL}"
 )
+# Parted at any places, where the line says that one may call.
+_MOBILE_UNEVEN = re.compile(
+    r"(?:打|拨|电话|手机|联系|致电|短信|(?<![A-Za-z])(?i:tel|phone|mobile|cell|call|text))(?:号码?|是|为|我|给|方式|[:： .])*"
+    rf"(?!1[ -]8(?:00|88|77|66|55|44|33|22)[ -])(?P<it>1[ -]?[3-9](?:[ -]?[0-9]){{9}})(?![ -]?[0-9]){_TAIL}"
+)
+_MOBILE_UK = re.compile(
+    rf"{_HEAD}(?:07[0-9]{{3}} [0-9]{{3}} ?[0-9]{{3}}|07[0-9]{{3}}-[0-9]{{6}}){_TAIL}|(?:{_CALL}|(?i:\b(?:text|ring|reach) me (?:on|at) ))(?P<it>07[0-9]{{9}}){_TAIL}"
+)
+_MOBILE_TAIWAN_BARE = re.compile(rf"{_HEAD}09[0-9]{{8}}(?![0-9-]){_TAIL}")
+
+
+@lru_cache(maxsize=1)  # asked for each number of a text
+def _is_traditional(text: str) -> bool:
+    return bool(re.search("[臺這個們來時與說賣買謝請東開關點後會學經過還錢長頭實對無嗎給讓]", text))
+
+
+def _is_called(match: re.Match[str]) -> bool:
+    """Hold for ten digits from 09 on where someone may be reached, or the text is in Taiwan's letters."""
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    near = re.search("电话|手机|行动|联[络系]|打|拨|收件人|小姐|先生|女士", before)
+    return _is_no_order(match) and bool(near or _is_traditional(match.string))
+
+
 # Letters that look like 0 and 1 keep a number from being seen.
 _MOBILE_ALIKE = re.compile(rf"(?:{_CALL}|加我|联系|微信[:： ]?)(?P<it>[1Il|][3-9][0-9OoIl|]{{9}})(?![0-9A-Za-z])")
 _MOBILE_SPOKEN = re.compile(
     rf"{_HEAD}(?<![十百千万亿点.])1[3-9][0-9][ -]?[0-9]{{4}}[ -]?[0-9]{{4}}(?![0-9十百千万亿点.]){_TAIL}"
 )
+_NO_TOLL_FREE = r"(?!(?:\+?1[ -]?)?\(?(?:400|8(?:00|88|77|66|55|44|33|22))\)?[ .-])"  # nobody's: all may call them
 _TAIWAN = r"0(?:[2-8]|37|49|8[29])"
-_AREA = r"0(?:10|2[0-9]|[3-9][0-9]{2})"
+_AREA = r"0(?:10|2[0-9]|(?!80)[3-9][0-9]{2})"
 _LANDLINE = re.compile(
-    rf"(?:{_HEAD}(?:\+?86[ -]?)?(?:\({_AREA}\) ?|{_AREA}-|{_AREA} )[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
+    rf"(?=[0-9(+])(?:{_HEAD}(?:\+?86[ -]?)?(?:\({_AREA}\) ?|{_AREA}-|{_AREA} )[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
     rf"|{_HEAD}(?:\({_TAIWAN}\) ?|{_TAIWAN}-(?=[0-9]{{3,4}}-))[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
     rf"|{_HEAD}\+86[ -]?(?:\(0\)|\(?0?)(?:10|2[0-9]|[3-9][0-9]{{2}})\)?[ -]?[2-9][0-9]{{2,3}}[ -]?[0-9]{{4}}"
     # English ones, and those of other countries
-    r"|(?<![0-9A-Za-z(])(?:\+?1[ -]?)?\([2-9][0-9]{2}\) ?[0-9]{3}[ -][0-9]{4}"
-    r"|(?<![0-9A-Za-z-])(?!400|800)(?:\+?1-)?[2-9][0-9]{2}-[0-9]{3}-[0-9]{4}(?!-)"
-    r"|(?<![0-9A-Za-z+])\+(?!86(?!6))[1-9][0-9]{0,2}(?:[ -][0-9](?=[ -]))?(?:[ -]?(?:\([0-9]{1,4}\)|[0-9]{2,4})){2,4})"
+    rf"|(?<![0-9A-Za-z(]){_NO_TOLL_FREE}(?:\+?1[ -]?)?\([2-9][0-9]{{2}}\) ?[0-9]{{3}}[ -][0-9]{{4}}"
+    rf"|(?<![0-9A-Za-z-]){_NO_TOLL_FREE}(?:\+?1-)?[2-9][0-9]{{2}}-[0-9]{{3}}-[0-9]{{4}}(?!-)|(?<![0-9A-Za-z.-]){_NO_TOLL_FREE}[2-9][0-9]{{2}}\.[2-9][0-9]{{2}}\.[0-9]{{4}}(?![.-]?[0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z-])0(?:1[0-9]{2} [0-9]{3} [0-9]{4}|1[0-9]{3} [0-9]{5,6})(?![ -]?[0-9])"
+    rf"|(?<![0-9A-Za-z+]){_NO_TOLL_FREE}\+(?!86(?!6))[1-9][0-9]{{0,2}}(?:[ -][0-9](?=[ -]))?(?:[ -]?(?:\([0-9]{{1,4}}\)|[0-9]{{2,4}})){{2,4}})"
     rf"(?:(?:-| ?(?:转|分机|转分机|(?i:ext\.?))[号:]?| x) ?[0-9]{{1,5}})?{_TAIL}"
 )
 _LANDLINE_LABELLED = re.compile(
@@ -192,12 +222,22 @@ def _is_card(match: re.Match[str]) -> bool:
 _PLATE = re.compile(
     r"(?<![A-Za-z0-9])(?:[京津沪渝冀豫辽黑湘皖鲁浙赣鄂桂甘晋陕闽粤琼]|(?<![最全更崭重创翻刷焕])新|(?<![里为讯度上私公有混白])云"
     r"|(?<![昂宝珍名太很可])贵|(?<![年])青|(?<![安])宁|(?<![收珍隐])藏|(?<![复])苏|(?<![大天即致促])使|(?<![本占率引带])领|[吉蒙川])"
-    r"(?:[A-HJ-NP-Z](?:[·• -]? ?(?:[DF][A-HJ-NP-Z0-9][0-9]{4}|[0-9]{5}[DF]|[A-HJ-NP-Z0-9]{4}[A-HJ-NP-Z0-9挂学警港澳领])))"
+    r"(?:(?:(?<=[京津沪渝冀豫辽黑湘皖鲁浙赣鄂桂甘晋陕闽粤琼苏川]) )?[A-HJ-NP-Z](?:[·• -]? ?(?:[DF][A-HJ-NP-Z0-9][0-9]{4}|[0-9]{5}[DF]|[A-HJ-NP-Z0-9]{4}[A-HJ-NP-Z0-9挂学警港澳领])))"
     r"(?![A-Za-z0-9])"
 )
 _PLATE_LABELLED = re.compile(
     r"(?:车牌|号牌|牌照|[使领]馆车)(?:号码?|是|为|[:： ])*(?P<it>(?:[一-鿿]|[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼] )[A-Za-z][·• -]?[A-Za-z0-9]{5,6}|使[0-9]{3}·?[0-9]{3}|[0-9]{3}·?[0-9]{3}使)(?![A-Za-z0-9])"
+    r"|(?P<spaced>[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼] [A-Z](?: [A-Z0-9]){5,6})(?![A-Za-z0-9]| [A-Z0-9](?![A-Za-z0-9]))"
+    # of Taiwan and Hong Kong
+    r"|(?:车牌|车号|号牌|牌照)(?:号码?|是|为|[:： ])*(?P<taiwan>[A-Z]{2,3}[- ]?[0-9]{3,4}|[0-9]{3,4}[- ][A-Z]{2,3})(?![A-Za-z0-9-])"
+    r"|(?<![A-Za-z0-9-])(?P<owned>[A-Z]{2,3}-(?!20[0-9]{2})[0-9]{4}|[0-9]{4}-[A-Z]{2})(?=\s?的?(?:车主|[这這那]台车|[这這那]部车))"
+    r"|(?i:licen[cs]e plate|number plate|plate (?:number|no\.?))(?: is|[:# ])* ?(?P<abroad>[A-Z0-9]{5,7}|[A-Z0-9]{2,4}[ -][A-Z0-9]{3,4})(?![A-Za-z0-9-])"
     r"|(?P<dotted>[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Za-z][·•][A-Za-z0-9]{5,6})(?![A-Za-z0-9])"
+)
+
+
+_PLATE_HINT = re.compile(
+    r"车|牌|(?i:plate)|[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼](?: [A-Z] |[A-Za-z][·•])"
 )
 
 
@@ -209,6 +249,10 @@ _PAPER = r"(?:护照|通行证|回乡证|台胞证|旅行证|(?i:passport))"
 _PASSPORT = re.compile(
     rf"{_PAPER}[^\n。；;!！?？]{{0,12}}?(?<![A-Za-z0-9])(?P<it>[A-Z]{{1,2}}[0-9]{{7,8}}|[HM][0-9]{{10}}|[A-Z]{{2}}[0-9]{{6}}|(?<=[:： ])[0-9]{{9}})"
     r"(?![A-Za-z0-9])"
+)
+# The next one beside the mark of a first.
+_PASSPORT_NEXT = re.compile(
+    r"\[(?:证件号|PASSPORT)[0-9]+\][^\n。；;\[]{0,12}?(?:[新旧老换改另和、,，]|新|new|old|and|now)[^\n。；;\[A-Z0-9]{0,8}(?P<it>[A-Z]{1,2}[0-9]{7,8})(?![A-Za-z0-9])"
 )
 # Taiwan's permit is digits alone.
 _PERMIT = re.compile(
@@ -279,29 +323,6 @@ def _is_ip6(match: re.Match[str]) -> bool:
     return len(match[0]) >= 7 and not address.is_loopback
 
 
-# ---- ids in messengers
-_WX = r"(?:(?:微|威|薇|葳|徽|維|维)\s?(?:信|[❤♥]\ufe0f?)|微[号讯]|绿泡泡|(?<![A-Za-z0-9/=])(?<![A-Za-z0-9]\+)(?i:wei ?xin|we ?chat|w ?x|v ?x|v ?信)|[Vv](?:信|[❤♥]\ufe0f?)|卫星号?|薇(?=[号:：+]))"
-_WX_ID = r"[A-Za-z][A-Za-z0-9_-]{5,19}(?![A-Za-z0-9_@.-])"
-_WX_DIGIT = rf"(?![0-9a-f]{{16}}(?![A-Za-z0-9]))(?=[A-Za-z_-]*[0-9_]){_WX_ID}"
-_APP = re.compile(r"(?i)app_?id\W{1,4}$")  # of a program: wx and letters
-_WORDS = r"(?!(?i:weixin|wechat|official|official_account|public|miniprogram|android|iphone)(?![A-Za-z0-9_-]))"
-_WECHAT = re.compile(
-    r"(?<![A-Za-z0-9_])(?P<own>wxid_[0-9a-z]{10,20})(?![A-Za-z0-9_])"
-    rf"|{_WX}\s?(?:(?:号码?|ID|id|账号|帐号|同号)\s?(?:是|为|叫|[:：=])?|(?:是|为|叫)?[:：=]|是)\s?(?P<it>{_WORDS}{_WX_ID})"
-    rf"|{_WX}(?:\s?(?:搜索?|[+➕])\s?|\s(?=(?:[a-z_-]*[0-9]){{3}}))?(?P<bare>{_WORDS}(?=[A-Za-z_-]*[0-9]){_WX_DIGIT})(?!\s?(?:公众号|小程序|服务号|视频号))"
-)
-_WECHAT_ADDED = re.compile(
-    rf"(?:加|(?<![A-Za-z0-9/=])[+➕]|我的?|联系|添加)\s?(?:我|个|一下|下|他|她|老师|客服|小编)?的?\s?{_WX}\s?[:：]?\s?(?P<it>{_WORDS}{_WX_DIGIT})"
-    rf"|加\s?(?:我|他|她|老师|客服|小编|本人)的?{_WX}\s?[:：]?\s?(?P<letters>{_WORDS}[a-z]{{6,20}}(?![A-Za-z0-9_@.-]))"
-    rf"|(?:加|(?<![A-Za-z0-9/=])[+➕])\s?(?:我|个|一下)?\s?(?i:v|薇|威|微)\s?[:：]?\s?(?P<bare>{_WX_DIGIT})"
-)
-_QQ = re.compile(
-    r"(?:(?<![A-Za-z])(?i:q\s?q|扣扣|球球|抠抠|企鹅|🐧|秋秋|(?<=加)[q扣]|q(?=号|群)))\s?(?:交流|讨论|学习|粉丝|在线|咨询|客服|联系|业务|商务|售后|合作)*(?:群|号码?|账号|[12](?=[:：]))*(?:\s?[/和&]\s?(?:微信|(?i:vx|wx)))?(?:同号)?\s?(?:[也就]?[是为]|[:：=+])?\s?"
-    r"(?P<it>[1-9](?:[0-9]{4,10}|(?: [0-9]){4,10}|(?:-[0-9]){4,10})(?!-?[0-9A-Za-z@%]| [0-9]))(?!\s?[个元万亿人次年])"
-    r"|(?<=[聊系私加我找戳敲扣意+])[Qq]\s?[:：]?\s?(?P<bare>[1-9][0-9]{7,9}(?![0-9A-Za-z@%-]))"
-    r"|\[QQ号?[0-9]+\]\s?[、/或和]\s?(?P<next>[1-9][0-9]{5,10}(?![0-9A-Za-z@%]))(?!\s?[个元万亿人次年])"
-)
-
 # In the order of how sure they are: a span that one has taken no later one takes.
 _RULES = (
     _Rule("email", _EMAIL),
@@ -311,6 +332,9 @@ _RULES = (
     _Rule("id_card", _ID_HONG_KONG, lambda match: is_hong_kong_card(match["it"])),
     _Rule("bank_card", _CARD, _is_card),
     _Rule("address", addresses.US_STREET),
+    _Rule("address", addresses.UK_ADDRESS),
+    _Rule("address", addresses.CHINA_IN_ENGLISH, addresses.is_chinese_address),
+    _Rule("address", addresses.EN_LABELLED),
     _Rule("address", addresses.ADDRESS, addresses.is_address),
     _Rule("address", addresses.ADDRESS_LABELLED, addresses.is_address),
     _Rule("phone", _MOBILE, _is_no_order),
@@ -318,19 +342,27 @@ _RULES = (
     _Rule("phone", _MOBILE_BRACKETED, _is_no_order),
     _Rule("phone", _MOBILE_SPOKEN, _is_no_order, spoken=True),
     _Rule("phone", _MOBILE_TAIWAN, _is_no_order),
+    _Rule("phone", _MOBILE_UNEVEN),
+    _Rule("phone", _MOBILE_UK, _is_no_order),
+    _Rule("phone", _MOBILE_TAIWAN_BARE, _is_called),
     _Rule("phone", _MOBILE_ALIKE, lambda match: sum(map(str.isdigit, match["it"])) > 4),
-    _Rule("qq", _QQ),
+    _Rule("qq", messengers.QQ, hint=messengers.QQ_HINT),
+    _Rule("qq", messengers.QQ_BEFORE, hint=messengers.QQ_HINT),
+    _Rule("qq", messengers.QQ_SPOKEN, spoken=True, hint=messengers.QQ_HINT),
     _Rule("landline", _LANDLINE, _is_no_order),
     _Rule("landline", _LANDLINE_LABELLED),
     _Rule("plate", _PLATE, _has_digits),
-    _Rule("plate", _PLATE_LABELLED, _has_digits),
+    _Rule("plate", _PLATE_LABELLED, _has_digits, hint=_PLATE_HINT),
     _Rule("passport", _PASSPORT),
     _Rule("passport", _PASSPORT_BEFORE),
     _Rule("passport", _PERMIT),
+    _Rule("passport", _PASSPORT_NEXT),
     _Rule("ip", _IP, _is_ip),
     _Rule("ip", _IP6, _is_ip6),
-    _Rule("wechat", _WECHAT, lambda match: not _APP.search(match.string, max(0, match.start() - 12), match.start())),
-    _Rule("wechat", _WECHAT_ADDED),
+    _Rule("wechat", messengers.WECHAT, messengers.is_wechat, hint=messengers.WECHAT_HINT),
+    _Rule("wechat", messengers.WECHAT_ADDED, hint=messengers.WECHAT_HINT),
+    _Rule("wechat", messengers.WECHAT_BEFORE, hint=messengers.WECHAT_NAMED),
+    _Rule("wechat", messengers.WECHAT_DIGITS, hint=messengers.WECHAT_NAMED),
     _Rule("name", names.CHINESE),
     _Rule("name", names.ENGLISH),
 )
