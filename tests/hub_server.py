@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from threading import Thread
 from urllib.parse import parse_qs, unquote, urlsplit
 
 SHA = "c0ffee" + "0" * 34
+ROW = b'{"instruction": "\xe9\x97\xae%d", "output": "\xe7\xad\x94"}\n'
+CARD = b"---\nlicense: cc-by-4.0\n---\n# A data set\n"
 Reply = tuple[int, bytes, dict[str, str]]
 
 
@@ -22,6 +25,8 @@ class DataHub:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: int = 0  # so many times a file breaks off halfway
+    ranges: bool = True  # or each file comes whole
+    sent: Counter[str] = field(default_factory=Counter)  # bytes of files, by name
     asked: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, range
     sha: str = SHA
     url: str = ""
@@ -63,10 +68,11 @@ def serving() -> Iterator[DataHub]:
             asked = self.headers.get("Range", "")
             hub.asked.append((self.command, urlsplit(self.path).path, asked))
             status, content, headers = hub.answer(self.path)
-            start = int(asked.removeprefix("bytes=").partition("-")[0] or 0) if status == 200 else 0
-            if start:
-                status, headers = 206, {**headers, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
-                content = content[start:]
+            if asked and status == 200 and hub.ranges:
+                first, last = asked.removeprefix("bytes=").split("-")
+                start, stop, size = int(first), min(int(last or len(content)) + 1, len(content)), len(content)
+                status, said = (206, f"bytes {start}-{stop - 1}/{size}") if start < size else (416, f"bytes */{size}")
+                headers, content = {**headers, "Content-Range": said}, content[start:stop]
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
@@ -74,7 +80,9 @@ def serving() -> Iterator[DataHub]:
             if self.command == "GET":
                 half = hub.cut > 0 and "/resolve/" in self.path
                 hub.cut -= half
-                self.wfile.write(content[: len(content) // 2] if half else content)
+                content = content[: len(content) // 2] if half else content
+                hub.sent[urlsplit(self.path).path.rpartition("/")[2]] += len(content)
+                self.wfile.write(content)
 
         do_HEAD = do_GET
 

@@ -16,7 +16,8 @@ from weitiao.formats import EMPTY, NO_FAULT, BadRow, Problem
 from weitiao.record import MESSAGES
 from weitiao.source import Source
 from weitiao.source.files import find
-from weitiao.source.opened import Opened, open_file
+from weitiao.source.first_rows import open_all
+from weitiao.source.opened import Opened
 from weitiao.source.reading import rows
 from weitiao.source.table import place_of, understand
 
@@ -136,8 +137,8 @@ def check(settings: Source, folder: Path) -> Iterator[Report]:
     """Yield what each file holds; raises UserError for an input that is not there."""
     found = find(settings.inputs, folder)
     with tempfile.TemporaryDirectory(prefix="weitiao-") as aside:
-        for item in found.files:
-            yield _check_file(open_file(item, settings.encoding, Path(aside)), settings)
+        for file in open_all(found.files, settings, Path(aside)):
+            yield _check_file(file, settings)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hub_server import CARD, ROW, DataHub, serving
 
 from weitiao import pipeline
 from weitiao.recipe import bind
 from weitiao.record import Record, to_records
+from weitiao.source import hub as source_hub
 
 T = TypeVar("T")
 
@@ -63,3 +66,25 @@ class Reader:
 def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     monkeypatch.setenv("WEITIAO_WORKERS", "1")
     return Reader(tmp_path)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataHub]:
+    with serving() as found:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", found.url)
+        template = found.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", found.url)
+        monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "cache"))
+        if find_spec("modelscope_hub"):
+            from modelscope_hub import HubConfig, set_default_config
+
+            set_default_config(HubConfig())  # it keeps what the environment was at first
+        source_hub._listing.cache_clear()
+        found.files = {"README.md": CARD, "train.jsonl": ROW % 1 + ROW % 2, "name.py": b"raise SystemExit"}
+        found.card = {"license": "cc-by-4.0"}
+        yield found
+        source_hub._listing.cache_clear()

@@ -43,7 +43,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "PIECE", 1 << 10)
     monkeypatch.setattr(reading, "LARGEST", 1 << 12)
     monkeypatch.setattr(text, "UNPACKED", 1 << 20)
-    monkeypatch.setattr(text, "_RATIO", 1)
+    monkeypatch.setattr(text, "RATIO", 1)
 
 
 @pytest.mark.parametrize("ended", [b"\n", b""])

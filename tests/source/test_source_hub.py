@@ -1,14 +1,13 @@
 """Data sets by name over a real socket: pinned, resumed, with their licence, and nothing of theirs is run."""
 
 import io
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hub_server import SHA, DataHub, serving
+from hub_server import CARD, ROW, SHA, DataHub
 
 from weitiao.errors import UserError
 from weitiao.source import hub as source_hub
@@ -19,36 +18,11 @@ pytest.importorskip("huggingface_hub")
 needs_modelscope = pytest.mark.skipif(find_spec("modelscope_hub") is None, reason="modelscope is not installed")
 HUBS = pytest.mark.parametrize("name", ["hf:owner/name", pytest.param("modelscope:owner/name", marks=needs_modelscope)])
 
-ROW = b'{"instruction": "\xe9\x97\xae%d", "output": "\xe7\xad\x94"}\n'
-CARD = b"---\nlicense: cc-by-4.0\n---\n# A data set\n"
-
 
 def parquet(*texts: str) -> bytes:
     target = io.BytesIO()
     pl.DataFrame({"text": texts}).write_parquet(target)
     return target.getvalue()
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataHub]:
-    with serving() as found:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", found.url)
-        template = found.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
-        monkeypatch.setenv("MODELSCOPE_ENDPOINT", found.url)
-        monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "cache"))
-        if find_spec("modelscope_hub"):
-            from modelscope_hub import HubConfig, set_default_config
-
-            set_default_config(HubConfig())  # it keeps what the environment was at first
-        source_hub._listing.cache_clear()
-        found.files = {"README.md": CARD, "train.jsonl": ROW % 1 + ROW % 2, "name.py": b"raise SystemExit"}
-        found.card = {"license": "cc-by-4.0"}
-        yield found
-        source_hub._listing.cache_clear()
 
 
 @HUBS

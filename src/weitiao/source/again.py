@@ -7,7 +7,7 @@ from pathlib import Path
 from weitiao.record import record_id
 from weitiao.source import Source
 from weitiao.source.files import find
-from weitiao.source.opened import open_file
+from weitiao.source.first_rows import open_all
 from weitiao.source.reading import rows
 
 
@@ -16,8 +16,7 @@ def lines(settings: Source, folder: Path, aside: Path) -> Iterator[tuple[str, by
 
     The ids are those that the source stage gives. `aside` is a folder for unpacked copies.
     """
-    for item in find(settings.inputs, folder).files:
-        file = open_file(item, settings.encoding, aside)
+    for file in open_all(find(settings.inputs, folder).files, settings, aside):
         for row in rows(file, settings.shape):
             if row.problem:
                 continue

@@ -100,7 +100,9 @@ def find(inputs: Iterable[str], folder: Path) -> Found:
     left: list[str] = []
     for text in inputs:
         if hub.is_name(text):
-            files.update((remote.address, _remote(remote)) for remote in hub.files_of(text))
+            for remote in hub.files_of(text):
+                _once(files.get(remote.address), remote)
+                files[remote.address] = _remote(remote)
             continue
         path = folder / Path(text).expanduser()
         if path.is_dir():
@@ -124,7 +126,7 @@ def digests(inputs: Iterable[str], folder: Path) -> list[list[str]]:
     Of more than `LISTED` files it is their number, and one digest of all.
     """
     rows = (
-        [item.uri, item.remote.address if item.remote else file_digest(item.path)]
+        [item.uri, item.remote.extent if item.remote else file_digest(item.path)]
         + ([item.collected.licence] if item.collected and item.collected.licence else [])
         for item in find(inputs, folder).files
     )
@@ -142,6 +144,15 @@ def _unreadable(path: Path) -> UserError:
     if path.exists():
         return UserError(t("{path} may not be read", path=path), t("Its permissions are not yours: chmod +r lets you"))
     return UserError(t("{path} is a link that leads nowhere", path=path), t("Mend it, or take it out of the inputs"))
+
+
+def _once(before: Input | None, remote: Remote) -> None:
+    """Hold that no file is in two inputs that want different parts of it."""
+    if before and before.remote and before.remote.input != remote.input:
+        raise UserError(
+            t("{address} is in two inputs, and not all of it is wanted", address=remote.address),
+            t("Name it once, with [:N] or without"),
+        )
 
 
 def _remote(remote: Remote) -> Input:

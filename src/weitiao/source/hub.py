@@ -4,7 +4,8 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from weitiao.talk import t
 
 PREFIXES = ("hf:", "modelscope:")
 _NAME = re.compile(r"(hf|modelscope):([\w.-]+/[\w.-]+)(?:@([\w./-]+?))?(?::([\w.-]*))?(?::([\w.-]*))?")
+_SLICE = re.compile(r"(.*?)\[(.*)\]", re.S)
 _ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 _PACKED = (".gz", ".zst", ".zstd")
 # Files about the data, and what `datasets` writes beside them.
@@ -46,11 +48,29 @@ class Remote:
     path: str
     licence: str = ""
     digest: str = ""  # SHA-256 of the content, where the hub tells it
+    limit: int = 0  # so many first rows are read of all files of its input together; 0: all
+    input: str = ""  # which input that is
 
     @property
     def address(self) -> str:
         """Return the address of the file: the data set, its revision, and the path in it."""
         return f"{self.name}@{self.revision}/{self.path}"
+
+    @property
+    def extent(self) -> str:
+        """Return the address, and how much of the input is read."""
+        return f"{self.address}[:{self.limit}]" if self.limit else self.address
+
+    @property
+    def can_be_read_in_part(self) -> bool:
+        """Whether the hub gives parts of a file, and it is not here whole; ModelScope gives files whole."""
+        if not self.name.startswith("hf:"):
+            return False
+        from huggingface_hub import try_to_load_from_cache
+
+        repo = self.name.removeprefix("hf:")
+        known = try_to_load_from_cache(repo, self.path, repo_type="dataset", revision=self.revision)
+        return not isinstance(known, str)
 
     def fetch(self) -> Path:
         """Return the file on this machine, from the hub's cache or the hub; raise UserError if it cannot be had.
@@ -72,10 +92,11 @@ class Listing:
 def files_of(text: str) -> list[Remote]:
     """Return the files of `hf:OWNER/NAME[@REVISION][:CONFIG][:SPLIT]` or `modelscope:…`, in order of their names.
 
-    Raises UserError where there is no such data set, where it holds no data to read, and where it has several
-    configurations or splits and the name says not which.
+    With `[:N]` at the end only the first N rows are wanted. Raises UserError where there is no such data set, where it
+    holds no data to read, and where it has several configurations or splits and the name says not which.
     """
-    match = _NAME.fullmatch(text)
+    whole, limit = _limit(text)
+    match = _NAME.fullmatch(whole)
     if not match:
         raise UserError(
             t("{name} is no name of a data set", name=text),
@@ -95,7 +116,25 @@ def files_of(text: str) -> list[Remote]:
         )
     chosen = _chosen(name, data, listing.card, [part or "" for part in wanted])
     licence = licence_of(listing.card)
-    return [Remote(name, listing.revision, path, licence, listing.files[path]) for path in chosen]
+    of = text if limit else ""
+    return [Remote(name, listing.revision, path, licence, listing.files[path], limit, of) for path in chosen]
+
+
+def _limit(text: str) -> tuple[str, int]:
+    """Return a name without its `[:N]`, and N; 0 where there is none."""
+    match = _SLICE.fullmatch(text)
+    if not match:
+        return text, 0
+    whole, part = match.groups()
+    if not re.fullmatch(r":0*[1-9][0-9]*", part):
+        raise UserError(
+            t("{name}: [{part}] is no beginning of a data set", name=text, part=part),
+            t(
+                "Write {example} for its first 1000 rows; other parts are not read by themselves",
+                example=f"{whole}[:1000]",
+            ),
+        )
+    return whole, int(part[1:])
 
 
 def _is_data(path: str) -> bool:
@@ -188,13 +227,17 @@ class _NoNetwork(Exception):
     """The hub could not be asked; what it said before may stand."""
 
 
+def cache() -> Path:
+    """Return the folder of what is kept of hubs, besides their own caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "weitiao" / "hub"
+
+
 def _kept(name: str, revision: str) -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return folder / "weitiao" / "hub" / (re.sub(r"[:/@]", "--", f"{name}@{revision or 'latest'}") + ".json")
+    return cache() / (re.sub(r"[:/@]", "--", f"{name}@{revision or 'latest'}") + ".json")
 
 
 def _list_hugging_face(repo: str, revision: str) -> Listing:
-    _need("huggingface_hub", "hub")
+    need("huggingface_hub", "hub")
     from huggingface_hub import HfApi, constants, errors
 
     try:
@@ -213,19 +256,29 @@ def _list_hugging_face(repo: str, revision: str) -> Listing:
 
 
 def _fetch_hugging_face(remote: Remote) -> Path:
-    from huggingface_hub import constants, errors, hf_hub_download
+    from huggingface_hub import hf_hub_download
 
     repo = remote.name.removeprefix("hf:")
-    try:
+    with told(remote):
         return Path(hf_hub_download(repo, remote.path, repo_type="dataset", revision=remote.revision))
+
+
+@contextmanager
+def told(remote: Remote) -> Iterator[None]:
+    """Turn what goes wrong while Hugging Face is asked for a file into words."""
+    from huggingface_hub import constants, errors
+
+    try:
+        yield
     except errors.GatedRepoError:
+        repo = remote.name.removeprefix("hf:")
         raise _gated(remote.name, f"{constants.ENDPOINT}/datasets/{repo}") from None
     except (OSError, ValueError, errors.HTTPError) as error:  # type: ignore[attr-defined]
         raise _unfetched(remote, _line(error)) from None
 
 
 def _list_modelscope(repo: str, revision: str) -> Listing:
-    _need("modelscope_hub", "modelscope")
+    need("modelscope_hub", "modelscope")
     logging.getLogger("modelscope_hub").setLevel(logging.WARNING)  # it tells each page of a listing
     from modelscope_hub import HubApi, NetworkError, NotExistError, PermissionDeniedError
     from modelscope_hub.errors import APIError, HubError
@@ -263,7 +316,8 @@ def _fetch_modelscope(remote: Remote) -> Path:
         raise _unfetched(remote, _line(error)) from None
 
 
-def _need(package: str, extra: str) -> None:
+def need(package: str, extra: str) -> None:
+    """Raise UserError where a package is not installed; `extra` brings it."""
     from importlib.util import find_spec
 
     if find_spec(package) is None:

@@ -54,6 +54,7 @@ class Opened:
     readable: bool = True
     note: str = ""
     collected: Collected | None = None
+    limit: int = 0  # so many first rows are wanted; 0: all
 
     @property
     def path(self) -> Path:

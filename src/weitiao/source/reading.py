@@ -37,7 +37,20 @@ class Plan:
 
 
 def rows(file: Opened, shape: str = "auto") -> Iterator[Row]:
-    """Yield all rows of a file; what is wrong with it as a whole comes as row 0."""
+    """Yield all rows of a file, or the first that are wanted; what is wrong with it as a whole comes as row 0."""
+    found = _all(file, shape)
+    return _first(found, file.limit) if file.limit else found
+
+
+def _first(found: Iterator[Row], left: int) -> Iterator[Row]:
+    for row in found:
+        yield row
+        left -= row.number > 0
+        if not left:
+            return
+
+
+def _all(file: Opened, shape: str) -> Iterator[Row]:
     if file.readable:
         if file.kind == "jsonl":
             for piece in _lines(file):
@@ -69,7 +82,7 @@ def plans(files: list[Opened]) -> Iterator[Plan]:
     pieces: list[Piece] = []
     for file in files:
         size = _size(file)
-        if file.kind == "jsonl" and size > PIECE:
+        if file.kind == "jsonl" and size > PIECE and not file.limit:
             pieces += _lines(file)
             if file.problem:
                 pieces.append(Piece((dataclasses.replace(file, readable=False),)))
@@ -107,9 +120,8 @@ def _bundled(pieces: list[Piece]) -> Iterator[Piece]:
         yield Piece(tuple(small))
 
 
-def _lines(file: Opened) -> list[Piece]:
+def _lines(file: Opened) -> Iterator[Piece]:
     """Cut a JSON Lines file at line ends, into pieces of about `PIECE` bytes; a line too long is a piece of its own."""
-    pieces: list[Piece] = []
     start, line = 0, 1
     with file.path.open("rb") as source:
         while block := source.read(PIECE):
@@ -123,11 +135,10 @@ def _lines(file: Opened) -> list[Piece]:
                         break
             lines = block.count(b"\n", 0, whole)
             if whole:
-                pieces.append(Piece((file,), start, start + whole, line))
+                yield Piece((file,), start, start + whole, line)
             if end > whole:
-                pieces.append(Piece((file,), start + whole, start + end, line + lines, huge=True))
+                yield Piece((file,), start + whole, start + end, line + lines, huge=True)
             start, line = start + end, line + lines + (end > whole)
-    return pieces
 
 
 def _whole(file: Opened, shape: str) -> Iterator[Row]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from weitiao.errors import UserError
 from weitiao.source import BadRows, Source, documents
 from weitiao.source.files import LISTED, Found, Input, find
-from weitiao.source.opened import Opened, open_file
+from weitiao.source.first_rows import open_all
+from weitiao.source.opened import Opened
 from weitiao.source.reading import Piece, piece_rows, plans, rows
 from weitiao.source.table import Table, Tally
 from weitiao.stage import Job, Outcome, Reporter
@@ -78,10 +79,7 @@ def _stamps(files: Sequence[Input]) -> NDArray[np.int64]:
 
 def look(found: Found, settings: Source, aside: Path, reporter: Reporter) -> list[Opened]:
     """Look at each file before any is read, and say what is odd."""
-    files = []
-    for item in reporter.track(found.files, len(found.files), "files looked at"):
-        file = open_file(item, settings.encoding, aside)
-        files.append(file)
+    files = [*open_all(reporter.track(found.files, len(found.files), "files looked at"), settings, aside)]
     notes = [note for file in files for note in _odd(file)]
     for note in notes[:_NOTED]:
         reporter.say(note)

@@ -22,7 +22,7 @@ LONGEST = 1 << 24  # characters of a line of a text or of a row of a table, whic
 _BLOCK = 1 << 17
 _SIP = 1 << 11  # bytes of Zstandard at a time, of which four may become 128 KB
 # What a compressed file may become: texts shrink to a tenth, repetitive ones to a fiftieth, bombs to a thousandth.
-UNPACKED, _RATIO = 1 << 30, 200
+UNPACKED, RATIO = 1 << 30, 200
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -40,6 +40,7 @@ _COMMON = frozenset(
     "，。、；：？！“”（）《》…—　"
 )
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)  # what `blocks` raises over a compressed file
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +158,14 @@ def _copy(path: Path, copy: Path, magic: bytes, recode: str) -> Problem | None:
     problem = None
     with path.open("rb") as raw, copy.open("wb") as target:
         decoder = codecs.getincrementaldecoder(recode)("replace") if recode else None
-        room = max(UNPACKED, _RATIO * path.stat().st_size)
+        room = max(UNPACKED, RATIO * path.stat().st_size)
         try:
-            for block in _blocks(raw, magic):
+            for block in blocks(raw, magic):
                 room -= len(block)
                 if room < 0:
-                    return too_large("the unpacked file", max(UNPACKED, _RATIO * path.stat().st_size))
+                    return too_large("the unpacked file", max(UNPACKED, RATIO * path.stat().st_size))
                 target.write(decoder.decode(block).encode("utf-8", "replace") if decoder else block)
-        except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        except DAMAGED as error:
             problem = Problem(
                 "broken archive",
                 "the compressed file is damaged or breaks off: {error}",
@@ -176,7 +177,7 @@ def _copy(path: Path, copy: Path, magic: bytes, recode: str) -> Problem | None:
     return problem
 
 
-def _blocks(raw: BinaryIO, magic: bytes) -> Iterator[bytes]:
+def blocks(raw: BinaryIO, magic: bytes) -> Iterator[bytes]:
     """Yield the bytes of a file, unpacked; whatever can be had before a break comes before the error."""
     if magic.startswith(_GZIP):
         with gzip.GzipFile(fileobj=raw) as unzipped:
