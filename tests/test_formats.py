@@ -238,6 +238,10 @@ def test_a_row_of_a_forum_is_a_question_with_its_first_reply(
     assert found.fields == kept
 
 
+def test_a_field_without_a_name_is_kept() -> None:
+    assert read({"question": "q", "answer": "a", "": "x"}, "qa").fields == {"": "x"}
+
+
 def test_an_article_is_no_row_of_a_forum() -> None:
     assert recognise({"title": "题", "content": "文", "comments": "评"}) == "posts"
     assert recognise({"title": "题", "question": "问", "answer": "答"}) == "qa"

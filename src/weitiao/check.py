@@ -218,9 +218,6 @@ def _check_file(file: Opened, settings: Source) -> Report:
         if len(waiting) == _MEASURED:
             _judge(report, waiting)
     _judge(report, waiting)
-    if not report.total:
-        none = Problem("no rows", "no rows in it", "Check that it is the file you mean")
-        report.bad.append((file.uri, none))
     return report
 
 

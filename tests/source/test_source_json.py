@@ -37,7 +37,7 @@ def test_what_a_file_holds_counts_not_its_name(
 ) -> None:
     read.write(name, content)
     if texts is None:
-        with pytest.raises(UserError, match=r"No rows in a.json"):
+        with pytest.raises(UserError, match=r"a.json: no rows in it"):
             read(name)
         return
     result = read(name)

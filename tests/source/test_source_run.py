@@ -207,5 +207,25 @@ def test_two_workers_give_what_one_gives(read: Any, monkeypatch: pytest.MonkeyPa
 
 def test_nothing_at_all_is_said(read: Any) -> None:
     read.write("a.json", "[]")
-    with pytest.raises(UserError, match=r"No rows in a.json"):
+    with pytest.raises(UserError, match=r"a.json: no rows in it"):
         read("a.json")
+
+
+def test_a_file_that_gives_no_row_is_said_and_stands_in_the_ledger(read: Any) -> None:
+    read.write("in/good.jsonl", '{"text": "g"}\n')
+    read.write("in/none.json", "[]")
+    read.write("in/one.csv", "鱼会淹死吗,不会\n")
+    with pytest.raises(UserError) as caught:
+        read("in")
+    assert caught.value.message.split("\n") == [
+        "2 of 3 rows cannot be read",
+        "  in/none.json: no rows in it. Check that it is the file you mean",
+        "  in/one.csv:1: its only row was taken for the names of the columns: 鱼会淹死吗, 不会. If it is data, put a "
+        "row of names above it (question,answer); else leave it out",
+    ]
+    result = read("in", skip_bad=True)
+    assert result.texts == ["g"]
+    assert [(event["reason"], event["before"]) for event in result.ledger] == [
+        ("no rows", ""),
+        ("no rows", "鱼会淹死吗,不会\n"),
+    ]

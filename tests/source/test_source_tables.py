@@ -22,6 +22,7 @@ from weitiao.source.tables import read_csv
         ("a;b\n1;2\n", [{"a": "1", "b": "2"}]),
         ("a\tb\n1\t2\n", [{"a": "1", "b": "2"}]),
         ("\ufeffa,b\n,\n", [{"a": "", "b": ""}]),
+        ("a,\n1,2\n3,\n", [{"a": "1", "#2": "2"}, {"a": "3"}]),
         ("", []),
     ],
 )
@@ -86,17 +87,17 @@ def test_xlsx_with_all_its_oddities(read: Any, book: Path) -> None:
     with pytest.raises(UserError) as caught:
         read("b.xlsx")
     assert caught.value.message.split("\n") == [
-        "2 of 5 rows cannot be read",
+        "1 of 5 rows cannot be read",
         "  b.xlsx:7:回答: the formula =1+1 has no stored value. Open the file in a spreadsheet program and save it",
-        "  b.xlsx:8: 3 cells under 5 columns. Set texts that hold a comma or line break in double quotes",
     ]
     result = read("b.xlsx", skip_bad=True)
-    assert result.texts == ["一加一？|2", "合并|上面的", "|下面的"]
+    assert result.texts == ["一加一？|2", "合并|上面的", "|下面的", "多一格|x"]
+    assert result.records[3].facts["source"]["#6"] == "外面"
     assert [record.facts["source"] for record in result.records[:2]] == [
         {"日期": "2024-05-01", "分": "3", "对": "TRUE"},
         {"日期": "2024-05-01T08:30:00", "分": "3.25", "对": "FALSE"},
     ]
-    assert [(record.uri, record.row) for record in result.records] == [("b.xlsx", 1), ("b.xlsx", 2), ("b.xlsx", 3)]
+    assert [(record.uri, record.row) for record in result.records] == [("b.xlsx", row) for row in (1, 2, 3, 5)]
 
 
 def test_every_sheet_with_rows_is_read_under_its_name(read: Any, book: Path) -> None:
@@ -105,7 +106,39 @@ def test_every_sheet_with_rows_is_read_under_its_name(read: Any, book: Path) -> 
     workbook["空"].append(["帖子"])
     workbook.save(book)
     result = read("b.xlsx", skip_bad=True)
-    assert [(record.uri, record.row) for record in result.records][-2:] == [("b.xlsx#问答", 3), ("b.xlsx#空", 1)]
+    assert [(record.uri, record.row) for record in result.records][-2:] == [("b.xlsx#问答", 5), ("b.xlsx#空", 1)]
+
+
+def test_a_sheet_of_one_row_is_named(read: Any, book: Path) -> None:
+    workbook = openpyxl.load_workbook(book)
+    workbook["空"].append(["鱼会淹死吗", "不会"])
+    workbook.save(book)
+    with pytest.raises(UserError, match=r"b.xlsx#空:1: its only row was taken for the names .*: 鱼会淹死吗, 不会"):
+        read("b.xlsx")
+
+
+def test_a_cell_under_no_name_stands_under_the_number_of_its_column(read: Any) -> None:
+    read.write("a.csv", ",question,answer,\n0,q,a,beside\n,q,a,\n")
+    workbook = openpyxl.Workbook()
+    for row in ([None, "question", "answer"], [0, "q", "a", "beside"], [None, "q", "a"]):
+        workbook.active.append(row)
+    workbook.save(read.folder / "a.xlsx")
+    for name in ("a.csv", "a.xlsx"):
+        result = read(name)
+        assert result.texts == ["q|a"] * 2
+        assert [record.facts.get("source") for record in result.records] == [{"#1": "0", "#4": "beside"}, None]
+
+
+def test_a_name_that_is_the_number_of_another_column_is_refused(read: Any) -> None:
+    read.write("a.csv", "#2,\n1,2\n")
+    with pytest.raises(UserError, match=r"a.csv:1: two columns are called #2"):
+        read("a.csv")
+    workbook = openpyxl.Workbook()
+    for row in (["text", "#3"], ["a", "b"], ["a", "b", "c"]):
+        workbook.active.append(row)
+    workbook.save(read.folder / "a.xlsx")
+    with pytest.raises(UserError, match=r"1 of 2 rows cannot be read\n  a.xlsx:3: two columns are called #3"):
+        read("a.xlsx")
 
 
 def test_a_sheet_without_names_is_not_guessed(read: Any) -> None:

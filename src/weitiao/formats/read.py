@@ -273,7 +273,7 @@ def _read_columns(row: Row, shape: str, kind: Columns) -> Reading:
     names = _columns(tuple(row), shape)
     if not names["question"]:
         raise absent(row, kind.question[0])
-    used = set(names.values())
+    used = set(names.values()) - {""}  # a field may have no name at all
     fields = {key: value for key, value in row.items() if key not in used}
     messages: list[Message] = []
     if names["history"]:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from weitiao.formats import Problem
 from weitiao.source import documents, json_rows, pages, stack_exchange, tables, text
 from weitiao.source.opened import Opened
 from weitiao.source.rows import Row
@@ -12,6 +13,7 @@ PIECE = 1 << 24  # bytes: what one worker reads at a time
 _LEAST = 1 << 10  # bytes that a file counts for at least: to open it is work, and its record takes memory
 _HEAD = 1 << 16
 LARGEST = 1 << 26  # bytes of a line; a longer one is refused, its beginning in the ledger
+_NO_ROWS = Problem("no rows", "no rows in it", "Check that it is the file you mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +54,24 @@ def _first(found: Iterator[Row], left: int) -> Iterator[Row]:
 
 def _all(file: Opened, shape: str) -> Iterator[Row]:
     if file.readable:
-        if file.kind == "jsonl":
-            for piece in _lines(file):
-                yield from piece_rows(piece, shape)
-        else:
-            try:
-                yield from _whole(file, shape)
-            except UnicodeDecodeError as error:  # UTF-16 and 32 have no way to let a byte through
-                byte = error.object[error.start]
-                yield Row(0, "", b"", problem=text.not_text(error.start, byte, file.encoding.name))
+        found = _lines_of(file, shape) if file.kind == "jsonl" else _whole(file, shape)
+        try:
+            first = next(found, None)
+            if first:
+                yield first
+                yield from found
+            elif not file.problem:
+                yield Row(0, "", b"", problem=_NO_ROWS)
+        except UnicodeDecodeError as error:  # UTF-16 and 32 have no way to let a byte through
+            byte = error.object[error.start]
+            yield Row(0, "", b"", problem=text.not_text(error.start, byte, file.encoding.name))
     if file.problem:
         yield Row(0, "", b"", problem=file.problem)
+
+
+def _lines_of(file: Opened, shape: str) -> Iterator[Row]:
+    for piece in _lines(file):
+        yield from piece_rows(piece, shape)
 
 
 def piece_rows(piece: Piece, shape: str) -> Iterator[Row]:

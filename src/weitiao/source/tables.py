@@ -38,10 +38,13 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
         columns: list[str] = []
         number, line = 0, 1
         problem: Problem | None = None
+        alone: Row | None = None
         while not (problem and problem.ends):
             heard.said.clear()
             cells, problem = _next(records, line)
             if cells is None:
+                if alone and not number:
+                    yield alone
                 return
             place, line = line, heard.count + 1
             if not cells and not problem:
@@ -59,6 +62,7 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
                 # A byte that is not in the encoding stands there as half a character, which is no UTF-8.
                 yield Row(0, str(place), heard.raw(), problem=problem)
                 return
+            alone = Row(0, str(place), heard.raw(), problem=_alone(columns))
 
 
 class _TooLong(Exception):
@@ -174,11 +178,39 @@ def _delimiter(head: str, named: str) -> str:
 
 
 def _header(columns: Sequence[str]) -> Problem | None:
-    twice = {name for name in columns if name and columns.count(name) > 1}
+    names = [_name(column, number) for number, column in enumerate(columns, 1)]
+    twice = {name for name in names if names.count(name) > 1}
     if twice:
         values = {"names": ", ".join(sorted(twice))}
         return Problem("columns", "two columns are called {names}", "Give each column its own name", values=values)
     return None
+
+
+def _name(column: str, number: int) -> str:
+    """Return what a column is called: one without a name by its number."""
+    return column or f"#{number}"
+
+
+def _alone(columns: Sequence[str]) -> Problem:
+    """Return the problem of a table that has no row below its first one."""
+    return Problem(
+        "no rows",
+        "its only row was taken for the names of the columns: {columns}",
+        "If it is data, put a row of names above it (question,answer); else leave it out",
+        values={"columns": ", ".join(name[:40] for name in columns[:20])},
+    )
+
+
+def _value(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Return the cells by the names of their columns; of the columns without a name only the cells that say something.
+
+    A spreadsheet may leave out cells at a row's end, and have some beside its table.
+    """
+    if len(columns) == len(cells) and "" not in columns:
+        return dict(zip(columns, cells, strict=True))
+    beside = [""] * (len(cells) - len(columns))
+    named = enumerate(zip([*columns, *beside], cells, strict=False), 1)
+    return {_name(column, number): cell for number, (column, cell) in named if column or cell}
 
 
 def _cells(columns: Sequence[str], cells: Sequence[str], encoding: str) -> Problem | None:
@@ -200,7 +232,7 @@ def _record(number: int, line: int, columns: Sequence[str], cells: Sequence[str]
         target = io.StringIO()
         csv.writer(target).writerow(cells)
         return Row(number, str(line), target.getvalue().encode("utf-8", "replace"), problem=problem)
-    return Row(number, str(line), as_bytes(cells), dict(zip(columns, cells, strict=True)))
+    return Row(number, str(line), as_bytes(cells), _value(columns, cells))
 
 
 def _quote(error: csv.Error, line: int) -> Problem:
@@ -224,6 +256,7 @@ def _filled(row: Sequence[Any]) -> bool:
 def _sheet(uri: str, sheet: Any, formulas: Any | None) -> Iterator[Row]:
     columns: list[str] = []
     number = 0
+    alone: Row | None = None
     written = _cells_of(formulas) if formulas is not None else iter(())
     for line, row in enumerate(_cells_of(sheet), 1):
         formula = next(written, ())
@@ -232,19 +265,21 @@ def _sheet(uri: str, sheet: Any, formulas: Any | None) -> Iterator[Row]:
                 columns = [_shown(cell).strip() for cell in row]
                 while columns and not columns[-1]:
                     columns.pop()
-                if problem := _header(columns):
-                    yield Row(0, str(line), as_bytes(columns), problem=problem, uri=uri)
-                    return
+                problem = _header(columns)
+                alone = Row(0, str(line), as_bytes(columns), problem=problem or _alone(columns), uri=uri)
+                if problem:
+                    break
             continue
         if not _filled(row) and not _filled(formula):
             continue
         number += 1
         shown = [_shown(cell) for cell in row]
         raw, problem = as_bytes(shown), _uncounted(columns, row, formula)
-        if any(shown[len(columns) :]):
-            problem = _cells(columns, [cell for cell in shown if cell], "utf-8") or problem
-        value = {name: cell for name, cell in zip(columns, shown, strict=False) if name}
-        yield Row(number, str(line), raw, None if problem else value, problem, uri)
+        if any(beside := shown[len(columns) :]):
+            problem = problem or _header([*columns, *("" for _ in beside)])
+        yield Row(number, str(line), raw, None if problem else _value(columns, shown), problem, uri)
+    if alone and not number:
+        yield alone
 
 
 def _uncounted(columns: Sequence[str], row: Sequence[Any], formula: Sequence[Any]) -> Problem | None:
