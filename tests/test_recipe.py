@@ -89,6 +89,11 @@ def test_an_absent_stage_is_not_part_of_the_recipe_and_an_empty_one_has_its_defa
             "soup.yaml:4: cook.steps[1].boil.minutes is 0: it must be at least 1",
             "",
         ),
+        (
+            "cook:\n  steps: salt\n",
+            "soup.yaml:2: cook.steps is `salt`: it must be a list",
+            "Write it in brackets: [salt]",
+        ),
         ("cook:\n  steps: [bake]\n", "soup.yaml:2: cook.steps[0] is `bake`: it must be one of boil, salt", ""),
     ],
 )

@@ -15,7 +15,7 @@ from weitiao.export import Export, why_not
 from weitiao.formats import EMPTY, NO_FAULT, BadRow, Problem
 from weitiao.record import MESSAGES
 from weitiao.source import Source
-from weitiao.source.files import find
+from weitiao.source.files import Found
 from weitiao.source.first_rows import open_all
 from weitiao.source.opened import Opened
 from weitiao.source.reading import rows
@@ -55,6 +55,7 @@ class Report:
     file: Opened
     good: int = 0
     empty: int = 0
+    empty_at: list[str] = field(default_factory=list)  # where the first ones stand
     left: Counter[str] = field(default_factory=Counter)  # what people skipped or rejected, by reason
     duplicates: int = 0
     shapes: Counter[str] = field(default_factory=Counter)
@@ -95,6 +96,7 @@ class Report:
             "rows": {"total": self.total, "good": self.good, "bad": len(self.bad), "empty": self.empty, **self.left},
             "trainable": self.trainable,
             "untrainable": {reason: {"rows": n, "first": at} for reason, (n, at) in self.untrainable.items()},
+            "empty_at": self.empty_at,
             "duplicates": self.duplicates,
             "roles": dict(self.roles),
             "characters": {name: vars(spread) for name, spread in spreads.items() if spread},
@@ -133,9 +135,8 @@ class Tokens:
     pieces: int  # tokens that are a piece of a character
 
 
-def check(settings: Source, folder: Path) -> Iterator[Report]:
-    """Yield what each file holds; raises UserError for an input that is not there."""
-    found = find(settings.inputs, folder)
+def check(found: Found, settings: Source) -> Iterator[Report]:
+    """Yield what each file holds."""
     with tempfile.TemporaryDirectory(prefix="weitiao-") as aside:
         for file in open_all(found.files, settings, Path(aside)):
             yield _check_file(file, settings)
@@ -207,6 +208,7 @@ def _check_file(file: Opened, settings: Source) -> Report:
         except BadRow as bad:
             if bad.problem.reason == EMPTY:
                 report.empty += 1
+                report.empty_at = [*report.empty_at, place_of(row, file, bad.problem)][:_NAMED]
             elif bad.problem.reason in NO_FAULT:
                 report.left[bad.problem.reason] += 1
             else:

@@ -196,6 +196,8 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
             hint = t("Did you mean `{name}`?", name=near[0])
     elif value is None and ":" in str(location[-1]):
         hint = t("YAML wants a blank after the colon: {mended}", mended=": ".join(str(location[-1]).rsplit(":", 1)))
+    elif first["type"] in ("list_type", "tuple_type") and isinstance(value, str):
+        hint = t("Write it in brackets: {mended}", mended=f"[{value}]")
     said = t("{place} is {value}: {message}", place=places.at(location), value=shown, message=message)
     return SettingError(said, hint, location)
 

@@ -40,6 +40,11 @@ def _one(found: re.Match[str]) -> str:
     return found[0].removesuffix(found[3]) + ("y" if found[3] == "ies" else "")
 
 
+def escaped(name: str) -> str:
+    """Return the name of a file as it can be said: its bytes that are no UTF-8 as `\\xc4`."""
+    return name if name.isascii() else name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def language() -> str:
     """Return the language in force, `en` or `zh`."""
     return _language.get()

@@ -7,7 +7,7 @@ import pytest
 from weitiao.check import Measuring, Report, Spread, check, measure
 from weitiao.errors import UserError
 from weitiao.source import Source
-from weitiao.source.files import Input
+from weitiao.source.files import Input, find
 from weitiao.source.opened import open_file
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -17,7 +17,8 @@ QWEN = Path(__file__).parents[3] / "shared" / "data" / "tokenizers" / "qwen2"
 
 
 def reports(*inputs: str | Path, folder: Path = DATA) -> list[Report]:
-    return list(check(Source(inputs=[str(path) for path in inputs]), folder))
+    settings = Source(inputs=[str(path) for path in inputs])
+    return list(check(find(settings.inputs, folder), settings))
 
 
 def everything(*folders: str) -> list[Path]:

@@ -1,5 +1,6 @@
 """The data commands on plain files: the tutorial's steps byte for byte, nothing overwritten, both languages."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,26 @@ def test_check_prints_its_verdict_and_the_mend_in_both_languages(weitiao: Weitia
     )
     (tmp_path / "b.jsonl").write_text(ROW)
     assert weitiao("check", "b.jsonl").status == 0
+
+
+def test_check_says_what_it_leaves_out_and_where_rows_are_empty(weitiao: Weitiao, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("question,answer\nq,a\n,\n" + ",\n" * 3)
+    (tmp_path / "in" / "old.doc").write_text("x")
+    ended = weitiao("check", "in")
+    assert ended.status == 0
+    assert ended.out.split("\n")[1:3] == [
+        "  rows: 5; 1 good, 0 bad, 4 empty",
+        "  empty: in/a.csv:3, in/a.csv:4, in/a.csv:5 …",
+    ]
+    assert ended.out.endswith("\nNot read, by their names: in/old.doc (1)\n")
+    assert orjson.loads(weitiao("check", "in", "--json").out)["not_read"] == ["in/old.doc"]
+
+
+def test_an_argument_that_is_no_utf8_is_told(weitiao: Weitiao, tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xc4\xe3.jsonl")
+    (tmp_path / name).write_text(ROW)
+    assert weitiao("check", name) == (2, "", "error: The name \\xc4\\xe3.jsonl is not UTF-8\nhint: Rename it\n")
 
 
 def test_records_and_ledger_do_not_go_into_one_file(weitiao: Weitiao, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_each_file_is_read_once_in_the_order_of_the_inputs(folder: Path) -> None
     [
         ("in/b.json", "No file at", "Did you mean `b.jsonl`?"),
         ("in/nothing/like/it", "No file at", "Paths start from"),
+        ("in/nope.jsonl", "No file at", "Paths start from"),  # b.jsonl is like it by its ending alone
         ("in/*.tsv", "Nothing matches in/*.tsv", "Patterns start from"),
         ("in/.git", "Nothing readable in", "The folder is empty"),
     ],
@@ -55,6 +56,27 @@ def test_what_is_not_there_is_named(folder: Path, name: str, message: str, hint:
         find([name], folder)
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+def test_a_name_that_is_no_utf8_is_told(folder: Path) -> None:
+    (folder / os.fsdecode(b"in/\xc4\xe3.doc")).touch()
+    assert find(["in"], folder).left == ["in/README.md", "in/logo.png", "in/\\xc4\\xe3.doc"]
+    (folder / os.fsdecode(b"in/\xc4\xe3.jsonl")).touch()
+    for named in ("in", "in/*.jsonl"):
+        with pytest.raises(UserError) as caught:
+            find([named], folder)
+        assert caught.value.message == f"The name {folder}/in/\\xc4\\xe3.jsonl is not UTF-8"
+        assert caught.value.hint == "Rename it"
+
+
+def test_what_office_leaves_beside_an_open_file_is_not_read(folder: Path) -> None:
+    for name in ("real.xlsx", "~$real.xlsx"):
+        (folder / "in" / name).touch()
+    for named, left in (("in", ["in/README.md", "in/logo.png"]), ("in/*.xlsx", [])):
+        found = find([named], folder)
+        assert "in/real.xlsx" in [item.uri for item in found.files]
+        assert found.left == [*left, "in/~$real.xlsx"]
+    assert uris(folder, "in/~$real.xlsx") == ["in/~$real.xlsx"]
 
 
 def test_digests_follow_the_content(folder: Path) -> None:
@@ -85,7 +107,8 @@ def test_what_a_folder_holds_beside_is_said(read: Any) -> None:
     read.write("in/a.jsonl", '{"text": "a"}')
     read.write("in/logo.png", b"\x89PNG")
     read.write("in/note.md", "# n")
-    said = read("in").said
+    read.write("in/empty.txt", "")
+    said = read("in", skip_bad=True).said
     assert "Not read, by their names: in/logo.png (1)" in said
     assert "Texts read whole, a record each: 1; `shape: lines` makes one of each line" in said
 

@@ -47,6 +47,18 @@ def test_one_broken_line_does_not_make_the_file_another_encoding(read: Any) -> N
         read("a.jsonl")
 
 
+def test_what_no_encoding_fits_is_not_said_to_be_judged(read: Any) -> None:
+    read.write("a.csv", "質問,答え\n魚は溺れますか,はい\n".encode("shift_jis"))
+    with pytest.raises(UserError) as caught:
+        read("a.csv")
+    assert caught.value.message.split("\n")[1:] == [
+        "  a.csv:1: not UTF-8: byte 0x8e at character 1. Save the file as UTF-8, or set `encoding:` to what it is: "
+        "gb18030, big5, shift_jis, cp1252 …"
+    ]
+    assert not detect(read.folder / "a.csv").guessed
+    assert read("a.csv", encoding="shift_jis", text="質問").texts == ["魚は溺れますか"]
+
+
 def test_the_setting_wins_and_a_wrong_one_is_named(read: Any) -> None:
     read.write("a.txt", "é".encode("cp1252"))
     assert read("a.txt", encoding="cp1252").texts == ["é"]
@@ -80,11 +92,16 @@ def archive(*names: str) -> bytes:
         ("a.jsonl", b"<!DOCTYPE html><title>404 Not Found</title>", "a web page instead of data: 404 Not Found"),
         ("a.jsonl", archive("x.txt"), "a ZIP archive"),
         ("a.docx", archive("ppt/presentation.xml"), "a ZIP archive"),
-        ("a.pdf", b"<html>", "the file is not PDF"),
+        ("a.pdf", b"<html>", "a web page instead of data: -"),
+        ("a.pdf", b"\x00\x01" * 20, "the file is not PDF. Get it again"),
         ("a.bin", bytes(range(32)) * 9, "the file is binary, or full of NUL bytes"),
         ("a.pkl", b"\x80\x04K\x01.", "the file is a Python pickle"),
-        ("a.xlsx", b"text,label\n", "the file is not XLSX"),
-        ("a.parquet", b"text,label\n", "the file is not PARQUET"),
+        (
+            "a.xlsx",
+            "问题,答案\n一,二\n".encode("gb18030"),
+            "the file is not XLSX but text: 问题,答案. Give it the ending of",
+        ),
+        ("a.parquet", b"text,label\n", "the file is not PARQUET but text: text,label"),
         ("a.parquet", b"PAR1 and no more", "a damaged Parquet file"),
         ("a.xml", b"<?xml version='1.0'?><row/>", "its name and content do not tell what it is"),
     ],

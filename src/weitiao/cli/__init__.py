@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from weitiao.cli import usage
 from weitiao.errors import UserError
-from weitiao.talk import LANGUAGES, set_language, t
+from weitiao.talk import LANGUAGES, escaped, set_language, t
 
 # Command -> module and one line of help. Kept here so that `weitiao --help` imports no command.
 COMMANDS = {
@@ -103,6 +103,7 @@ def main() -> None:
     try:
         set_language(_take_language(arguments))
         sys.argv[1:] = arguments
+        _hold_text(arguments)
         sys.exit(_run(arguments))
     except UserError as error:
         _say(t("error: {message}", message=error.message), error.hint and t("hint: {hint}", hint=error.hint))
@@ -162,6 +163,13 @@ def _version(
     lang: str = typer.Option("", "--lang", help="zh or en; else the locale's"),
 ) -> None:
     pass
+
+
+def _hold_text(arguments: list[str]) -> None:
+    """Hold that the arguments are text: names of files may be any bytes, and stand in recipes and records."""
+    for argument in arguments:
+        if (name := escaped(argument)) != argument:
+            raise UserError(t("The name {name} is not UTF-8", name=name), t("Rename it"))
 
 
 def _take_language(arguments: list[str]) -> str | None:

@@ -11,6 +11,7 @@ from weitiao.cli import COMMANDS
 from weitiao.cli.terminal import AsJson, Trust, emit, plain_recipe, with_flags
 from weitiao.errors import UserError
 from weitiao.source import Source
+from weitiao.source.files import find
 from weitiao.source.opened import PACKED
 from weitiao.source.table import Wrong
 from weitiao.talk import t
@@ -53,14 +54,18 @@ def check_files(
     measuring = Measuring(model, template, trust_remote_code) if model else None
     out = Console(highlight=False, soft_wrap=True)
     results, fine = [], True
-    for report in check(recipe.section("source", Source), recipe.folder):
+    settings = recipe.section("source", Source)
+    found = find(settings.inputs, recipe.folder)
+    for report in check(found, settings):
         fine = fine and report.is_fine
         tokens = measure(report.conversations, measuring, recipe.folder) if measuring else None
         results.append(report.plain() | ({"tokens": _plain(tokens, report)} if tokens else {}))
         if not as_json:
             show(report, tokens, out)
     if as_json:
-        emit({"files": results, "fine": fine})
+        emit({"files": results, "not_read": found.left, "fine": fine})
+    elif note := found.note():
+        out.print(note, markup=False)
     if not fine:
         raise typer.Exit(2)
 
@@ -80,12 +85,8 @@ def show(report: Report, tokens: Tokens | None, out: Console) -> None:
     wrong = Wrong(_SHOWN)
     for place, problem in report.bad:
         wrong.add(place, problem)
-    for line in wrong.lines():
+    for line in [*wrong.lines(), *_no_use(report)]:
         out.print("  " + line, markup=False)
-    for reason, (count, places) in report.untrainable.items():
-        more = " …" if count > len(places) else ""
-        values = {"count": f"{count:,}", "reason": t(reason), "places": ", ".join(places) + more}
-        out.print("  " + t("not to be trained on: {count}, {reason}: {places}", **values), markup=False)
     if report.roles:
         roles = ", ".join(f"{role} {count:,}" for role, count in report.roles.most_common())
         out.print("  " + t("turns: {roles}", roles=roles), markup=False)
@@ -106,6 +107,19 @@ def _verdict(report: Report) -> str:
     for reason, count in report.left.items():
         text += t("; {reason} {count}", reason=t(reason), count=f"{count:,}")
     return text + (t("; {count} exact duplicates", count=f"{report.duplicates:,}") if report.duplicates else "")
+
+
+def _no_use(report: Report) -> list[str]:
+    """Return a line for the empty rows, and one for each reason why good ones cannot be trained on."""
+
+    def first(places: list[str], count: int) -> str:
+        return ", ".join(places) + (" …" if count > len(places) else "")
+
+    lines = [t("empty: {places}", places=first(report.empty_at, report.empty))] if report.empty else []
+    for reason, (count, places) in report.untrainable.items():
+        values = {"count": f"{count:,}", "reason": t(reason), "places": first(places, count)}
+        lines.append(t("not to be trained on: {count}, {reason}: {places}", **values))
+    return lines
 
 
 def _spread(spread: Spread, unit: str) -> str:

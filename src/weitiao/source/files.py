@@ -16,7 +16,7 @@ from weitiao.source import hub, publisher
 from weitiao.source.collected import INDEX, Collected, pages
 from weitiao.source.hub import Remote
 from weitiao.store import file_digest
-from weitiao.talk import t
+from weitiao.talk import escaped, t
 
 # By the end of its name; what a file really is, its content says.
 KINDS = {
@@ -41,8 +41,9 @@ KINDS = {
 }
 PACKED = (".gz", ".zst", ".zstd")
 LISTED = 1_000  # files that a manifest names one by one
+_OPEN = "~$"  # how the names begin of what Office leaves beside a file that is open
 # Names that speak of the folder; they are read only where they are named.
-_ABOUT = ("readme", "license", "licence", "copying", "notice", "changelog")
+_ABOUT = ("readme", "license", "licence", "copying", "notice", "changelog", _OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,13 @@ class Found:
     files: list[Input]
     left: list[str]
 
+    def note(self) -> str:
+        """Return what is to be said of the files that are left alone, "" if there are none."""
+        if not self.left:
+            return ""
+        shown = ", ".join(self.left[:3]) + (" …" if len(self.left) > 3 else "")
+        return t("Not read, by their names: {names} ({count})", names=shown, count=len(self.left))
+
     @property
     def revisions(self) -> dict[str, str]:
         """The data sets of hubs among them, and the revision of each."""
@@ -94,7 +102,7 @@ def find(inputs: Iterable[str], folder: Path) -> Found:
     """Return the files that `inputs` name, each once: in the order of the inputs, sorted within a folder or pattern.
 
     Raises UserError for a name or pattern that matches nothing, for a folder that holds nothing readable, and for a
-    file that cannot be opened.
+    file that cannot be opened or whose name is no text.
     """
     files: dict[str, Input] = {}
     left: list[str] = []
@@ -107,16 +115,18 @@ def find(inputs: Iterable[str], folder: Path) -> Found:
         path = folder / Path(text).expanduser()
         if path.is_dir():
             found = _walk(path, folder)
-            left += found.left
         elif path.exists() or path.is_symlink():
             found = Found([_input(path, folder)], [])
         else:
-            found = Found(_match(text, path, folder), [])
+            found = _match(text, path, folder)
+        left += map(escaped, found.left)
         for item in found.files:
             files.setdefault(os.path.abspath(item.file), item)  # noqa: PTH100 - `..` is resolved, links are not
     for item in files.values():
         if not item.remote and not os.access(item.file, os.R_OK):
             raise _unreadable(item.path)
+        if (name := escaped(item.file)) != item.file:
+            raise UserError(t("The name {name} is not UTF-8", name=name), t("Rename it"))
     return Found(list(files.values()), left)
 
 
@@ -194,13 +204,17 @@ def _prefix(folder: str) -> str:
     return "" if folder == "." else Path(folder).as_posix() + "/"
 
 
-def _match(text: str, path: Path, folder: Path) -> list[Input]:
+def _match(text: str, path: Path, folder: Path) -> Found:
     if glob.has_magic(text):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - it may be absolute
-        if files := [_input(match, folder) for match in matches if match.is_file() or not match.exists()]:
-            return files
+        found = [_input(match, folder) for match in matches if match.is_file() or not match.exists()]
+        left = [item.uri for item in found if item.path.name.startswith(_OPEN)]
+        if files := [item for item in found if item.uri not in left]:
+            return Found(files, left)
         raise UserError(t("Nothing matches {text}", text=text), t("Patterns start from {folder}", folder=folder))
-    beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, beside, n=3)
+    beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    # By its name without the ending too: `.jsonl` alone makes short names alike.
+    alike = [item.name for item in beside if difflib.get_close_matches(path.stem, [item.stem])]
+    near = difflib.get_close_matches(path.name, alike, n=3)
     hint = t("Did you mean `{name}`?", name=near[0]) if near else t("Paths start from {folder}", folder=folder)
     raise UserError(t("No file at {path}", path=path), hint)

@@ -142,9 +142,6 @@ def _kind(item: Input, path: Path, head: bytes) -> tuple[str, Problem | None]:
     kind = item.kind
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return kind, Problem("LFS pointer", "a Git LFS pointer, not the file itself", "Run `git lfs pull` there")
-    if kind in PACKED and head:
-        reason = "not a document" if kind in documents.KINDS else "not a table"
-        return kind, Problem(reason, "the file is not {kind}", "Get it again", values={"kind": kind.upper()})
     if not kind and _DUMP.match(head):
         return "stack_exchange", None
     if _PAGE.match(head) and kind not in ("html", "text"):
@@ -157,7 +154,20 @@ def _kind(item: Input, path: Path, head: bytes) -> tuple[str, Problem | None]:
             "The download failed, or needs a login; get it again",
             values={"title": title or "-"},
         )
-    return kind, None
+    return kind, _mistaken(kind, path, head) if kind in PACKED and head else None
+
+
+def _mistaken(kind: str, path: Path, head: bytes) -> Problem:
+    """Return the problem of a file whose name says that it is packed, and which is not."""
+    reason = "not a document" if kind in documents.KINDS else "not a table"
+    values = {"kind": kind.upper()}
+    found = text.detect(path).name
+    start = text.strip_mark(head, found).decode(found, "replace").lstrip()
+    if _no_text(start, whole=False):
+        return Problem(reason, "the file is not {kind}", "Get it again", values=values)
+    mend = "Give it the ending of what it is, such as .csv or .txt"
+    values["start"] = start.partition("\n")[0].rstrip()[:40]
+    return Problem(reason, "the file is not {kind} but text: {start}", mend, values=values)
 
 
 def _by_magic(head: bytes) -> tuple[str, Problem | None] | None:

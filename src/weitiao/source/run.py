@@ -85,12 +85,11 @@ def look(found: Found, settings: Source, aside: Path, reporter: Reporter) -> lis
         reporter.say(note)
     if len(notes) > _NOTED:
         reporter.say(t("and others: {count}", count=len(notes) - _NOTED))
-    texts = sum(file.kind == "text" for file in files)
+    texts = sum(file.kind == "text" and file.readable for file in files)
     if texts and settings.shape != "lines":
         reporter.say(t("Texts read whole, a record each: {count}; `shape: lines` makes one of each line", count=texts))
-    if found.left:
-        shown = ", ".join(found.left[:3]) + (" …" if len(found.left) > 3 else "")
-        reporter.say(t("Not read, by their names: {names} ({count})", names=shown, count=len(found.left)))
+    if note := found.note():
+        reporter.say(note)
     return files
 
 

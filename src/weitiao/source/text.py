@@ -127,7 +127,7 @@ def not_text(at: int, byte: int, encoding: str, unit: str = "byte") -> Problem:
     return Problem(
         "wrong encoding",
         "not {encoding}: byte {byte} at {unit} {at}",
-        "Save the file as UTF-8, or set `encoding:` to what it is",
+        "Save the file as UTF-8, or set `encoding:` to what it is: gb18030, big5, shift_jis, cp1252 …",
         values={"encoding": encoding.upper(), "byte": f"0x{byte:02x}", "at": at + 1, "unit": unit},
     )
 
@@ -260,4 +260,5 @@ def _judge(sample: bytes) -> Encoding:
     if best:
         return Encoding("big5" if best == "big5hkscs" and _decodes(sample, "big5") else best, guessed=True)
     match = charset_normalizer.from_bytes(sample).best() if len(sample) > 100 else None
-    return Encoding(named(match.encoding).name if match else "utf-8", guessed=True)
+    # That it is UTF-8 after all is no judgement: its rows will say which bytes are not.
+    return Encoding(named(match.encoding).name, guessed=True) if match else Encoding("utf-8")
