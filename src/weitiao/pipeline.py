@@ -16,9 +16,9 @@ from weitiao.errors import UserError
 from weitiao.llm.desk import TEACHERS
 from weitiao.llm.money import Plan
 from weitiao.model import hub
-from weitiao.recipe import Recipe, Settings
+from weitiao.recipe import Location, Recipe, SettingError, Settings
 from weitiao.stage import Job, Outcome, Reporter, Silent, Stage
-from weitiao.store import Run, Stored, Trial, digest, file_digest
+from weitiao.store import Run, Stored, Trial, digest, file_digest, sizes
 from weitiao.talk import t
 
 STAGES: tuple[Stage, ...] = (
@@ -157,10 +157,36 @@ def chosen(recipe: Recipe, first: str | None, last: str | None) -> list[Stage]:
             raise UserError(
                 t("The recipe has no stage `{name}`", name=name), t("It has {names}", names=", ".join(names))
             )
+    if first and last and names.index(last) < names.index(first):
+        raise UserError(
+            t("The end `{last}` comes before the start `{first}`", last=last, first=first),
+            t("The recipe has {names}, in this order", names=", ".join(names)),
+        )
+    _check_parts(recipe)
     line = line[: names.index(last) + 1] if last else line
     for place, stage in enumerate(line):
         _check_inputs(stage, line[:place])
     return line
+
+
+def _check_parts(recipe: Recipe) -> None:
+    """Hold, before anything runs, that split makes the parts that others read."""
+    if "split" not in recipe.sections:
+        return
+    parts = [*recipe.section("split", split.Split).ratios]
+    read: dict[Location, str] = {}
+    if "train" in recipe.sections:
+        settings = recipe.section("train", train.Train)
+        read[("train",)] = "train"
+        held = {"keep": settings.keep == "best", "patience": settings.patience}
+        read |= {("train", key): "validation" for key, needs in held.items() if needs}
+    if "compare" in recipe.sections and not (asked := recipe.section("compare", compare.Compare)).questions:
+        read[("compare", "part")] = asked.part
+    for location, part in read.items():
+        if part not in parts:
+            place = recipe.at(location)
+            what = t("{place} reads the part `{part}`, which split does not make", place=place, part=part)
+            raise SettingError(what, t("`split.ratios` makes {names}", names=", ".join(parts)), location)
 
 
 def _check_inputs(stage: Stage, before: list[Stage]) -> None:
@@ -234,7 +260,11 @@ class _Line:
         if stored is None or fresh:
             people = stage.decided and stored is not None and not (again or forced)
             earlier = stored if people and stored and decided_alone(stored.manifest, now) else None
+            if earlier:
+                earlier.hold_whole()
             stored = self._run(stage, inputs, now, earlier)
+        else:
+            stored.hold_whole()
         self.done[stage.name] = Done(stage, stored, fresh, stored.manifest)
         self.reporter.say(self.done[stage.name].line())
 
@@ -289,6 +319,7 @@ class _Line:
             "facts": outcome.facts,
             "seconds": round(time.monotonic() - start, 3),
             "output": _output(draft.folder) if stage.gives_records else key,
+            "files": sizes(draft.folder),
         }
         return self.home.finish(stage.name, {"stage": stage.name, "key": key, **now, **came})
 

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from weitiao.errors import UserError
-from weitiao.talk import t
+from weitiao.talk import problem_of, t
 
 S = TypeVar("S", bound="Settings")
 Location = tuple[str | int, ...]
@@ -61,12 +61,48 @@ class SettingError(UserError):
 
 
 @dataclass(frozen=True)
+class _Places:
+    """Where each key of the recipe was written."""
+
+    lines: dict[Location, str] = field(default_factory=dict)
+    where: str = ""
+
+    def at(self, location: Location) -> str:
+        """Return `file:line: key.key` for the key, or for the nearest key above it that was written."""
+        written = location
+        while written and written not in self.lines:
+            written = written[:-1]
+        name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location).lstrip(".")
+        return f"{self.lines.get(written, self.where)}: {name}".removeprefix(": ").removesuffix(": ")
+
+    def unknown(self, location: Location, known: Iterable[str]) -> UserError:
+        """Return the error for a key that nobody reads."""
+        near = [name for name in known if _initials(name) == location[-1]]  # lr
+        near = near or difflib.get_close_matches(str(location[-1]), list(known), n=1)
+        message = t("{place}: no such key", place=self.at(location))
+        if near:
+            return SettingError(message, t("Did you mean `{name}`?", name=near[0]), location)
+        return SettingError(message, t("Possible here: {names}", names=", ".join(known)), location)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A checked recipe. `folder` is what its relative paths start from."""
 
     project: Project
     sections: dict[str, Settings]
     folder: Path
+    places: _Places = field(default_factory=_Places, compare=False, repr=False)
+
+    def at(self, location: Location) -> str:
+        """Return `file:line: key.key`, by which a mistake in a key is named."""
+        return self.places.at(location)
+
+    def placed(self, location: Location, error: UserError) -> UserError:
+        """Return an error about a key's value with where that was written, if it was in a recipe's text."""
+        if not self.places.lines:
+            return error
+        return SettingError(f"{self.at(location)}: {error.message}", error.hint, location)
 
     @property
     def title(self) -> str:
@@ -93,7 +129,7 @@ def load(path: Path, sections: Mapping[str, type[Settings]], overrides: Iterable
             t("No recipe at {path}", path=path), t("It is a YAML file; examples/ruozhiba/recipe.yaml is one")
         ) from None
     except OSError as error:
-        raise UserError(t("Cannot read the recipe {path}: {error}", path=path, error=error.strerror)) from None
+        raise UserError(t("Cannot read the recipe {path}: {error}", path=path, error=problem_of(error))) from None
     except UnicodeDecodeError as error:
         raise _not_utf8(path, error.object) from None
     return read(text, path, sections, overrides)
@@ -107,7 +143,7 @@ def read(text: str, path: Path, sections: Mapping[str, type[Settings]], override
     recipe = bind(data, sections, path.absolute().parent, lines, str(path))
     if recipe.project.name:
         return recipe
-    return Recipe(recipe.project.model_copy(update={"name": path.stem}), recipe.sections, recipe.folder)
+    return replace(recipe, project=recipe.project.model_copy(update={"name": path.stem}))
 
 
 def _not_utf8(path: Path, content: bytes) -> UserError:
@@ -139,32 +175,7 @@ def bind(
     checked = {
         name: _validate(kind, data[name] or {}, (name,), places) for name, kind in sections.items() if name in data
     }
-    return Recipe(project, checked, folder)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where each key of the recipe was written."""
-
-    lines: dict[Location, str]
-    where: str
-
-    def at(self, location: Location) -> str:
-        """Return `file:line: key.key` for the key, or for the nearest key above it that was written."""
-        written = location
-        while written and written not in self.lines:
-            written = written[:-1]
-        name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location).lstrip(".")
-        return f"{self.lines.get(written, self.where)}: {name}".removeprefix(": ").removesuffix(": ")
-
-    def unknown(self, location: Location, known: Iterable[str]) -> UserError:
-        """Return the error for a key that nobody reads."""
-        near = [name for name in known if _initials(name) == location[-1]]  # lr
-        near = near or difflib.get_close_matches(str(location[-1]), list(known), n=1)
-        message = t("{place}: no such key", place=self.at(location))
-        if near:
-            return SettingError(message, t("Did you mean `{name}`?", name=near[0]), location)
-        return SettingError(message, t("Possible here: {names}", names=", ".join(known)), location)
+    return Recipe(project, checked, folder, places)
 
 
 def _validate(kind: type[S], data: object, prefix: Location, places: _Places) -> S:
@@ -194,6 +205,8 @@ def _explain(kind: type[Settings], error: ValidationError, prefix: Location, pla
     if isinstance(given, str) and expected:
         if near := difflib.get_close_matches(given, str(expected).split(", "), n=1):
             hint = t("Did you mean `{name}`?", name=near[0])
+    elif mended := _mended(value if isinstance(value, str) else str(location[-1])):
+        hint = _narrow(mended)
     elif value is None and ":" in str(location[-1]):
         hint = t("YAML wants a blank after the colon: {mended}", mended=": ".join(str(location[-1]).rsplit(":", 1)))
     elif first["type"] in ("list_type", "tuple_type") and isinstance(value, str):
@@ -315,17 +328,42 @@ def _parse(text: str, where: str) -> tuple[dict[str, Any], dict[Location, str]]:
         data = loader.construct_document(node) if node else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(t("{place}: not YAML: {problem}", place=f"{where}:{line}", problem=error.problem)) from None
+        raise _not_yaml(text, where, line, str(error.problem)) from None
     except yaml.YAMLError as error:
         raise UserError(t("{place}: not YAML: {problem}", place=where, problem=error)) from None
     finally:
         loader.dispose()
     if not isinstance(data, dict):
+        if isinstance(data, str) and _mended(text):
+            raise _not_yaml(text, where, 1, "")
         raise UserError(t("{path} is not a recipe: it must be a mapping of keys to values", path=where))
     lines: dict[Location, str] = {}
     if node:
         _note_lines(node, (), where, lines)
     return data, lines
+
+
+def _not_yaml(text: str, where: str, line: int, problem: str) -> UserError:
+    """Return the error for what is no YAML; `line` is where the parser gave up, which may come after the slip."""
+    if "'\\t'" in problem:
+        said = t("{place}: not YAML: {problem}", place=f"{where}:{line}", problem=t("a tab stands there"))
+        return UserError(said, t("YAML indents with blanks: two for each step"))
+    for number, written in reversed([*enumerate(text.splitlines()[:line], 1)]):
+        if mended := _mended(written):
+            problem = t("the colon is a full-width one")
+            said = t("{place}: not YAML: {problem}", place=f"{where}:{number}", problem=problem)
+            return UserError(said, _narrow(mended))
+    return UserError(t("{place}: not YAML: {problem}", place=f"{where}:{line}", problem=problem))
+
+
+def _mended(text: str) -> str:
+    """Return `key：value` with the colon that YAML wants, "" for anything else."""
+    found = re.match(r"\s*(?:-\s+)?([A-Za-z_]\w*)\s*：\s*(.*)", text, re.ASCII)
+    return f"{found[1]}: {found[2]}".rstrip() if found else ""
+
+
+def _narrow(mended: str) -> str:
+    return t("YAML wants the colon `:` and a blank after it: {mended}", mended=mended)
 
 
 def _note_lines(node: yaml.Node, location: Location, where: str, lines: dict[Location, str]) -> None:

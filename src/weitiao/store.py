@@ -15,10 +15,13 @@ import polars as pl
 
 from weitiao import ledger, record
 from weitiao.errors import UserError
-from weitiao.talk import t
+from weitiao.talk import problem_of, t
 
 MANIFEST = "manifest.json"
 LOCK = ".lock"
+
+# What later stages and people rely on; a model card, say, may be written on.
+_HELD = (".parquet", ".jsonl", ".safetensors", ".html")
 
 
 def digest(value: object) -> str:
@@ -37,7 +40,14 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(t("Cannot make the folder {folder}: {error}", folder=folder, error=error.strerror)) from None
+        raise UserError(t("Cannot make the folder {folder}: {error}", folder=folder, error=problem_of(error))) from None
+
+
+def make_room(path: Path) -> None:
+    """Make the folder of a file that is to be written; raises UserError where neither can be."""
+    make_folder(path.parent)
+    if path.is_dir():
+        raise UserError(t("{path} is a folder, a file is needed", path=path))
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -81,6 +91,25 @@ def write_parquet(path: Path, frame: pl.DataFrame, *, lasting: bool = True) -> N
     aside.replace(path)
 
 
+def sizes(folder: Path) -> dict[str, int]:
+    """Return the files of a stage that stay as they are, and their bytes; checkpoints may be cleared away."""
+    found: dict[str, int] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.suffix in _HELD and not any(part.startswith((".", "checkpoint-")) for part in name.parts):
+            found[name.as_posix()] = path.stat().st_size
+    return found
+
+
+class Damaged(UserError):
+    """A file of a finished stage that is gone, or is not what was written."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        said = t("{path} is damaged, or was changed", path=path) if path.exists() else t("{path} is gone", path=path)
+        hint = t("Put it back as it was, or remove the folder {folder}: the stage then runs again", folder=folder)
+        super().__init__(said, hint)
+
+
 @dataclass(frozen=True)
 class Stored:
     """A finished stage on disk."""
@@ -90,8 +119,19 @@ class Stored:
     @property
     def manifest(self) -> dict[str, Any]:
         """What the stage read, with which settings, what came of it, and how long it took."""
-        data: dict[str, Any] = orjson.loads((self.folder / MANIFEST).read_bytes())
+        path = self.folder / MANIFEST
+        try:
+            data: dict[str, Any] = orjson.loads(path.read_bytes())
+        except orjson.JSONDecodeError:
+            raise Damaged(path, self.folder) from None
         return data
+
+    def hold_whole(self) -> None:
+        """Raise Damaged where a file is gone, or of another size than when the stage was finished."""
+        for name, size in self.manifest.get("files", {}).items():
+            path = self.folder / name
+            if not path.is_file() or path.stat().st_size != size:
+                raise Damaged(path, self.folder)
 
     def parts(self) -> list[Path]:
         """Return the files of records, in order."""

@@ -35,6 +35,11 @@ def translate(language: str, message: str, /, **values: object) -> str:
     return text.format(**values) if values else text
 
 
+def problem_of(error: OSError) -> str:
+    """Give what the system says of a file or an address, in the language in force."""
+    return t(error.strerror or str(error))
+
+
 def _one(found: re.Match[str]) -> str:
     """Return a counted noun as there is one of it."""
     return found[0].removesuffix(found[3]) + ("y" if found[3] == "ies" else "")

@@ -12,7 +12,8 @@ import polars as pl
 
 from weitiao.errors import UserError
 from weitiao.pipeline import STAGES
-from weitiao.store import Run, Stored
+from weitiao.stage import Reporter, Silent
+from weitiao.store import Damaged, Run, Stored
 from weitiao.talk import t
 
 _SHORTEST_ID = 4  # characters of an id that are taken for its beginning
@@ -86,16 +87,29 @@ def find_runs(run: Path | None, runs: Path | None, example: str = "--run runs/NA
     return found
 
 
-def find(runs: Sequence[Path], wanted: str) -> list[Match]:
-    """Return the records whose id begins with `wanted`, else that at `file:row`, else those that say it somewhere."""
-    by_id = [match for run in runs for match in _matches(run, _by_id(wanted))]
-    by_id = by_id if len(wanted) >= _SHORTEST_ID else [match for match in by_id if match.id == wanted]
+def find(runs: Sequence[Path], wanted: str, reporter: Reporter | None = None) -> list[Match]:
+    """Return the records whose id begins with `wanted`, else that at `file:row`, else those that say it somewhere.
+
+    Of several runs a damaged one is passed by, which `reporter` says.
+    """
+    sound = dict.fromkeys(runs)
+
+    def matches(holds: tuple[pl.Expr, pl.Expr]) -> Iterator[Match]:
+        for run in [*sound]:
+            try:
+                yield from _matches(run, holds)
+            except Damaged as error:
+                if len(sound) == 1:
+                    raise
+                del sound[run]
+                (reporter or Silent()).say(t("{error}: the run {run} is passed by", error=error.message, run=run.name))
+
+    by_id = [match for match in matches(_by_id(wanted)) if len(wanted) >= _SHORTEST_ID or match.id == wanted]
     file, _, row = wanted.rpartition(":")
-    holds = [_by_place(file, int(row))] if file and row.isdecimal() else []
-    placed = [match for run in runs for hold in holds for match in _matches(run, hold)]
-    found = by_id or placed or [match for run in runs for match in _matches(run, _by_text(wanted))]
+    placed = [*matches(_by_place(file, int(row)))] if file and row.isdecimal() else []
+    found = by_id or placed or [*matches(_by_text(wanted))]
     if not found:
-        names = ", ".join(run.name for run in runs)
+        names = ", ".join(run.name for run in sound)
         raise UserError(
             t("Nothing in {runs} has the id or the text `{wanted}`", runs=names, wanted=wanted),
             t("Give a shorter piece of its text, word for word, the beginning of its id, or FILE:ROW (no header)"),
@@ -216,15 +230,20 @@ def _matches(run: Path, holds: tuple[pl.Expr, pl.Expr]) -> list[Match]:
     finished = stages(run)
     for stored in finished.values():
         for path in stored.parts():
-            rows = pl.scan_parquet(path).filter(holds[0]).select("id", "messages").collect()
-            for key, messages in rows.iter_rows():
+            for key, messages in _read_rows(path, stored, holds[0], "messages"):
                 found.setdefault(key, _question(messages))
-        if ledgers := ledger_files(stored):
-            rows = pl.scan_parquet(ledgers).filter(holds[1]).select("id", "before").collect()
-            for key, before in rows.iter_rows():
+        for path in ledger_files(stored):
+            for key, before in _read_rows(path, stored, holds[1], "before"):
                 found.setdefault(key, before or "")
     known = {} if "source" not in finished else _texts(finished["source"], list(found))
     return [Match(run, key, known.get(key, text)) for key, text in found.items()]
+
+
+def _read_rows(path: Path, stored: Stored, hold: pl.Expr, column: str) -> Iterator[tuple[Any, ...]]:
+    try:
+        yield from pl.scan_parquet(path).filter(hold).select("id", column).collect().iter_rows()
+    except pl.exceptions.ComputeError:
+        raise Damaged(path, stored.folder) from None
 
 
 def _texts(source: Stored, ids: list[str]) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """The command line: `weitiao COMMAND`; a command's module is imported when the command is used."""
 
+import difflib
 import errno
 import importlib
+import io
 import os
 import re
 import sys
@@ -13,7 +15,7 @@ from typer.core import TyperGroup
 
 from weitiao.cli import usage
 from weitiao.errors import UserError
-from weitiao.talk import LANGUAGES, escaped, set_language, t
+from weitiao.talk import LANGUAGES, escaped, problem_of, set_language, t
 
 # Command -> module and one line of help. Kept here so that `weitiao --help` imports no command.
 COMMANDS = {
@@ -56,6 +58,12 @@ class _LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        near = difflib.get_close_matches(args[0], COMMANDS)
+        if near and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean {', '.join(map(repr, near))}?")  # as in other groups
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
@@ -68,6 +76,13 @@ class _LazyGroup(TyperGroup):
         for verb in getattr(command, "commands", {}).values():  # listed whole: the list cuts what has no short form
             verb.short_help = " ".join((verb.help or "").partition("\n\n")[0].split()).rstrip(".")
         return command
+
+
+def _write_whatever() -> None:
+    """Let what a terminal or pipe cannot show be written as `\\u5f20`: it stops nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _of_the_machine(error: BaseException) -> str:
@@ -100,11 +115,14 @@ def _stub(name: str) -> typer.Typer:
 def main() -> None:
     """Run the command line and end the process with its status: 0 done, 2 wrong input, 130 interrupted, 1 a bug."""
     arguments = sys.argv[1:]
+    _write_whatever()
     try:
         set_language(_take_language(arguments))
         sys.argv[1:] = arguments
         _hold_text(arguments)
-        sys.exit(_run(arguments))
+        status = _run(arguments)
+        sys.stdout.flush()  # while somebody looks after a reader that went away
+        sys.exit(status)
     except UserError as error:
         _say(t("error: {message}", message=error.message), error.hint and t("hint: {hint}", hint=error.hint))
         sys.exit(2)
@@ -123,21 +141,28 @@ def main() -> None:
         sys.exit(0)
     except Exception as error:
         if said := _of_the_machine(error):
-            _say(t("error: {message}", message=str(error)), t("hint: {hint}", hint=said))
+            message = str(error)
+            if isinstance(error, OSError) and error.filename:
+                message = f"{error.filename}: {problem_of(error)}"
+            _say(t("error: {message}", message=message), t("hint: {hint}", hint=said))
             sys.exit(2)
         if hasattr(error, "format_message"):  # the parser's own: a flag that is not there, a missing argument
-            if type(error).__name__ == "NoArgsIsHelpError":  # a command without its verb: the help is what it says
-                _say(error.format_message())
-                sys.exit(2)
-            context = getattr(error, "ctx", None)
-            command = context.command_path if context else "weitiao"
-            _say(
-                t("error: {message}", message=usage.told(error.format_message())),
-                t("hint: {hint}", hint=f"{command} --help"),
-            )
+            _say_usage(error)
             sys.exit(2)
         traceback.print_exc()
         sys.exit(1)
+
+
+def _say_usage(error: Any) -> None:
+    if type(error).__name__ == "NoArgsIsHelpError":  # a command without its verb: the help is what it says
+        _say(error.format_message())
+        return
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "weitiao"
+    _say(
+        t("error: {message}", message=usage.told(error.format_message())),
+        t("hint: {hint}", hint=f"{command} --help"),
+    )
 
 
 def _run(arguments: list[str]) -> int:
@@ -150,7 +175,12 @@ def _run(arguments: list[str]) -> int:
         return 0
     app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
     app.callback(help=t("From raw posts to a fine-tuned chat model, with every sample accounted for"))(_version)
-    status = typer.main.get_command(app).main(args=arguments, prog_name="weitiao", standalone_mode=False)
+    try:
+        status = typer.main.get_command(app).main(args=arguments, prog_name="weitiao", standalone_mode=False)
+    except SystemExit as ended:  # so typer and rich end where nobody reads on
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None
+        raise
     if status == 130:  # typer has turned the interrupt into a status
         raise KeyboardInterrupt
     if many:
@@ -173,25 +203,27 @@ def _hold_text(arguments: list[str]) -> None:
 
 
 def _take_language(arguments: list[str]) -> str | None:
-    """Take `--lang` out of the arguments, wherever it stands: help texts need it before any command is known."""
+    """Take `--lang` out of the arguments, wherever it stands: help texts need it before any command is known.
+
+    Of several the last counts.
+    """
     if "--version" in arguments[:1]:
         from weitiao import __version__
 
         print(__version__)
         sys.exit(0)
-    for index, argument in enumerate(arguments):
-        flag, equals, value = argument.partition("=")
-        if flag == "--":
-            return None
-        if flag == "--lang":
-            del arguments[index]
-            value = value if equals else (arguments.pop(index) if index < len(arguments) else "")
-            if value not in LANGUAGES:
-                raise UserError(
-                    t("--lang is `{value}`: it must be one of {names}", value=value, names=", ".join(LANGUAGES))
-                )
-            return value
-    return None
+    found, index = None, 0
+    while index < len(arguments) and arguments[index] != "--":
+        flag, equals, value = arguments[index].partition("=")
+        if flag != "--lang":
+            index += 1
+            continue
+        del arguments[index]
+        found = value if equals else (arguments.pop(index) if index < len(arguments) else "")
+        if found not in LANGUAGES:
+            names = ", ".join(LANGUAGES)
+            raise UserError(t("--lang is `{value}`: it must be one of {names}", value=found, names=names))
+    return found
 
 
 def _say(*lines: str) -> None:

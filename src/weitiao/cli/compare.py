@@ -4,15 +4,15 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from weitiao import pipeline
-from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, with_flags
+from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, hold_read, plain_recipe, settings_of, with_flags
 from weitiao.compare import KEPT, Compare, Server
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
 from weitiao.recipe import load, plain_value
+from weitiao.store import make_folder
 from weitiao.talk import t
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -33,7 +33,7 @@ def compare(
     data: Annotated[Path | None, typer.Option(help=t("The questions with their reference answers, any format"))] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help=t("Folder for the reports"))] = None,
     runs: Annotated[Path | None, typer.Option(help=t("Where runs are kept [default: beside the recipe]"))] = None,
-    seed: Annotated[int, typer.Option(min=0, help=t("Seed of intervals and of drawn tokens"))] = 42,
+    seed: Annotated[int | None, typer.Option(min=0, help=t("Seed of everything that is drawn at random"))] = None,
     trust_remote_code: Trust = False,
     also: Annotated[
         list[str] | None,
@@ -69,11 +69,13 @@ def compare(
     if also:
         compare["models"] = dict(_model(text) for text in also)
     asked = _judge(judge, judge_model, judge_key_env)
+    hold_read(recipe, without={"--seed": seed}, beside={"--runs": runs})
+    if out:
+        make_folder(out)
     if recipe is not None:
         given = compare | {f"judge.{name}": value for name, value in asked.items()}
-        overrides = [f"compare.{name}={_written(value)}" for name, value in given.items()]
-        trusted = ["trust_remote_code=true"] if trust_remote_code else []
-        checked = load(recipe, pipeline.SETTINGS, [*overrides, *trusted])
+        flags = settings_of("compare", given, {"trust_remote_code": trust_remote_code or None})
+        checked = load(recipe, pipeline.SETTINGS, flags)
         done = pipeline.run(checked, runs, first="compare", last="compare", reporter=Terminal())[-1]
         folder = done.stored.folder if out is None else _copied(done, out)
     else:
@@ -97,7 +99,8 @@ def _plain(settings: dict[str, Any], out: Path | None, project: dict[str, Any]) 
             t("Give a recipe, or --before M --after M --data test.jsonl -o DIR"),
         )
     assert out is not None
-    checked = plain_recipe({**project, "compare": settings}, "compare")
+    head = {name: value for name, value in project.items() if value is not None}
+    checked = plain_recipe({**head, "compare": settings}, "compare")
     runs = out / ".run"
     line = pipeline.run(checked, runs, reporter=Terminal())
     _copied(line[-1], out)
@@ -111,7 +114,6 @@ def _plain(settings: dict[str, Any], out: Path | None, project: dict[str, Any]) 
 
 
 def _copied(done: Done, out: Path) -> Path:
-    out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(done.stored.folder / name, out / name)
     return out
@@ -137,13 +139,3 @@ def _model(text: str) -> tuple[str, Any]:
 def _from_here(name: str) -> str:
     """Return a path that is there as seen from where we stand; a recipe's are seen from its folder."""
     return str(Path(name).absolute()) if Path(name).exists() else name
-
-
-def _written(value: Any) -> str:
-    return (
-        "null"
-        if value is None
-        else orjson.dumps(value).decode()
-        if isinstance(value, (dict, list, bool))
-        else str(value)
-    )

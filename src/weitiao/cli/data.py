@@ -22,7 +22,7 @@ from weitiao.recipe import Recipe
 from weitiao.source import Source
 from weitiao.source.again import lines
 from weitiao.source.files import find
-from weitiao.store import make_folder
+from weitiao.store import make_folder, make_room
 from weitiao.talk import t
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -182,6 +182,8 @@ def _check_out(recipe: Recipe, out: Path, endings: tuple[str, ...]) -> None:
         raise UserError(
             t("{path} is one of the inputs", path=out), t("Inputs are never overwritten: take another name")
         )
+    if out.suffix:
+        make_room(out)
 
 
 @contextmanager
@@ -224,7 +226,7 @@ def _shares(text: str) -> dict[str, float]:
 @contextmanager
 def aside_of(out: Path) -> Iterator[Path]:
     """Give a place beside `out` that takes its name when all is written."""
-    make_folder(out.parent)
+    make_room(out)
     aside = out.with_name(f".{out.name}.part")
     try:
         yield aside

@@ -8,6 +8,7 @@ import typer
 
 from weitiao.cli.terminal import AsJson, Terminal, emit
 from weitiao.errors import UserError
+from weitiao.store import make_room
 from weitiao.talk import t
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -36,11 +37,11 @@ def gguf(
         raise UserError(t("{path} is no name for a GGUF file", path=out), f"{out.name or 'model'}.gguf")
     if out.exists():
         raise UserError(t("{path} is there already", path=out), t("Give another name, or remove it"))
+    make_room(out)
     place = pair.named(model, Path.cwd())
     if place.adapter:
         raise UserError(t("{path} is an adapter", path=place.adapter), "weitiao merge BASE ADAPTER OUT")
     template = Template(load_tokenizer(place.model))
-    out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.part")
     found = write(load_model(place.model, device="cpu"), template, aside, quant, out.stem)
     aside.rename(out)

@@ -12,6 +12,7 @@ from weitiao import pipeline
 from weitiao.cli import COMMANDS
 from weitiao.cli.terminal import AsJson, Terminal, emit
 from weitiao.recipe import load
+from weitiao.store import make_room
 from weitiao.talk import t
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def export(
     """Write what is open."""
     from weitiao.review import exchange
 
+    make_room(out)
     with closing(_desk(recipe, runs)) as desk:
         count = exchange.write(desk, out, kind)
     Terminal().say(t("Wrote {count} records to {path}", count=f"{count:,}", path=out))

@@ -141,6 +141,28 @@ def listed(steps: str) -> object:
     return found
 
 
+def hold_read(recipe: object, *, without: Mapping[str, object], beside: Mapping[str, object]) -> None:
+    """Raise UserError where a flag is given that nothing reads: `without` a recipe, or `beside` one."""
+    given = [flag for flag, value in (without if recipe else beside).items() if value is not None and value != []]
+    if given and recipe:
+        raise UserError(
+            t("Beside a recipe nothing reads {flags}", flags=", ".join(given)),
+            t("The recipe says it: change it there, or for once by `weitiao run RECIPE --set KEY=VALUE`"),
+        )
+    if given:
+        raise UserError(
+            t("Without a recipe nothing reads {flags}", flags=", ".join(given)),
+            t("Leave it out, or name a recipe"),
+        )
+
+
+def settings_of(section: str, given: Mapping[str, Any], head: Mapping[str, Any]) -> list[str]:
+    """Return the flags of a section, and keys of the head that are not None, as `--set` writes them."""
+    keys = {name: value for name, value in head.items() if value is not None}
+    keys |= {f"{section}.{name}": value for name, value in given.items()}
+    return [f"{name}={orjson.dumps(value).decode()}" for name, value in keys.items()]
+
+
 def with_flags(
     section: str, *, without: tuple[str, ...] = (), kind: type[Settings] | None = None, into: str = ""
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,7 +9,7 @@ import orjson
 import typer
 
 from weitiao import trace as lives
-from weitiao.cli.terminal import AsJson, emit
+from weitiao.cli.terminal import AsJson, Terminal, emit
 from weitiao.talk import t
 from weitiao.trace import Event, Life
 
@@ -34,7 +34,7 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of a record, from its row in a file to its answers."""
-    matches = lives.find(lives.find_runs(run, runs), wanted)
+    matches = lives.find(lives.find_runs(run, runs), wanted, Terminal())
     ids = dict.fromkeys(match.id for match in matches)
     if as_json:
         found = [{**asdict(match), "run": str(match.run)} for match in matches]

@@ -8,10 +8,20 @@ import orjson
 import typer
 
 from weitiao import pipeline
-from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, plain_recipe, summary, with_flags
+from weitiao.cli.terminal import (
+    AsJson,
+    Terminal,
+    Trust,
+    emit,
+    hold_read,
+    plain_recipe,
+    settings_of,
+    summary,
+    with_flags,
+)
 from weitiao.errors import UserError
 from weitiao.recipe import Recipe, load, override
-from weitiao.store import write_whole
+from weitiao.store import make_folder, write_whole
 from weitiao.talk import t
 from weitiao.train import STAGE as TRAIN
 
@@ -51,12 +61,13 @@ def train(
     if str(train.get("deepspeed")).endswith(".json"):
         train["deepspeed"] = str(Path(train["deepspeed"]).absolute())
     head = {"seed": seed, "template": template, "trust_remote_code": trust_remote_code or None}
-    given = {name: value for name, value in head.items() if value is not None}
+    plain_only = {"--model": model, "--data": data, "--validation": validation, "--work-dir": work_dir}
+    hold_read(recipe, without=plain_only, beside={"--runs": runs})
     if recipe:
-        flags = given | {f"train.{name}": value for name, value in train.items()}
-        plainly = [f"{name}={orjson.dumps(value).decode()}" for name, value in flags.items()]
-        checked, home = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *plainly]), runs
+        flags = settings_of("train", train, head)
+        checked, home = load(recipe, pipeline.SETTINGS, [*(overrides or ()), *flags]), runs
     else:
+        given = {name: value for name, value in head.items() if value is not None}
         files = {"inputs": [*(data or ()), *(validation or ())]}
         plain: dict[str, Any] = {"model": model, **given, "source": files, "export": {}, "train": train}
         if validation:
@@ -86,11 +97,13 @@ def _plain(data: Mapping[str, Any], work_dir: Path | None, resume: bool) -> Reci
     there = note.read_bytes() if note.exists() else None
     if resume and there is None:
         raise UserError(t("There is nothing to resume in {folder}", folder=work_dir))
-    if there not in (None, mine):
+    # A try that ended over a wrong name or value has trained nothing, and the mended one is another.
+    trained = (work_dir / "train").exists() or any(work_dir.glob(".train.part/checkpoint-*"))
+    if trained and there not in (None, mine):
         raise UserError(
             t("{folder} holds a training with other settings or data", folder=work_dir),
             t("Take another --work-dir, or give what {path} says", path=note),
         )
-    work_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(work_dir)
     write_whole(note, mine)
     return recipe

@@ -9,6 +9,7 @@ TEXTS = (
     "Missing argument '{name}'.",
     "Missing option '{name}'.",
     "Missing command.",
+    "No such command '{name}'. Did you mean {names}?",
     "No such command '{name}'.",
     "No such option: {name} (Possible options: {names})",
     "No such option: {name}",

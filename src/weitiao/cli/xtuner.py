@@ -14,7 +14,7 @@ from weitiao.cli.terminal import AsJson, Terminal, emit, summary
 from weitiao.errors import UserError
 from weitiao.merge import Merge
 from weitiao.recipe import Recipe, load
-from weitiao.store import write_whole
+from weitiao.store import make_folder, make_room, write_whole
 from weitiao.talk import t
 from weitiao.xtuner import names as tables
 from weitiao.xtuner import recipes
@@ -284,7 +284,7 @@ def _recipe_file(config: str, work: Path) -> Path:
     found = recipes.made(config)
     recipes.check_data(found.recipe)
     _tell(found.notes, Path(config))
-    work.mkdir(parents=True, exist_ok=True)
+    make_folder(work)
     path = work / "recipe.yaml"
     write_whole(path, recipes.text_of(found, Path(config).name, work).encode())
     _say(t("The recipe is {path}", path=path))
@@ -296,7 +296,7 @@ def _write_new(path: Path, text: str) -> None:
     content = text.encode()
     if path.exists() and path.read_bytes() != content:
         raise UserError(t("{path} is there already", path=path), t("Give another name, or remove it"))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_room(path)
     write_whole(path, content)
 
 

@@ -13,7 +13,7 @@ from weitiao.errors import UserError
 from weitiao.ledger import Goes
 from weitiao.similar import matching_key
 from weitiao.step import Batch, DropByScore
-from weitiao.talk import t
+from weitiao.talk import problem_of, t
 
 _OWN = Path(__file__).with_name("insults.txt")
 
@@ -82,7 +82,7 @@ def _read(files: tuple[Path, ...]) -> _Words:
         try:
             lines += file.read_text(encoding="utf-8-sig").splitlines()
         except OSError as error:
-            said = t("Cannot read the list of words {path}: {error}", path=file, error=error.strerror)
+            said = t("Cannot read the list of words {path}: {error}", path=file, error=problem_of(error))
             raise UserError(said) from None
         except UnicodeDecodeError:
             raise UserError(t("The list of words {path} is not UTF-8", path=file)) from None

@@ -18,7 +18,7 @@ from weitiao.recipe import problem
 from weitiao.review.decision import Decision, Item
 from weitiao.review.desk import KNOWN, Desk
 from weitiao.store import write_whole
-from weitiao.talk import t
+from weitiao.talk import problem_of, t
 
 Format = Literal["jsonl", "labelstudio", "doccano", "argilla"]
 Row = dict[str, Any]
@@ -105,7 +105,7 @@ def _rows(path: Path, wrong: list[str]) -> Iterator[tuple[str, Row]]:
     try:
         text = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
-        raise UserError(t("Cannot read {path}: {error}", path=path, error=error.strerror)) from None
+        raise UserError(t("Cannot read {path}: {error}", path=path, error=problem_of(error))) from None
     values: list[tuple[int, Any]] = []
     try:
         whole = orjson.loads(text) if text.lstrip().startswith(b"[") else None

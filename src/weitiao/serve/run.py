@@ -60,7 +60,7 @@ class Address:
                     "Cannot listen on {host}:{port}: {error}",
                     host=self.host,
                     port=self.port,
-                    error=os.strerror(error.errno or 0),
+                    error=t(os.strerror(error.errno or 0)),
                 ),
                 t("Name another port with --port, or 0 for any that is free"),
             ) from None

@@ -41,10 +41,19 @@ class Source(Settings):
 
 
 def outside(recipe: Recipe) -> object:
-    """Return the digest of every input file."""
-    from weitiao.source.files import digests
+    """Return the digest of every input file; raises UserError that names the input which gives none."""
+    from weitiao.source.files import digests, find
 
-    return digests(recipe.section("source", Source).inputs, recipe.folder)
+    inputs = recipe.section("source", Source).inputs
+    try:
+        return digests(inputs, recipe.folder)
+    except UserError:
+        for index, text in enumerate(inputs):  # once more, one by one: which was it?
+            try:
+                find([text], recipe.folder)
+            except UserError as error:
+                raise recipe.placed(("source", "inputs", index), error) from None
+        raise
 
 
 STAGE = Stage(

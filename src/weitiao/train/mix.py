@@ -11,7 +11,7 @@ import orjson
 from weitiao.errors import UserError
 from weitiao.formats import BadRow, read, recognise
 from weitiao.record import Record, record_id
-from weitiao.talk import t
+from weitiao.talk import problem_of, t
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _lines(path: Path, name: str) -> list[bytes]:
     try:
         return path.read_bytes().splitlines()
     except OSError as error:
-        raise UserError(t("Cannot read {path}: {error}", path=name, error=error.strerror), _hint()) from None
+        raise UserError(t("Cannot read {path}: {error}", path=name, error=problem_of(error)), _hint()) from None
 
 
 def _hint() -> str:

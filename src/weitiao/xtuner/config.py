@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from weitiao.errors import UserError
-from weitiao.talk import t
+from weitiao.talk import problem_of, t
 
 # Far above any real config; below what a hostile one needs to fill the memory.
 _BYTES, _NODES, _DEPTH, _TEXT, _NUMBER = 1 << 18, 50_000, 100, 1 << 16, 1 << 53
@@ -115,7 +115,7 @@ def _parse(path: Path) -> ast.Module:
             warnings.simplefilter("ignore", SyntaxWarning)
             return ast.parse(text)
     except OSError as error:
-        raise UserError(t("Cannot read {path}: {error}", path=path, error=error.strerror or error)) from None
+        raise UserError(t("Cannot read {path}: {error}", path=path, error=problem_of(error))) from None
     except SyntaxError as error:
         place = f"{path}:{error.lineno or 1}"
         raise UserError(t("{place}: not Python: {problem}", place=place, problem=error.msg)) from None

@@ -15,7 +15,7 @@ from weitiao.model.adapters import Heads, Tensors, from_xtuner, to_llama
 from weitiao.model.hub import resolve
 from weitiao.model.pth import read_pth
 from weitiao.recipe import Recipe
-from weitiao.store import write_whole
+from weitiao.store import make_folder, write_whole
 from weitiao.talk import t
 from weitiao.train import Train
 
@@ -55,7 +55,7 @@ def pth_to_hf(recipe: Recipe, checkpoint: Path, out: Path, layout: Layout = "lla
     targets = _targets(adapter)
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    make_folder(aside)
     weights = {name: (tensor.float() if fp32 else tensor).contiguous() for name, tensor in adapter.items()}
     save_file(weights, aside / "adapter_model.safetensors", metadata={"format": "pt"})
     config = _config(recipe, settings, targets)
