@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import orjson
+import polars as pl
 import pytest
 
 from weitiao import pipeline
@@ -106,6 +107,8 @@ def test_from_and_to(project: Path) -> None:
     assert run(project, first="split") == dict(zip(ALL, (False, False, True, True), strict=True))
     with pytest.raises(UserError, match="The recipe has no stage `train`"):
         run(project, last="train")
+    with pytest.raises(UserError, match="The end `prepare` comes before the start `split`"):
+        run(project, first="split", last="prepare")
 
 
 def test_every_record_ends_in_one_place(project: Path) -> None:
@@ -158,3 +161,68 @@ def test_a_folder_that_cannot_be_made_is_named(project: Path) -> None:
     checked = load(project, pipeline.SETTINGS)
     with pytest.raises(UserError, match="Cannot make the folder"):
         pipeline.run(checked, project / "runs")
+
+
+def test_a_finished_stage_that_lost_records_is_not_used(project: Path) -> None:
+    run(project, last="prepare")
+    part = project.parent / "runs/recipe/prepare/part-00000.parquet"
+    pl.read_parquet(part).head(4).write_parquet(part)
+    with pytest.raises(UserError) as caught:
+        run(project)
+    assert caught.value.message == f"{part} is damaged, or was changed"
+    assert caught.value.hint == f"Put it back as it was, or remove the folder {part.parent}: the stage then runs again"
+    part.unlink()
+    with pytest.raises(UserError) as caught:
+        run(project)
+    assert caught.value.message == f"{part} is gone"
+    assert run(project, first="prepare") == dict(zip(ALL, (False, True, True, True), strict=True))
+
+
+def test_an_exported_file_that_is_gone_is_named(project: Path) -> None:
+    run(project)
+    file = project.parent / "runs/recipe/export/train.jsonl"
+    written = file.read_bytes()
+    file.unlink()
+    with pytest.raises(UserError, match=r"export/train\.jsonl is gone"):
+        run(project)
+    file.write_bytes(written)
+    assert run(project) == dict.fromkeys(ALL, False)
+
+
+def test_a_broken_manifest_is_named(project: Path) -> None:
+    run(project)
+    manifest = project.parent / "runs/recipe/split/manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:100])
+    for look in (run, told):
+        with pytest.raises(UserError) as caught:
+            look(project)
+        assert caught.value.message == f"{manifest} is damaged, or was changed"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("train: {}\ncompare: {}\n", "5: compare.part reads the part `test`"),
+        ("train: {}\ncompare:\n  limit: 3\n  part: unseen\n", "7: compare.part reads the part `unseen`"),
+        ("train: {keep: best}\ncompare: {part: tset}\n", "4: train.keep reads the part `validation`"),
+    ],
+)
+def test_a_part_that_split_does_not_make_is_named_before_anything_runs(tmp_path: Path, text: str, place: str) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        f"source: {{inputs: [qa.jsonl]}}\nsplit: {{ratios: {{train: 0.8, tset: 0.2}}}}\nexport: {{}}\n{text}"
+    )
+    with pytest.raises(UserError) as caught:
+        run(recipe)
+    assert caught.value.message == f"{recipe}:{place}, which split does not make"
+    assert caught.value.hint == "`split.ratios` makes train, tset"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_input_that_is_not_there_is_named_with_its_line(project: Path) -> None:
+    project.write_text("source:\n  inputs:\n  - qa.jsonl\n  - qb.jsonl\nexport: {}\n")
+    with pytest.raises(UserError) as caught:
+        run(project)
+    missing = project.parent / "qb.jsonl"
+    assert caught.value.message == f"{project}:4: source.inputs[1]: No file at {missing}"
+    assert caught.value.hint == "Did you mean `qa.jsonl`?"

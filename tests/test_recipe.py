@@ -32,6 +32,7 @@ class Cook(Settings):
     steps: list[one_of(Boil, Salt)] = Field(default_factory=list)  # type: ignore[valid-type]
 
 
+_COLON = "YAML wants the colon `:` and a blank after it: "
 SECTIONS = {"cook": Cook}
 
 
@@ -78,6 +79,28 @@ def test_an_absent_stage_is_not_part_of_the_recipe_and_an_empty_one_has_its_defa
         ("seed: 1.5\n", "soup.yaml:1: seed is 1.5: it must be a whole number", ""),
         ("seed: 1\nseed: 2\n", "soup.yaml:2: the key `seed` stands twice", ""),
         ("seed: [1\n", "soup.yaml:2: not YAML: expected ',' or ']', but got '<stream end>'", ""),
+        ("name：x\nseed: 1\n", "soup.yaml:1: not YAML: the colon is a full-width one", f"{_COLON}name: x"),
+        ("name：x\n", "soup.yaml:1: not YAML: the colon is a full-width one", f"{_COLON}name: x"),
+        (
+            "cook:\n  heat: 1\n  lid：true\nseed: 3\n",
+            "soup.yaml:3: not YAML: the colon is a full-width one",
+            f"{_COLON}lid: true",
+        ),
+        (
+            "cook:\n  heat：1\n",
+            "soup.yaml:1: cook is `heat：1`: it must be a mapping of keys to values",
+            f"{_COLON}heat: 1",
+        ),
+        (
+            "cook: {heat：1}\n",
+            "soup.yaml:1: cook.heat：1: no such key",
+            "Did you mean `heat`?",
+        ),
+        (
+            "cook:\n\theat: 1\n",
+            "soup.yaml:2: not YAML: a tab stands there",
+            "YAML indents with blanks: two for each step",
+        ),
         ("- seed\n", "soup.yaml is not a recipe: it must be a mapping of keys to values", ""),
         (
             "cook:\n  steps:\n  - boil: {minute: 3}\n",

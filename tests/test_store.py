@@ -9,7 +9,7 @@ import pytest
 from weitiao import ledger, record
 from weitiao.errors import UserError
 from weitiao.record import Record, to_frame
-from weitiao.store import Run, add_line
+from weitiao.store import Run, add_line, make_room, sizes
 
 RECORDS = to_frame([Record("a", (("user", "问"), ("assistant", "答")), "x.jsonl", 1)])
 EVENTS = ledger.events(pl.DataFrame({"id": ["b"], "step": ["drop"], "action": ["dropped"], "reason": ["too short"]}))
@@ -124,3 +124,29 @@ def test_a_line_is_added_whole_whatever_a_crash_has_left(tmp_path: Path) -> None
     add({"d": 3})
     assert file.read_bytes() == b'{"a":1}\n{"by":"hand"}\n{"d":3}\n'
     assert seen[-1] == [b'{"a":1}', b'{"by":"hand"}']
+
+
+def test_what_may_be_cleared_away_or_written_on_is_not_held(tmp_path: Path) -> None:
+    for name in (
+        "part-00000.parquet",
+        "data/train.jsonl",
+        "model/README.md",
+        "checkpoint-3/a.safetensors",
+        ".x/y.jsonl",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("four")
+    assert sizes(tmp_path) == {"data/train.jsonl": 4, "part-00000.parquet": 4}
+
+
+def test_where_no_file_can_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, said in (
+        ("file/x/a", "Not a directory"),
+        ("file/a", "File exists"),
+        ("", "is a folder, a file is needed"),
+    ):
+        with pytest.raises(UserError, match=said):
+            make_room(tmp_path / name)
+    make_room(tmp_path / "new/a")
+    assert (tmp_path / "new").is_dir()

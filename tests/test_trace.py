@@ -12,6 +12,7 @@ import pytest
 from weitiao import ledger
 from weitiao.errors import UserError
 from weitiao.record import Record, to_frame
+from weitiao.stage import Silent
 from weitiao.store import Run
 from weitiao.trace import Life, difference, find, find_runs, tell
 
@@ -186,3 +187,26 @@ def test_a_row_is_found_by_file_and_row(runs: Path, wanted: str, key: str) -> No
     assert [match.id for match in find(find_runs(None, runs), wanted)] == [key]
     with pytest.raises(UserError, match="Nothing in"):
         find(find_runs(None, runs), wanted.replace("8", "9").replace("22", "2"))
+
+
+class Noting(Silent):
+    """A reporter that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("name", ["part-00000.parquet", "ledger-00000.parquet"])
+def test_a_damaged_run_is_passed_by_and_alone_it_is_named(tmp_path: Path, name: str) -> None:
+    for run in ("sound", "torn"):
+        write(Run(tmp_path / run), "source", [chat(ACID, 180, ASKED, "有水。")], [])
+    broken, heard = tmp_path / "torn/source" / name, Noting()
+    broken.write_bytes(b"PAR1 torn")
+    found = find(find_runs(None, tmp_path), ASKED, heard)
+    assert [(match.run.name, match.id) for match in found] == [("sound", ACID)]
+    assert heard.said == [f"{broken} is damaged, or was changed: the run torn is passed by"]
+    with pytest.raises(UserError, match=f"{name} is damaged, or was changed"):
+        find([tmp_path / "torn"], ASKED)

@@ -146,7 +146,9 @@ def test_the_encoding_of_a_recipe_is_named_with_the_mend(weitiao: Weitiao, name:
         (["run"], "缺少参数 recipe", "run "),
         (["prepare", "x", "--zzzz"], "没有选项 --zzzz", "prepare "),
         (["run", "--too"], "没有选项 --too（可能是：--set, --to）", "run "),
-        (["runn"], "没有命令 runn", ""),
+        (["runn"], "没有命令 runn，是不是 'run'？", ""),
+        (["xyzzy"], "没有命令 xyzzy", ""),
+        (["review", "statsu"], "没有命令 statsu，是不是 'status'？", "review "),
         (["augment", "x", "-o", "y"], "缺少选项 --steps", "augment "),
         (["prepare", "x", "-o"], "选项 -o 后面要有一个值", ""),
         (["prepare", "x", "--json=1"], "选项 --json 后面不能有值", ""),
@@ -219,3 +221,76 @@ def test_train_without_a_recipe_takes_set(weitiao: Weitiao) -> None:
     assert (ended.status, ended.err.splitlines()[0]) == (2, "error: command line: train.epoch: no such key")
     ended = weitiao(*flags, "--set", "source.skip_bad=true", "--set", "train.max_steps=many")
     assert ended.err.splitlines()[0] == "error: command line: train.max_steps is `many`: it must be a whole number"
+
+
+def test_of_several_languages_the_last_counts(weitiao: Weitiao) -> None:
+    assert "all can be read" in weitiao("--lang", "zh", "check", "qa.jsonl", "--lang", "en").out
+    assert "都能读" in weitiao("--lang", "en", "check", "qa.jsonl", "--lang=zh").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--model", "nano", "--data", "qa.jsonl", "--work-dir", "{}"],
+        ["gguf", "nano", "{}/a.gguf"],
+        ["review", "export", "recipe.yaml", "-o", "{}/q.jsonl"],
+        ["prepare", "qa.jsonl", "-o", "{}/o.jsonl"],
+        ["compare", "--before", "nano", "--after", "nano", "--data", "qa.jsonl", "-o", "{}"],
+        ["xtuner", "copy-cfg", "internlm2_chat_7b_qlora_alpaca_e3", "{}"],
+    ],
+)
+def test_where_a_file_is_in_the_way_it_is_said(weitiao: Weitiao, command: list[str]) -> None:
+    Path("file").touch()
+    Path("recipe.yaml").write_text("source: {inputs: [qa.jsonl]}\nreview: {}\n", "utf-8")
+    ended = weitiao(*(argument.format("file") for argument in command), "--lang", "zh")
+    assert (ended.status, ended.err) == (2, "错误：无法建立文件夹 file：已有同名的文件\n")
+    ended = weitiao(*(argument.format("file/x") for argument in command), "--lang", "zh")
+    assert ended.err == "错误：无法建立文件夹 file/x：路径中有一段是文件，不是文件夹\n"
+
+
+def test_merge_writes_into_no_file(weitiao: Weitiao, tmp_path: Path) -> None:
+    Path("file").touch()
+    Path("adapter").mkdir()
+    Path("adapter/adapter_config.json").write_text("{}", "utf-8")
+    assert weitiao("merge", "nano", "adapter", "file").err.startswith("error: file is there already\n")
+    assert weitiao("merge", "nano", "adapter", "file/x").err == "error: Cannot make the folder file: File exists\n"
+    for given in (["nano"], ["nano", "adapter"]):
+        assert weitiao("merge", *given).err == (
+            "error: Nothing to merge: neither a recipe nor a base model, an adapter and a folder\n"
+            "hint: weitiao merge RECIPE | weitiao merge BASE ADAPTER OUT\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        (["train", "recipe.yaml", "--model", "tiny", "--data", "no.jsonl"], "--model, --data"),
+        (["train", "recipe.yaml", "--work-dir", "w", "--validation", "v.jsonl"], "--validation, --work-dir"),
+        (["compare", "recipe.yaml", "--seed", "0"], "--seed"),
+    ],
+)
+def test_a_flag_that_nothing_reads_beside_a_recipe_is_refused(weitiao: Weitiao, command: list[str], flags: str) -> None:
+    Path("recipe.yaml").write_text("source: {inputs: [qa.jsonl]}\nexport: {}\ntrain: {}\ncompare: {}\n", "utf-8")
+    ended = weitiao(*command)
+    assert (ended.status, ended.err) == (
+        2,
+        f"error: Beside a recipe nothing reads {flags}\n"
+        "hint: The recipe says it: change it there, or for once by `weitiao run RECIPE --set KEY=VALUE`\n",
+    )
+
+
+def test_a_flag_that_only_a_recipe_reads_is_refused_without_one(weitiao: Weitiao) -> None:
+    for command in (["train", "--model", "nano", "--data", "qa.jsonl", "--work-dir", "w"], ["merge", "a", "b", "c"]):
+        assert weitiao(*command, "--runs", "r").err == (
+            "error: Without a recipe nothing reads --runs\nhint: Leave it out, or name a recipe\n"
+        )
+
+
+def test_a_train_command_that_was_mistyped_is_given_again(weitiao: Weitiao, tmp_path: Path) -> None:
+    for flags in (["--model", "nano", "--data", "qb.jsonl"], ["--model", "nono", "--data", "qa.jsonl"]):
+        assert weitiao("train", *flags, "--work-dir", "w").status == 2
+    flags = ["--model", "nano", "--data", "qa.jsonl", "--max-length", "2", "--work-dir", "w"]
+    assert "are longer than max_length 2" in weitiao("train", *flags).err
+    ended = weitiao("train", "--model", "nano", "--data", "qa.jsonl", "--max-steps", "1", "--work-dir", "w")
+    assert (ended.status, ended.out) == (0, f"{tmp_path / 'w/train/adapter'}\n")
+    assert weitiao("train", *flags).err.startswith("error: w holds a training with other settings or data\n")

@@ -133,3 +133,22 @@ def test_a_log_is_told_now_and_then_how_far_it_is(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 999
     assert re.fullmatch(r"steps: 999 of 1,000, about \d+ s to go", lines[-1])
+
+
+def test_what_a_terminal_cannot_show_stops_nothing(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "weitiao", "check", "qa.jsonl", "--lang", "zh"],
+        capture_output=True,
+        cwd=project,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "1 行，都能读" in done.stdout.decode("unicode_escape")
+
+
+@pytest.mark.parametrize("arguments", ["check qa.jsonl", "check qa.jsonl --json", "--help"])
+def test_a_reader_that_went_away_is_no_fault(project: Path, arguments: str) -> None:
+    line = f"set -o pipefail; {sys.executable} -m weitiao {arguments} | true"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, cwd=project, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -69,3 +69,19 @@ def test_with_a_recipe(tiny_llama: Path, data: Path, tmp_path: Path) -> None:
 def test_nothing_to_train() -> None:
     with pytest.raises(UserError, match="Nothing to train"):
         train("--model", "tiny")
+
+
+def test_merge_runs_a_recipe(tiny_llama: Path, data: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    head = f"model: {tiny_llama}\nsource: {{inputs: [data.jsonl]}}\nexport: {{}}\n"
+    recipe.write_text(f"{head}train: {{max_steps: 1}}\nmerge: {{}}\ncompare: {{}}\n")
+    merged = CliRunner().invoke(merge_app, ["merge", str(recipe), "--tokens", "4", "--set", "train.r=4"])
+    assert merged.exception is None
+    out = tmp_path / "runs/mine/merge/model"
+    assert merged.stdout.splitlines()[-1] == str(out)
+    assert (out / "model.safetensors").exists()
+    assert not (tmp_path / "runs/mine/compare").exists()
+    settings = json.loads((out.parent / "manifest.json").read_bytes())["settings"]
+    assert settings["tokens"] == 4
+    recipe.write_text(f"{head}train: {{}}\n")
+    assert "has no stage `merge`" in str(CliRunner().invoke(merge_app, ["merge", str(recipe)]).exception)
