@@ -8,11 +8,13 @@ _REGION = (
     r"|陕西|甘肃|青海|台湾)省?|(?:内蒙古|广西壮族|广西|西藏|宁夏回族|宁夏|新疆维吾尔|新疆)(?:自治区)?|香港|澳门)"
 )
 # Letters of words between an address and what comes before; 和平区, 祥和路, 呼和浩特, 从化 and 无为 have them too.
-_LETTER = r"(?:[^\W，。；：、！？\d在住到至是为址从寄往送位置我他她你的了和与及或有请叫A-Za-z_]|和(?=[平田县龙顺政硕静布林浩])|(?<=[丰仁祥泰永义太嘉瑞中雍颐万惠天人德融协元])和|置(?=[地业])|从(?=[化江])|为(?=市))"
+_LETTER = r"(?:[^\W，。；：、！？\d在住到至是为址从于寄往送位置我他她你的了和与及或有请叫A-Za-z_]|和(?=[平田县龙顺政硕静布林浩])|(?<=[丰仁祥泰永义太嘉瑞中雍颐万惠天人德融协元])和|置(?=[地业])|从(?=[化江])|为(?=市)|(?<![位落处居属自等])于(?=[都洪田家庄谦右]))"
 # What its name begins with is not gone over again: lists of places took minutes.
-_PLACE = rf"(?>(?!于|小区){_LETTER}(?:(?!{_REGION}){_LETTER}){{0,7}}?(?:自治州|自治县|开发区|新区|市(?!场|民中)|区|县|旗(?![村镇乡])|镇|乡|街道|村))"
+_PLACE = rf"(?>(?!小区){_LETTER}(?:(?!{_REGION}){_LETTER}){{0,7}}?(?:自治州|自治县|开发区|新区|市(?!场|民中)|(?<![小社])区|县|旗(?![村镇乡])|镇|乡|街道|村))"
 _ROADS = r"(?:路|街|大道|大街|巷|胡同|弄|里|道|坊|屯|庄|苑|小区|花园|公寓|新村|社区){1,2}(?:[东南西北中一二三四五六七八九十]{0,2}段|[0-9]段)?"
-_STREET = rf"(?>(?!于){_LETTER}{{1,8}}?{_ROADS})"
+_STREET = rf"(?>{_LETTER}{{1,8}}?{_ROADS})"
+# 金雀山路与沂蒙路交汇处, 清河路和人民路交口向东200米路北
+_CROSSING = rf"(?:{_STREET}[与和及跟、/]\s?{_STREET}(?:交叉口|交汇处|交会处|交叉处|交界处?|交口|路口)(?:[往向以]?[东南西北]{{1,2}}[侧角]?)?(?:约?[0-9]{{1,4}}米)?(?:路[东南西北])?)"
 _DOOR = r"[甲乙丙]?(?:[0-9]{1,5}|[一二三四五六七八九十百零]{1,5})(?:-[0-9]{1,4}|之[0-9一二三四五六七八九十]{1,3})?"
 _LANES = rf"(?:\s?{_DOOR}[巷弄衖]){{0,2}}"  # of Taiwan, between road and number
 _BEHIND = r"(?:之[0-9一二三四五六七八九十]{1,3}|附[0-9]{1,3}号)?"
@@ -23,23 +25,24 @@ _COMPLEX = (
 )
 _NAMED = rf"(?>(?:{_LETTER}|SOHO){{0,12}}?(?:{_COMPLEX}|[城苑里府庭湾居轩郡])(?:{_COMPLEX})*)"
 _NAMED_ALONE = rf"(?>(?:{_LETTER}|SOHO){{0,12}}?(?:{_COMPLEX})+)(?![\u4e00-\u9fff])|(?>(?:{_LETTER}|SOHO){{0,12}}?(?:{_COMPLEX})+)(?=[的内里旁附对门楼一二三四五六七八九十东南西北租住等停])"
-_FLAT = r"(?!1[3-9][0-9][ -][0-9]{4})(?!(?:19|20)[0-9]{2}年)-?[0-9]{2,4}[A-Z]?(?![0-9]|\s?[年月日元块人个多平米万点:])"
-_HOUSE = r"(?:号楼|#楼?|栋|幢|座|单元|组团|层|楼(?!盘|市|下|上|主|梯|道|房)|室)"
+_FLAT = r"(?!1[3-9][0-9][ -][0-9]{4})(?!(?:19|20)[0-9]{2}年)-?[0-9]{2,4}[A-Z]?(?![0-9]|\s?[年月日元块人个多平米万点名床间套栋幢:])"
+_HOUSE = r"(?:号楼|#楼?|栋|幢|座|单元|组团|层|楼(?!盘|市|下|上|主|梯|道|房)|室|舍(?=[0-9]))"
 _BLOCK = rf"(?:[A-Za-z][0-9]{{0,2}}|{_DOOR}[A-Za-z]?|甲|乙|丙)"
 _ROOM = (
     rf"(?:\s?(?:{_LETTER}|SOHO){{0,12}}?{_BLOCK}{_HOUSE}{_BEHIND}"
     rf"|\s?(?:{_NAMED}\s?)?(?:[A-Za-z][0-9]?|[东南西北中])(?:区|塔(?!台)|座|栋)"
     r"|(?<=[号楼座])[BFL][0-9]{1,2}(?![0-9A-Za-z])层?"
     rf"|\s?{_BLOCK}(?:房|户|号院|门|号|组|弄|期|区(?=\s?[0-9A-Z])|塔|F(?![A-Za-z]))"
-    rf"|(?<=[楼栋幢座元层门区塔期号号院#F])\s?{_FLAT}"
+    rf"|(?<=[楼栋幢座元层门区塔期号舍寓院#F])\s?{_FLAT}"
     r"|(?<=[号楼栋幢座元层院#])\s?[0-9]{1,3}(?:-[0-9]{1,4}){1,2}(?![0-9-])(?:室|号)?"
     r"|-[0-9]{1,5}(?:-[0-9]{1,5})?(?:室|号)?|(?<=[层楼元0-9])[东西南北中]边?户"
+    rf"|\s?{_LETTER}{{0,12}}?[A-Z]?[0-9]{{1,2}}号?(?:公寓|宿舍)\s?{_FLAT}"
     rf"|\s?{_LETTER}{{2,12}}?{_DOOR}号(?=\s?[0-9]{{3,4}}(?![0-9]|\s?[年月日元块人个多平米万点:]))"
     rf"|\s?{_LETTER}{{2,8}}[0-9]{{1,3}}(?:-[A-Z]?[0-9]{{1,4}}){{1,2}}(?![0-9-]|\s?[年月日元块人个多平米万点:])室?"
     rf"|\s?(?:{_NAMED_ALONE})(?:\s?{_FLAT}室?)?)"
 )
 _HOUSE_NUMBER = rf"{_DOOR}(?:号楼(?![上下道梯])|号院?|弄|栋|幢|座|楼(?=\s?[0-9]{{1,3}}(?:门|单元)))"
-_PREFIX = rf"(?:{_REGION}\s?{_PLACE}{{0,5}}|{_PLACE}{{1,5}})"
+_PREFIX = rf"(?:(?:{_REGION}\s?{_PLACE}{{0,5}}|{_PLACE}{{1,5}})(?:\s?{_CROSSING})?)"
 _ESTATE = rf"{_BLOCK}(?:栋|幢|座|号楼|#楼?|区|塔|期|楼|层)"
 _NUMBERED = r"(?=[^0-9一二三四五六七八九十百零\n，。；]{0,90}+[0-9一二三四五六七八九十百零])"  # no number, no address
 ADDRESS = re.compile(
@@ -50,7 +53,7 @@ ADDRESS = re.compile(
     # A house of an estate: only with the number of the flat, for squares and towers are public.
     rf"|(?>{_PREFIX})(?>\s?{_STREET}{{0,2}})\s?(?:{_NAMED}\s?)?(?:{_ESTATE}{_ROOM}{{1,5}}|(?<=[\u4e00-\u9fffO])[A-Z]?[0-9]{{3,4}}室)"
     rf"|{_STREET}{_LANES}\s?{_DOOR}(?:号院?|弄){_BEHIND}{_ROOM}{{1,6}}"
-    rf"|{_STREET}\s?(?:{_NAMED}\s?)?(?:[A-Z]区|[一二三四五六七八九十][期区])?\s?{_BLOCK}(?:栋|幢|座|号楼|#楼?)(?:\s?{_DOOR}单元)?\s?-?[0-9]{{3,4}}(?![0-9])[室房户]?)"
+    rf"|{_STREET}\s?(?:{_NAMED}\s?)?(?:[A-Z]区|[一二三四五六七八九十][期区])?\s?{_BLOCK}(?:栋|幢|座|号楼|#楼?)(?:\s?{_DOOR}单元)?\s?-?[0-9]{{3,4}}(?![0-9]|\s?[年月日元块人个多平米万点名床间套栋幢:])[室房户]?)"
 )
 ADDRESS_LABELLED = re.compile(
     r"(?:地址|住址|住在|家住|寄到|寄往|送到|户籍|搬到|租在|(?<=[我他她妈爸奶爷家])住)(?:是|为|在|[:： ])*"
@@ -59,13 +62,17 @@ ADDRESS_LABELLED = re.compile(
 _IS_FLAT = re.compile(
     r"室|单元\s?[0-9]|[市县镇乡].*单元|户|组|队|[0-9]房|(?:[楼栋幢座元层塔期号院#]|[A-Za-z东西南北中一二三四]区)\s?-?[0-9]{2,4}[A-Z]?(?![0-9号])|[0-9]-[0-9]|[0-9]门|[栋幢座楼][0-9]{1,3}号"
 )
-_STREET_DOOR = re.compile(rf"(?:(?!^){_ROADS}|[县镇乡].{{1,9}}村[^\W\d]{{0,6}}){_LANES}\s?{_DOOR}")
+_STREET_DOOR = re.compile(
+    rf"(?:(?!^){_ROADS}|[县镇乡].{{1,9}}村[^\W\d]{{0,6}}){_LANES}\s?{_DOOR}|交[叉汇会界口].{{0,14}}[0-9]号"
+)
 
 
 def is_address(match: re.Match[str]) -> bool:
     """Hold that there is a street or a room: `北京市1号线` is a metro line, `海淀区8号` no address."""
     rest = match.string[match.end() : match.end() + 2]
     if re.match(r"线|桥|公交|地铁|文件|令|公告|台风|[0-9]", rest) or re.search("线路|公交|高速|航班", match[0]):
+        return False
+    if re.search(r"(?:政府|医院|法院|派出所|办事处)\d", match[0]):
         return False
     if match[0][-1] in "组队社" and not re.search("[省市县区旗镇乡]", match[0]):
         return False
@@ -95,7 +102,7 @@ US_STREET = re.compile(
 )
 _PLACES = rf"(?:, ?{_WORD}(?:[ -]{_WORD}){{0,3}})"
 UK_ADDRESS = re.compile(
-    rf"{_BEGIN}(?:(?:{_UNIT}|{_WORD} House), ?){{0,2}}{_NUMBER},? {_WORD}(?: (?:{_WORD}|of|the|on|upon)){{0,4}}(?:, ?{_WORD}(?:[ -](?:{_WORD}|on|the|upon|under|le|in)){{0,4}}){{0,4}},? [A-Z]{{1,2}}[0-9][0-9A-Z]? [0-9][A-Z]{{2}}\b(?:, (?:UK|United Kingdom|England|Scotland|Wales)\b)?"
+    rf"{_BEGIN}(?:(?:{_UNIT}|{_WORD} House), ?){{0,2}}{_NUMBER},? {_WORD}(?: (?:{_WORD}|of|the|on|upon)){{0,4}}(?:, ?{_WORD}(?:[ -](?:{_WORD}|on|the|upon|under|le|in)){{0,4}}|,? {_UNIT}){{0,4}},? [A-Z]{{1,2}}[0-9][0-9A-Z]? [0-9][A-Z]{{2}}\b(?:, (?:UK|United Kingdom|England|Scotland|Wales)\b)?"
 )
 _LANE = r"(?:(?:Aly|Alley|Ln|Lane|Sec|Section)\.? ?[0-9]{1,4},? )"
 _TOWER = r"(?:Plaza|Building|Bldg\.?|Tower|Mansion|Gardens?|Cent(?:er|re)|Court|Estate|House|Park|Square|Apartments?|Village)"

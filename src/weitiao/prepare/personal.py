@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from weitiao.prepare import addresses, messengers, names
+from weitiao.prepare import addresses, estates, messengers, names
 from weitiao.prepare.check_digits import is_bank_card, is_hong_kong_card, is_mainland_card, is_taiwan_card
 
 Kind = Literal[
@@ -36,6 +36,7 @@ class _Rule:
     holds: Callable[[re.Match[str]], bool] = lambda match: True
     spoken: bool = False  # digits may be written 一三八…
     hint: re.Pattern[str] | None = None  # a text without it is not gone through
+    begin: Callable[[re.Match[str]], int | None] = lambda match: match.start(match.lastgroup or 0)  # None: no datum
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where the datum stands; what does not hold may hide one that begins a character later."""
@@ -43,10 +44,10 @@ class _Rule:
             return
         position = 0
         while match := self.pattern.search(text, position):
-            good = self.holds(match)
-            if good:
-                yield match.span(match.lastgroup or 0)
-            position = max(match.end(), match.start() + 1) if good else match.start() + 1
+            begin = self.begin(match) if self.holds(match) else None
+            if begin is not None:
+                yield begin, match.end(match.lastgroup or 0)
+            position = match.start() + 1 if begin is None else max(match.end(), match.start() + 1)
 
 
 def find(text: str, kinds: frozenset[str]) -> list[Found]:
@@ -67,7 +68,18 @@ def find(text: str, kinds: frozenset[str]) -> list[Found]:
             value = text[start:end] if rule.kind == "name" else _value(rule.kind, read[start:end])
             taken.append(Found(rule.kind, start, end, value))
             full[start:end] = b"\1" * (end - start)
-    return sorted(taken, key=lambda one: one.start)
+    return _joined(sorted(taken, key=lambda one: one.start))
+
+
+def _joined(found: list[Found]) -> list[Found]:
+    """Return two parts of an address with nothing between as one."""
+    joined: list[Found] = []
+    for one in found:
+        if joined and one.kind == joined[-1].kind == "address" and one.start == joined[-1].end:
+            first = joined.pop()
+            one = Found("address", first.start, one.end, first.value + one.value)
+        joined.append(one)
+    return joined
 
 
 def _value(kind: Kind, text: str) -> str:
@@ -247,7 +259,7 @@ def _has_digits(match: re.Match[str]) -> bool:
 
 _PAPER = r"(?:护照|通行证|回乡证|台胞证|旅行证|(?i:passport))"
 _PASSPORT = re.compile(
-    rf"{_PAPER}[^\n。；;!！?？]{{0,12}}?(?<![A-Za-z0-9])(?P<it>[A-Z]{{1,2}}[0-9]{{7,8}}|[HM][0-9]{{10}}|[A-Z]{{2}}[0-9]{{6}}|(?<=[:： ])[0-9]{{9}})"
+    rf"{_PAPER}(?:[^\n。；;!！?？]{{0,12}}?|[^\n0-9A-Za-z]{{0,12}}?(?:号码?|编号|证号|(?i:number|no\.?))(?:是|为|[:： ])*)(?<![A-Za-z0-9])(?P<it>[A-Z]{{1,2}}[0-9]{{7,8}}|[HM][0-9]{{10}}|[A-Z]{{2}}[0-9]{{6}}|(?<=[:： ])[0-9]{{9}})"
     r"(?![A-Za-z0-9])"
 )
 # The next one beside the mark of a first.
@@ -331,12 +343,13 @@ _RULES = (
     _Rule("id_card", _ID_TAIWAN, lambda match: is_taiwan_card(match["it"])),
     _Rule("id_card", _ID_HONG_KONG, lambda match: is_hong_kong_card(match["it"])),
     _Rule("bank_card", _CARD, _is_card),
-    _Rule("address", addresses.US_STREET),
     _Rule("address", addresses.UK_ADDRESS),
+    _Rule("address", addresses.US_STREET),
     _Rule("address", addresses.CHINA_IN_ENGLISH, addresses.is_chinese_address),
     _Rule("address", addresses.EN_LABELLED),
-    _Rule("address", addresses.ADDRESS, addresses.is_address),
-    _Rule("address", addresses.ADDRESS_LABELLED, addresses.is_address),
+    _Rule("address", addresses.ADDRESS, addresses.is_address, begin=estates.address_begin),
+    _Rule("address", addresses.ADDRESS_LABELLED, addresses.is_address, begin=estates.address_begin),
+    _Rule("address", estates.ESTATE, begin=estates.estate_begin),
     _Rule("phone", _MOBILE, _is_no_order),
     _Rule("phone", _MOBILE_APART, _is_no_order),
     _Rule("phone", _MOBILE_BRACKETED, _is_no_order),
@@ -348,6 +361,7 @@ _RULES = (
     _Rule("phone", _MOBILE_ALIKE, lambda match: sum(map(str.isdigit, match["it"])) > 4),
     _Rule("qq", messengers.QQ, hint=messengers.QQ_HINT),
     _Rule("qq", messengers.QQ_BEFORE, hint=messengers.QQ_HINT),
+    _Rule("qq", messengers.QQ_CLAUSE, messengers.is_offered, hint=messengers.QQ_HINT),
     _Rule("qq", messengers.QQ_SPOKEN, spoken=True, hint=messengers.QQ_HINT),
     _Rule("landline", _LANDLINE, _is_no_order),
     _Rule("landline", _LANDLINE_LABELLED),
@@ -361,6 +375,7 @@ _RULES = (
     _Rule("ip", _IP6, _is_ip6),
     _Rule("wechat", messengers.WECHAT, messengers.is_wechat, hint=messengers.WECHAT_HINT),
     _Rule("wechat", messengers.WECHAT_ADDED, hint=messengers.WECHAT_HINT),
+    _Rule("wechat", messengers.WECHAT_CLAUSE, hint=messengers.WECHAT_NAMED),
     _Rule("wechat", messengers.WECHAT_BEFORE, hint=messengers.WECHAT_NAMED),
     _Rule("wechat", messengers.WECHAT_DIGITS, hint=messengers.WECHAT_NAMED),
     _Rule("name", names.CHINESE),

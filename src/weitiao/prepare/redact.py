@@ -55,9 +55,9 @@ class Redact(RewriteTalks):
         other = text.str.contains(HINT) if "name" in self._wanted else pl.lit(False)
         return other | text.str.contains(
             r"\p{Nd}|\p{No}|[@＠]|[零〇一幺二三四五六七八九洞拐壹贰叁肆伍陆柒捌玖]{3}"
-            r"|(?i)[微威薇葳徽維维]|we ?chat|wei ?xin|v ?x|w ?x|v ?[信❤♥]|[加+＋➕][我个一下\s]*[vｖ]|绿泡泡"
+            r"|(?i)[微威薇葳徽維维]|we ?chat|wei ?xin|wei信|v[ .·]?x|w ?x|v ?[信心❤♥]|[加+＋➕][我个一下\s]*[vｖ]"
             r"|(?i)唯信|(?:^|[^a-z])[vｖ]\s?[:：我]"
-            r"|(?i)卫星|艾特| dot |[(\[{]at[)\]}]"
+            r"|(?i)绿泡|绿色软件|卫星|🛰|艾特| dot |[(\[{]at[)\]}]"
             r"|[一二三四五六七八九十][号弄栋幢座组队]"
         )
 
