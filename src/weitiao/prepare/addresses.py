@@ -25,7 +25,7 @@ _COMPLEX = (
 )
 _NAMED = rf"(?>(?:{_LETTER}|SOHO){{0,12}}?(?:{_COMPLEX}|[城苑里府庭湾居轩郡])(?:{_COMPLEX})*)"
 _NAMED_ALONE = rf"(?>(?:{_LETTER}|SOHO){{0,12}}?(?:{_COMPLEX})+)(?![\u4e00-\u9fff])|(?>(?:{_LETTER}|SOHO){{0,12}}?(?:{_COMPLEX})+)(?=[的内里旁附对门楼一二三四五六七八九十东南西北租住等停])"
-_FLAT = r"(?!1[3-9][0-9][ -][0-9]{4})(?!(?:19|20)[0-9]{2}年)-?[0-9]{2,4}[A-Z]?(?![0-9]|\s?[年月日元块人个多平米万点名床间套栋幢:])"
+_FLAT = r"(?!1[3-9][0-9][ -][0-9]{4})(?!(?:19|20)[0-9]{2}年)-?(?:[0-9]{1,2}A[0-9]{2}|[0-9]{2,4}[A-Z]?)(?![0-9]|\s?[年月日元块人个多平米万点名床间套栋幢:])"
 _HOUSE = r"(?:号楼|#楼?|栋|幢|座|单元|组团|层|楼(?!盘|市|下|上|主|梯|道|房)|室|舍(?=[0-9]))"
 _BLOCK = rf"(?:[A-Za-z][0-9]{{0,2}}|{_DOOR}[A-Za-z]?|甲|乙|丙)"
 _ROOM = (
@@ -46,7 +46,7 @@ _PREFIX = rf"(?:(?:{_REGION}\s?{_PLACE}{{0,5}}|{_PLACE}{{1,5}})(?:\s?{_CROSSING}
 _ESTATE = rf"{_BLOCK}(?:栋|幢|座|号楼|#楼?|区|塔|期|楼|层)"
 _NUMBERED = r"(?=[^0-9一二三四五六七八九十百零\n，。；]{0,90}+[0-9一二三四五六七八九十百零])"  # no number, no address
 ADDRESS = re.compile(
-    rf"{_NUMBERED}(?:{_PREFIX}\s?{_STREET}{{0,2}}(?:{_LANES}\s?(?:{_DOOR}[组队社])?{_HOUSE_NUMBER}{_BEHIND}{_ROOM}{{0,6}}"
+    rf"{_NUMBERED}(?:{_PREFIX}\s?{_STREET}{{0,2}}(?:{_LANES}\s?(?:(?:{_DOOR}|[东西南北中前后上下])[组队社])?{_HOUSE_NUMBER}{_BEHIND}{_ROOM}{{0,6}}"
     # a village has groups, a road may stand without 号
     rf"|(?:(?<=[村屯庄寨湾坪坝沟])(?:委会)?|(?<=社区))\s?{_DOOR}(?:组|队|社)(?![织队员长级会委区])(?:{_DOOR}号)?"
     rf"|(?<=[路街道巷])\s?(?!(?:19|20)[0-9]{{2}}(?![0-9]))[0-9]{{1,4}}(?:-[0-9]{{1,3}})?(?![0-9-])(?=[，。；;)]|\s*$))"
@@ -62,9 +62,11 @@ ADDRESS_LABELLED = re.compile(
 _IS_FLAT = re.compile(
     r"室|单元\s?[0-9]|[市县镇乡].*单元|户|组|队|[0-9]房|(?:[楼栋幢座元层塔期号院#]|[A-Za-z东西南北中一二三四]区)\s?-?[0-9]{2,4}[A-Z]?(?![0-9号])|[0-9]-[0-9]|[0-9]门|[栋幢座楼][0-9]{1,3}号"
 )
-_STREET_DOOR = re.compile(
-    rf"(?:(?!^){_ROADS}|[县镇乡].{{1,9}}村[^\W\d]{{0,6}}){_LANES}\s?{_DOOR}|交[叉汇会界口].{{0,14}}[0-9]号"
-)
+_AT = rf"(?:(?!^){_ROADS}|[县镇乡].{{1,9}}村[^\W\d]{{0,6}}){_LANES}\s?{_DOOR}"
+_AT_CROSSING = "交[叉汇会界口].{0,14}[0-9]号"
+_STREET_HOUSE = re.compile(f"{_AT}|{_AT_CROSSING}")
+# What is said of a whole house, 翠苑新村12幢加装电梯, is about nobody, unless a label says that one lives there.
+_STREET_DOOR = re.compile(f"{_AT}(?![0-9]|[栋幢座]|号楼)|{_AT_CROSSING}")
 
 
 def is_address(match: re.Match[str]) -> bool:
@@ -72,11 +74,12 @@ def is_address(match: re.Match[str]) -> bool:
     rest = match.string[match.end() : match.end() + 2]
     if re.match(r"线|桥|公交|地铁|文件|令|公告|台风|[0-9]", rest) or re.search("线路|公交|高速|航班", match[0]):
         return False
-    if re.search(r"(?:政府|医院|法院|派出所|办事处)\d", match[0]):
+    if re.search(r"某|(?:政府|医院|法院|派出所|办事处)\d", match[0]):
         return False
     if match[0][-1] in "组队社" and not re.search("[省市县区旗镇乡]", match[0]):
         return False
-    return bool(_STREET_DOOR.search(match[0]) or _IS_FLAT.search(match[0]))
+    door = _STREET_HOUSE if match.lastgroup else _STREET_DOOR
+    return bool(door.search(match[0]) or _IS_FLAT.search(match[0]))
 
 
 # ---- English ones

@@ -58,7 +58,7 @@ WECHAT = re.compile(
     rf"|{_WX}{_BESIDE}[:\s]\s?{_OPEN}(?P<beside>{_MARKED_ID}|{_HYPHEN_ID})"
     rf"|{_WX}\s?[(【「『“\"]\s?(?P<bracketed>{_MARKED_ID})(?=\s?[)】」』”\"])"
     rf"|(?:(?:(?<=[Mm]y )|(?<=his )|(?<=her )|(?<=our ))(?i:wechat)(?: id)?(?: is|'s)|(?i:wechat id)(?: is)?) (?P<named>{_WORDS}{_CODE}{_ENGLISH}[a-z]{{7,20}}(?![A-Za-z0-9_@.-]|\.[A-Za-z]))"
-    rf"|(?i:wechat)(?![A-Za-z])(?: me)?(?:,? (?:my )?(?i:id|username|handle))?(?: is|'s| -|,| at| as)? ?:? ?(?P<english>{_CODE}(?=[A-Za-z]*[0-9_])(?=[A-Za-z_-]*[0-9]|[a-z]+_[a-z_]+\b){_ID}(?! ?[(=]))"
+    rf"|(?i:wechat)(?![A-Za-z])(?: me)?(?:,? (?:my )?(?i:id|username|handle))?(?: is|'s| -|,| at| as)? ?:? ?@?(?P<english>{_CODE}(?=[A-Za-z]*[0-9_])(?=[A-Za-z_-]*[0-9]|[a-z]+_[a-z_]+\b){_ID}(?! ?[(=]))"
     rf"|{_SLANG}\s?[:：]?\s?(?P<letters>{_LETTER_ID})"
     rf"|(?:(?<=[\u4e00-\u9fff，。；！、\n])|(?<=[\u4e00-\u9fff，。；！、] ))(?i:vx)\s?(?P<plain>{_LETTER_ID}))"
 )
@@ -120,7 +120,7 @@ QQ = re.compile(
     rf"|(?:加|我的?|联系|添加)\s?{_WHO}(?:{_QQ_LABEL})(?:号码?)?[，,]\s?(?P<comma>[1-9][0-9]{{5,9}}){_QQ_TAIL}"
     # 扣 and Q alone need a number of full length: shorter ones are sums and items.
     rf"|(?:(?<![^\s，。；！、,.!;:：)\]】加我系私可号])扣我?|(?<![折克回纽税被暂代])扣(?=\s?[:：])|(?<![A-Za-z0-9_+*/=-])(?i:q)我)\s?[:：]?\s?(?P<told>[1-9][0-9]{{7,9}}){_QQ_TAIL}"
-    rf"|(?<![A-Za-z0-9_+*/=.&?-])(?i:q)(?:\s?[:：]\s?(?P<colon>[1-9][0-9]{{8,9}})|(?<![^\s，。；！、,.!;:)\]】加我系私滴][Qq])\s?(?P<glued>[1-9][0-9]{{9}})){_QQ_TAIL}"
+    rf"|(?<![A-Za-z0-9_+*/=.&?-])(?i:q)(?:\s?[:：]\s?(?P<colon>[1-9][0-9]{{8,9}})|(?<![^\s，。；！、,.!;:)\]】加我系私滴价][Qq])\s?(?P<glued>[1-9][0-9]{{9}})){_QQ_TAIL}"
 )
 QQ_CLAUSE = re.compile(
     rf"(?:(?<![参增更施附])(?:加|留|换|给|发)(?:一?[下个]|我|你|他|她|老师|客服)?的?(?:{_QQ_LABEL})(?:好友|号码?|账号)?{_CLAUSE}{{0,5}}"
