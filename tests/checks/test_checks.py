@@ -18,6 +18,7 @@ from weitiao.errors import UserError
 from weitiao.formats import write
 from weitiao.record import to_records
 from weitiao.source import Source
+from weitiao.source.files import find
 
 
 def judged(check: Any, answer: str) -> str:
@@ -181,5 +182,5 @@ def test_a_table_holds_its_checks_as_text(tmp_path: Path) -> None:
 
 def test_the_command_check_names_it_too(tmp_path: Path) -> None:
     path = rows(tmp_path, CHECKED, {"question": "b", "answer": "c", "check": {"regex": "(a"}})
-    (report,) = check(Source(inputs=[str(path)]), tmp_path)
+    (report,) = check(find([str(path)], tmp_path), Source(inputs=[str(path)]))
     assert [place for place, _ in report.bad] == ["rows.jsonl:2:check.regex"]

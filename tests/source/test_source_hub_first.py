@@ -262,7 +262,8 @@ def test_modelscope_gives_files_whole_and_leaves_the_others_alone(hub: DataHub, 
 
 def test_check_reads_only_the_first_rows(hub: DataHub, tmp_path: Path) -> None:
     hub.files = {"train-0.jsonl": KINDS["train.jsonl"], "train-1.jsonl": KINDS["train.jsonl"]}
-    (report,) = check(Source(inputs=["hf:owner/name:train[:7]"]), tmp_path)
+    inputs = ["hf:owner/name:train[:7]"]
+    (report,) = check(find(inputs, tmp_path), Source(inputs=inputs))
     assert (report.total, report.good) == (7, 7)
     assert sum(hub.sent.values()) < 1 << 19
 
