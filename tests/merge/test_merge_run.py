@@ -7,7 +7,7 @@ import torch
 
 from weitiao.merge import Merge
 from weitiao.merge import run as module
-from weitiao.merge.run import asked, merge, tell
+from weitiao.merge.run import Merged, asked, merge, tell
 from weitiao.model.load import load_model, load_tokenizer
 from weitiao.model.pair import Place
 from weitiao.model.template import Template
@@ -94,3 +94,14 @@ def test_another_model_is_said_loudly(tiny_llama: Path, tmp_path: Path, monkeypa
     tell(found, notes)
     assert not found.alike
     assert notes.said[0].startswith("WARNING: the merged model is not base + adapter")
+
+
+@pytest.mark.parametrize(("same", "said"), [
+    (8, []),
+    (7, ["1 of 8 answers go another way by the rounding of bfloat16: logits may differ by up to 1 there, and do by 0.25. "
+         "In float32 no answer may differ"]),
+])  # fmt: skip
+def test_an_answer_that_rounding_turned_is_told(same: int, said: list[str]) -> None:
+    notes = Notes()
+    tell(Merged(8, same, 0.25, alike=True, dtype="bfloat16", parameters=1, stop_ids=[1], files=[]), notes)
+    assert notes.said == said

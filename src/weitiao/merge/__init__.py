@@ -18,7 +18,9 @@ class Merge(Settings):
     layout: Literal["original", "llama"] = Field(
         "original", description="Names and order of the weights: the base's own, or Llama's (for InternLM2)"
     )
-    prompts: int = Field(8, ge=1, description="How many questions must be answered alike before and after merging")
+    prompts: int = Field(
+        8, ge=1, description="How many questions are asked before and after merging, and their answers compared"
+    )
     tokens: int = Field(32, ge=1, description="Longest answer to them, in tokens")
 
 

@@ -16,7 +16,7 @@ from weitiao.merge.card import Card, licence_of
 from weitiao.model import pair
 from weitiao.model.generate import Sampling, answer
 from weitiao.model.hub import own_code
-from weitiao.model.load import load_model, load_tokenizer
+from weitiao.model.load import DTYPES, load_model, load_tokenizer
 from weitiao.model.save import stored_dtype, write
 from weitiao.model.template import Messages, Template
 from weitiao.record import to_records
@@ -27,7 +27,8 @@ from weitiao.talk import t
 # Asked where there are no records to ask from; test questions are never used.
 QUESTIONS = ("你好", "为什么天空是蓝色的？", "What is two plus two?", "请用一句话介绍你自己。")
 
-# How far logits may differ: rounding of the merged weights, and nothing else.
+# How far logits may differ: rounding of the merged weights, and nothing else. In the narrow formats it may turn the
+# choice between two tokens that are as likely, so there an answer may differ.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 1.0, torch.float16: 0.1}
 
 
@@ -182,6 +183,16 @@ def tell(found: Merged, reporter: Reporter) -> None:
             )
         )
     if found.alike:
+        if found.same < found.prompts:
+            reporter.say(
+                t(
+                    "{count} of {prompts} answers go another way by the rounding of {dtype}: logits may differ by up "
+                    "to {most:g} there, and do by {difference:.2g}. In float32 no answer may differ",
+                    count=found.prompts - found.same,
+                    most=TOLERANCE[DTYPES[found.dtype]],
+                    **asdict(found),
+                )
+            )
         return
     reporter.say(
         t(
