@@ -11,6 +11,7 @@ import orjson
 from weitiao.checks import Check
 from weitiao.compare import Compare
 from weitiao.compare.measures import Said
+from weitiao.errors import UserError
 from weitiao.model.generate import Sampling, answers, counted_pieces, positions
 from weitiao.model.load import load_model
 from weitiao.model.pair import Place
@@ -19,6 +20,7 @@ from weitiao.model.template import Encoded, Messages, Template
 from weitiao.record import Record, parted
 from weitiao.stage import Reporter
 from weitiao.store import write_whole
+from weitiao.talk import t
 
 TOO_LONG = "too long for the model"
 _SCORED_AT_ONCE = 256
@@ -162,10 +164,17 @@ class Local:
             fitting = [item for item, fit in zip(encoded, fits, strict=True) if fit]
             found = iter(zip(fitting, token_losses(model, fitting, batch_tokens), strict=True))
             for question, fit in zip(chunk, fits, strict=True):
-                scored.add(question.id, self._scored(*next(found)) if fit else {})
+                scored.add(question.id, self._scored(question, *next(found)) if fit else {})
 
-    def _scored(self, encoded: Encoded, losses: list[float]) -> dict[str, Any]:
+    def _scored(self, question: Question, encoded: Encoded, losses: list[float]) -> dict[str, Any]:
         """Return the loss of a reference, in all and by piece of its text; what has no letters, as a stop, is none."""
+        if not math.isfinite(math.fsum(losses)):
+            place = f"{question.record.uri}:{question.record.row}"
+            raise UserError(
+                t("The model {name} is broken: it gives the reference answer of {place} no chance that is a number",
+                  name=self.name, place=place),
+                t("Look at what training and merge said of it, and train with a lower learning_rate"),
+            )  # fmt: skip
         ids = [token for token, mask in zip(encoded.ids[1:], encoded.mask[1:], strict=True) if mask]
         pieces, place = [], 0
         for text, count in counted_pieces(self.template.tokenizer, ids):

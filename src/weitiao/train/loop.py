@@ -287,12 +287,12 @@ def groups(model: Any, settings: Chosen) -> list[dict[str, Any]]:
     return made
 
 
-def curve(path: Path, kind: str) -> Iterator[tuple[int, float]]:
-    """Yield (step, loss) of one kind, `train` or `validation`, from metrics.jsonl."""
+def curve(path: Path, kind: str, what: str = "loss") -> Iterator[tuple[int, float]]:
+    """Yield step and loss, or `what` else was measured, of one kind, `train` or `validation`, from metrics.jsonl."""
     for line in path.read_bytes().splitlines():
         found = orjson.loads(line)
         if found["kind"] == kind:
-            yield found["step"], found["loss"]
+            yield found["step"], found[what]
 
 
 def peak_memory() -> float:

@@ -26,7 +26,21 @@ from weitiao.record import Record, to_records
 from weitiao.stage import Job, Outcome, Reporter, Silent
 from weitiao.store import write_whole
 from weitiao.talk import t
-from weitiao.train import Chosen, Train, adapter, defaults, fit, mix, order, overfit, plan, processes, rows, sharing
+from weitiao.train import (
+    Chosen,
+    Train,
+    adapter,
+    defaults,
+    fit,
+    mix,
+    order,
+    overfit,
+    plan,
+    processes,
+    rows,
+    sharing,
+    stall,
+)
 from weitiao.train.checkpoint import Progress
 from weitiao.train.defaults import AUTO
 from weitiao.train.loop import Loop, Task, curve, measure
@@ -73,11 +87,12 @@ def train(job: Job) -> Outcome:
         base, made = _base(job, found["train"])
     mixed = _mixed(job, records, found)
     template, added = _template(job, base)
-    data = rows.read(found, template, Chosen.of(stated))
+    reads = load_config(base, trust=job.recipe.project.trust_remote_code).get_text_config().max_position_embeddings
+    data = rows.read(found, template, Chosen.of(stated, defaults.longest(stated, reads)))
     _check_held_out(stated, data)
     lengths = [len(row.encoded.ids) for row in data.train]
     with shared.main_process_first():
-        settings = _chosen(job, base, lengths, shared)
+        settings = _chosen(job, base, lengths, shared, reads=reads)
     steps = order.steps(lengths, settings, job.seed)
     model = _model(base, settings, job, added)
     task = Task(model, template, data, steps, settings, job.folder, job.seed, _autocast(base, settings), shared)
@@ -171,7 +186,7 @@ def _model(base: str, settings: Chosen, job: Job, added: list[Token]) -> Any:
     return adapter.lay(model, settings, name, job.seed, added)
 
 
-def _chosen(job: Job, base: str, lengths: list[int], shared: Accelerator) -> Chosen:
+def _chosen(job: Job, base: str, lengths: list[int], shared: Accelerator, *, reads: int | None) -> Chosen:
     """Return the settings with a choice where they say auto: made once, so that a try resumed takes the same."""
     settings, path = job.settings(Train), job.draft.scratch("chosen") / "auto.json"
     if settings.bits == "auto" and sharing.is_split(shared):
@@ -179,7 +194,7 @@ def _chosen(job: Job, base: str, lengths: list[int], shared: Accelerator) -> Cho
     if not path.exists():
         trust = job.recipe.project.trust_remote_code
         shape = fit.shape(load_config(base, trust=trust), code=bool(own_code(base, trust)))
-        choices = defaults.choose(settings, shape.parameters, lengths)
+        choices = defaults.choose(settings, shape.parameters, lengths, reads=reads)
         for choice in choices:
             job.reporter.say(
                 t("{name} {value:g}: {reason}", name=choice.name, value=choice.value, reason=t(choice.reason))
@@ -304,13 +319,16 @@ def _event(key: str, action: ledger.Action, reason: str | None, detail: dict[str
 
 
 def _signs(job: Job, records: list[Record]) -> dict[str, Any]:
-    """Say where the training learned by heart, and return it."""
+    """Say where the training learned by heart, or nothing, and return it."""
     metrics, asked = job.folder / "metrics.jsonl", job.folder / "probes.jsonl"
     probes = [orjson.loads(line) for line in asked.read_bytes().splitlines()] if asked.exists() else []
     rising = overfit.rise(list(curve(metrics, "train")), list(curve(metrics, "validation")))
     repeated = overfit.parrots(probes, records)
     overfit.say(rising, repeated, job.reporter, job.settings(Train).keep)
+    stalled = stall.signs(list(curve(metrics, "train")), list(curve(metrics, "train", "grad_norm")))
+    stall.say(stalled, job.reporter)
     found: dict[str, Any] = {"overfitting": asdict(rising)} if rising else {}
+    found |= {"stalled": stalled} if stalled else {}
     return found | ({"parroted": [asdict(one) for one in repeated]} if repeated else {})
 
 
