@@ -51,7 +51,10 @@ class Done:
         """Return what happened as verb, count, time and the reasons of what is gone."""
         m = self.manifest
         told = self.stage.brief if m["facts"].get("brief") else self.stage.done
-        text = t(told, kept=f"{m['kept']:,}", total=f"{m['total']:,}", **m["facts"].get("said", {}))
+        said = {
+            name: t(value) if isinstance(value, str) else value for name, value in m["facts"].get("said", {}).items()
+        }
+        text = t(told, kept=f"{m['kept']:,}", total=f"{m['total']:,}", **said)
         reasons = ", ".join(f"{t(reason)} {count:,}" for reason, count in m["refused"].items())
         timed = t("{line} in {seconds:.1f} s", line=text, seconds=m["seconds"])
         return (timed if self.fresh else t("{line}, found finished", line=text)) + (f"  ({reasons})" if reasons else "")

@@ -2,22 +2,25 @@
 
 import math
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
+import polars as pl
 import pytest
 
-from weitiao import pipeline, trace
+from weitiao import ledger, pipeline, trace
 from weitiao.cli import main
 from weitiao.cli.terminal import plain_recipe
-from weitiao.compare import report
+from weitiao.compare import history, report
 from weitiao.errors import UserError
 from weitiao.intervals import exact_interval
 from weitiao.pipeline import Done
 from weitiao.recipe import Recipe
 from weitiao.stage import Silent
+from weitiao.store import Run
 from weitiao.traps import Question
 
 
@@ -105,6 +108,30 @@ def test_right_answers_are_told_by_group_and_by_group_within_it(facts: dict[str,
 def test_what_is_on_the_train_side_too_is_found(facts: dict[str, Any]) -> None:
     assert (facts["seen"]["questions"], facts["seen"]["train"], facts["seen"]["exact"]) == (4, 3, 1)
     assert report._COUNTED in [text for text, _ in report.limits(facts)]
+
+
+def test_questions_that_were_trained_on_prove_nothing(folder: Path, tiny_llama: Path, other_llama: Path) -> None:
+    recipe, heard = recipe_of(folder, tiny_llama, other_llama, questions=None, group_by=[], part="train"), Heard()
+    done = pipeline.run(recipe, folder / "again", reporter=heard)[-1]
+    facts = orjson.loads((done.stored.folder / "report.json").read_bytes())
+    assert (facts["unseen"], facts["seen"]["exact"], facts["seen"]["questions"]) == (False, 3, 3)
+    assert heard.said[-2].startswith("3 of 3 questions stand word for word in the training records. ")
+    assert heard.said[-1].startswith("Compared 3 of 3 answers. Asked about training rows, which proves nothing: ")
+    assert not {report.NOT_KNOWN, report._UNSEEN, report._COUNTED} & {text for text, _ in report.limits(facts)}
+
+
+def test_what_another_run_trained_on_is_found_by_its_model(folder: Path, done: Done) -> None:
+    run = Run(folder / "runs" / "asked")
+    model = run.folder / "train" / "adapter"
+    assert history.trained(model) is None
+    key = run.stored("export").records()["id"][1]  # type: ignore[union-attr]
+    rows = [{"id": key, "step": "train", "action": "trained"}, {"id": "x", "step": "train", "action": "skipped"}]
+    run.draft("train", "key").write(0, None, ledger.events(pl.DataFrame(rows)))
+    run.finish("train", {})
+    found = history.trained(model)
+    shutil.rmtree(run.folder / "train")
+    assert found is not None
+    assert found["id"].to_list() == [key]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -100,6 +100,7 @@ def test_every_text_of_the_templates_has_its_chinese() -> None:
         source = path.read_text(encoding="utf-8")
         texts |= set(re.findall(r'\b(?:_|plain)\((?:"zh", |language, )?"([^"]+)"', source)) - {"en", "zh"}
         texts |= set(re.findall(r'"(?:higher|lower|better|worse|none|win|loss|tie)": "([^"]+)"', source))
+    texts |= {*report._SHOWN.values()}
     texts |= {*naming.NAMES.values(), *naming.MEANINGS.values()}
     texts |= {value for name, value in vars(report).items() if re.fullmatch(r"_[A-Z_]+", name) and type(value) is str}
     assert len(texts) > 70
@@ -130,6 +131,39 @@ def test_the_headline_says_what_the_interval_says(report: dict[str, Any]) -> Non
         facts = copy.deepcopy(report)
         facts["measures"][0]["shown"] = shown
         assert first(LexborHTMLParser(html(facts, "en")), "h1 .en").text().startswith(text)
+
+
+@pytest.mark.parametrize(("exact", "title", "told"), [
+    (0, "Closer to the reference answers", 0), (4, "Closer to the reference answers", 1),
+    (5, "Asked about training rows, which proves nothing", 1),
+])  # fmt: skip
+def test_the_headline_of_what_was_trained_on_proves_nothing(
+    report: dict[str, Any], exact: int, title: str, told: int
+) -> None:
+    from weitiao.compare.report import NOT_KNOWN, headline, limits, markdown, trained_on
+
+    facts = copy.deepcopy(report)
+    assert NOT_KNOWN in [text for text, _ in limits(facts)]
+    side = {"mean": 0.0, "longest": 0, "half": 0}
+    counts = {"questions": 8, "train": 9, "by_family": 0, "exact": exact, "near": 0, "contained": 0, "answered": exact}
+    facts["seen"] = {**counts, "pairs": [], "copied": {"sides": dict.fromkeys(("before", "after", "reference"), side)}}
+    facts["measures"][0]["shown"] = "higher"
+    assert headline(facts) == title
+    assert markdown(facts, "en").startswith(f"# {title}: ")
+    assert [values for _, values in trained_on(facts)] == [{"exact": exact, "questions": 8}] * told
+    assert (NOT_KNOWN in [text for text, _ in limits(facts)]) == (not told)
+
+
+def test_what_learned_nothing_is_called_out(report: dict[str, Any]) -> None:
+    from weitiao.compare.report import cautions, limits
+
+    sign = ["From step {step} on the gradient is zero: nothing is learned any more. A lower learning_rate may help",
+            {"step": "3"}]  # fmt: skip
+    facts = {**report, "found": {"train": {"stalled": [sign]}}}
+    assert tuple(sign) not in cautions(facts)  # the model after is another
+    facts["settings"] = {**report["settings"], "after": None}
+    assert tuple(sign) in cautions(facts)
+    assert tuple(sign) in limits(facts)
 
 
 def test_markdown_keeps_every_text_in_its_cell(hostile: dict[str, Any]) -> None:

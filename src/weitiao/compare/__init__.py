@@ -132,7 +132,8 @@ STAGE = Stage(
     "compare",
     Compare,
     "weitiao.compare.run:run",
-    "Compared {kept} of {total} answers: {wins} won, {losses} lost, {ties} tied by the likelihood of the reference",
+    "Compared {kept} of {total} answers. {headline}: {wins} won, {losses} lost, {ties} tied by the likelihood of the "
+    "reference",
     reads=("source", "prepare", "split", "export", "train", "merge"),
     project=("seed", "model", "template", "trust_remote_code", "thinking"),
     outside=outside,

@@ -13,6 +13,7 @@ from weitiao import ledger
 from weitiao.model.template import Template
 from weitiao.record import Record, fact
 from weitiao.stage import Job
+from weitiao.store import Run
 
 PROVEN = 200  # records whose tokens are made again
 LINE = ("source", "prepare", "split", "export", "train")
@@ -47,6 +48,16 @@ def lives(job: Job, records: Sequence[Record]) -> dict[str, dict[str, Any]]:
             for key, *event in noted.select("id", "step", "action", "reason").collect().iter_rows():
                 found[key]["events"].append([name, *event])
     return found
+
+
+def trained(model: Path) -> pl.DataFrame | None:
+    """Return the records on which the model or adapter in a folder was trained, where that stands in a run."""
+    run = Run(model.absolute().parents[1])  # RUN/train/adapter, RUN/train/checkpoint-40, RUN/merge/model
+    export, train = run.seen("export"), run.seen("train")
+    if export is None or train is None:
+        return None
+    ids = train.ledger().filter(pl.col("action") == "trained")["id"]
+    return export.records().filter(pl.col("id").is_in(ids.implode()))
 
 
 def proof(job: Job, records: Sequence[Record], template: Template) -> dict[str, Any] | None:

@@ -39,7 +39,17 @@ _UNSEEN = (
     "The questions were set aside before training, together with everything nearly the same as them. That the base "
     "model met them in its own pretraining cannot be ruled out; before and after share that."
 )
-_NOT_KNOWN = "Whether either model was trained on these questions is not known here: no split stands in this run."
+_TRAINED = (
+    "{exact} of {questions} questions stand word for word in the training records. That the reference answers became "
+    "likelier there is what training does; it says nothing of questions that training never saw."
+)
+_NOTHING = "Asked about training rows, which proves nothing"
+_SHOWN = {
+    "higher": "Closer to the reference answers",
+    "lower": "Further from the reference answers",
+    "none": "No difference shown",
+}
+NOT_KNOWN = "Whether either model was trained on these questions is not known here: no split stands in this run."
 _COUNTED = (
     "The questions come from a file of their own. How many of them stand on the train side too is counted here; that "
     "the base model met them in its own pretraining cannot be ruled out."
@@ -104,6 +114,7 @@ def html(facts: Mapping[str, Any], language: str) -> str:
         marks=marks,
         picked=picked(rows),
         analysis=analysis,
+        headline=headline(facts),
         limits=limits(facts),
         cautions=cautions(facts),
         blind=blind(facts),
@@ -132,6 +143,7 @@ def markdown(facts: Mapping[str, Any], language: str) -> str:
     return page.render(
         **facts,
         naming=naming,
+        headline=headline(facts),
         limits=limits(facts),
         learned=learning(facts),
         analysis=analysis,
@@ -148,6 +160,19 @@ def card(facts: Mapping[str, Any], language: str, text: str) -> str:
     return page.render(
         **facts, card=text, naming=naming, limits=limits(facts), blind=blind(facts), across=across(facts), _=say
     )
+
+
+def headline(facts: Mapping[str, Any]) -> str:
+    """Return the verdict in a few words; where most questions were trained on there is none."""
+    if facts["seen"] and 2 * facts["seen"]["exact"] > facts["seen"]["questions"]:
+        return _NOTHING
+    return _SHOWN[next(one["shown"] for one in facts["measures"] if one["name"] == "likelihood")]
+
+
+def trained_on(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what is to be said of questions that were trained on: texts, with their values."""
+    seen = facts["seen"]
+    return [(_TRAINED, {key: seen[key] for key in ("exact", "questions")})] if seen and seen["exact"] else []
 
 
 def blind(facts: Mapping[str, Any]) -> list[str]:
@@ -179,14 +204,18 @@ def limits(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return what must be known before the figures are believed: texts, with their values."""
     total = len(facts["records"])
     few = _TOO_FEW if facts["families"] < FEWEST else _FEW if total < 100 else _MANY
-    counted = facts["settings"]["questions"] and facts["seen"]
-    seen = _UNSEEN if facts["unseen"] else _COUNTED if counted else _NOT_KNOWN
+    if facts["settings"]["questions"] and facts["seen"]:
+        origin = [_COUNTED]
+    elif trained_on(facts):  # stands among the cautions
+        origin = []
+    else:
+        origin = [_UNSEEN if facts["unseen"] else NOT_KNOWN]
     bits = None if facts["settings"]["after"] else facts["found"].get("train", {}).get("bits")
     quantised: list[tuple[str, dict[str, Any]]] = [(_QUANTISED, {"bits": bits})] if bits else []
     return [
         *cautions(facts),
         *quantised,
-        (seen, {}),
+        *((text, {}) for text in origin),
         (few, {"count": total}),
         (_LIKELIHOOD, {}),
         (_OVERLAP, {}),
@@ -206,7 +235,9 @@ def cautions(facts: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     rows = facts["records"]
     endless = sum(not row["after"]["stopped"] for row in rows)
     values = {"count": endless, "total": len(rows), "tokens": facts["settings"]["max_new_tokens"]}
-    found: list[tuple[str, dict[str, Any]]] = [(_TINY, {})] if facts["made_here"] else []
+    found = [*trained_on(facts), *([(_TINY, dict[str, Any]())] if facts["made_here"] else [])]
+    if not facts["settings"]["after"]:
+        found += [(text, dict(shown)) for text, shown in facts["found"].get("train", {}).get("stalled", ())]
     if endless > len(rows) / 10:
         found.append((_ENDLESS, values))
     left = {"long": facts["asked"] - len(rows), "limit": facts["candidates"] - facts["asked"]}
@@ -272,11 +303,11 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     if merge:
         rows = [
             ("answers the same as base + adapter", f"{count(merge['same'])} / {count(merge['prompts'])}"),
-            ("largest difference of two logits", f"{merge['difference']:.1e}"),
+            ("largest difference of two logits", scale(merge["difference"])),
             ("number format", merge["dtype"]),
         ]
         if on := merge.get("trained_on"):
-            told = f"{count(on['same'])} / {count(merge['prompts'])}, {on['divergence']:.1e}"
+            told = f"{count(on['same'])} / {count(merge['prompts'])}, {scale(on['divergence'])}"
             rows.append(("answers as on the base in few bits; nats a token apart", told))
         made.append(("Merge check", rows))
     if train:
@@ -334,6 +365,11 @@ def _environment(*, autoescape: bool) -> Environment:
 def count(value: int) -> str:
     """Write a number of things."""
     return f"{value:,}"
+
+
+def scale(value: float | None) -> str:
+    """Write a small number by its size; JSON has none for what is not a number."""
+    return "–" if value is None else f"{value:.1e}"
 
 
 def tick(value: float) -> str:

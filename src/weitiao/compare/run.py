@@ -58,7 +58,7 @@ def _measured(
             t("None of the {count} questions fits into the model", count=len(questions)),
             t("A question and its reference answer need more tokens than it holds: take another model or shorter ones"),
         )
-    train_side = _train_side(job)
+    train_side = _train_side(job, settings)
     met = seen.met(train_side, frame, rows)
     lives = history.lives(job, [question.record for question in questions])
     for row in rows:
@@ -67,7 +67,7 @@ def _measured(
     facts: dict[str, Any] = {
         "weitiao": weitiao.__version__,
         "run": job.recipe.project.name,
-        "unseen": "split" in job.inputs and settings.questions is None,
+        "unseen": "split" in job.inputs and settings.questions is None and settings.part != "train",
         "part": settings.part if settings.questions is None else Path(settings.questions).name,
         "seed": job.seed,
         "candidates": len(candidates),
@@ -170,10 +170,10 @@ def _place(questions: Sequence[Question]) -> str:
     return next((f"{one.record.uri}:{one.record.row}" for one in questions), "")
 
 
-def _train_side(job: Job) -> pl.DataFrame | None:
-    """Return the records that were trained on, as far as this run knows."""
+def _train_side(job: Job, settings: Compare) -> pl.DataFrame | None:
+    """Return the records that were trained on, as far as this run knows, or the one in which `after` stands."""
     if "export" not in job.inputs or not {"split", "train"} & set(job.inputs):
-        return None
+        return history.trained(job.recipe.folder / Path(settings.after).expanduser()) if settings.after else None
     frame = job.inputs["export"].records()
     return frame.filter(fact("split", "part") == "train") if "split" in job.inputs else frame
 
@@ -286,7 +286,12 @@ def _write(job: Job, facts: Mapping[str, Any], settings: Compare) -> None:
 
 
 def _say(job: Job, facts: Mapping[str, Any]) -> None:
-    """Say how many answers are right by their checks, of each coarse group or else of all, and how many ended."""
+    """Say what keeps the figures from proving anything, how many answers are right by their checks, and how many ended.
+
+    Right ones are told of each coarse group, or else of all.
+    """
+    for text, values in report.trained_on(facts) if facts["seen"] else [(report.NOT_KNOWN, {})] * (not facts["unseen"]):
+        job.reporter.say(t(text, **values))
     if not facts["checked"]:
         return
     right, count = facts["checked"]["words"][checks.RIGHT], facts["checked"]["questions"]
@@ -316,7 +321,7 @@ def _outcome(job: Job, candidates: Sequence[Question], facts: Mapping[str, Any],
     gone = Counter(str(event["reason"]) for event in events if event["action"] == "skipped")
     counts = facts["verdicts"]["likelihood"]
     kept = {name: facts[name] for name in KEPT}
-    said = {name: counts[name] for name in ("wins", "losses", "ties")}
+    said = {"headline": report.headline(facts), **{name: counts[name] for name in ("wins", "losses", "ties")}}
     return Outcome(len(candidates), len(rows), dict(gone), {"report": "report.html", "said": said, **kept})
 
 
