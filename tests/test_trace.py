@@ -143,6 +143,19 @@ def test_a_difference_shows_what_changed(before: str, after: str, shown: str) ->
     assert difference(before, after) == shown
 
 
+def test_runs_of_one_name_are_told_by_their_folders(tmp_path: Path) -> None:
+    for folder, key in (("one", ACID), ("two", TWIN)):
+        write(Run(tmp_path / folder / "runs" / "r"), "source", [chat(key, 1, "a", "b")], [])
+    write(Run(tmp_path / "runs" / "s"), "source", [chat(ACID, 1, "a", "b")], [])
+    assert [line.split()[:2] for line in command("raw.jsonl:1", folder=tmp_path).stdout.splitlines()] == [
+        [ACID, "s"],
+        [ACID, str(tmp_path / "one" / "runs" / "r")],
+        [TWIN, str(tmp_path / "two" / "runs" / "r")],
+    ]
+    told = command(TWIN, folder=tmp_path).stdout.splitlines()
+    assert told[1] == f"{TWIN} in the run {tmp_path / 'two' / 'runs' / 'r'}"
+
+
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "weitiao", "--lang", "en", "trace", *arguments]
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
@@ -181,7 +194,15 @@ def test_the_command_tells_lists_and_refuses(runs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "key"), [("raw.jsonl:180", ACID), ("posts/bad.jsonl:22", "cc44" * 5), ("bad.jsonl:22", "cc44" * 5)]
+    ("wanted", "key"),
+    [
+        ("raw.jsonl:180", ACID),
+        ("./posts/raw.jsonl:180", ACID),
+        ("posts/bad.jsonl:22", "cc44" * 5),
+        ("bad.jsonl:22", "cc44" * 5),
+        ("posts/bad.jsonl:22:text", "cc44" * 5),  # as the message says it
+        ("../project/posts/bad.jsonl:22", "cc44" * 5),
+    ],
 )
 def test_a_row_is_found_by_file_and_row(runs: Path, wanted: str, key: str) -> None:
     assert [match.id for match in find(find_runs(None, runs), wanted)] == [key]

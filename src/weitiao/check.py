@@ -64,8 +64,9 @@ class Report:
     questions: list[int] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     conversations: list[Messages] = field(default_factory=list)  # the first ones that have an answer
-    # Why rows that can be read cannot be trained on: reason to how many, and where the first ones stand.
-    untrainable: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    # Why rows that can be read cannot be trained on: reason to how many, and where the first ones stand, with their
+    # numbers: in a file whose rows have several lines `trace` knows them by those.
+    untrainable: dict[str, tuple[int, list[tuple[str, int]]]] = field(default_factory=dict)
 
     @property
     def is_fine(self) -> bool:
@@ -95,7 +96,10 @@ class Report:
             "shapes": dict(self.shapes),
             "rows": {"total": self.total, "good": self.good, "bad": len(self.bad), "empty": self.empty, **self.left},
             "trainable": self.trainable,
-            "untrainable": {reason: {"rows": n, "first": at} for reason, (n, at) in self.untrainable.items()},
+            "untrainable": {
+                reason: {"rows": n, "first": [place for place, _ in at], "first_rows": [number for _, number in at]}
+                for reason, (n, at) in self.untrainable.items()
+            },
             "empty_at": self.empty_at,
             "duplicates": self.duplicates,
             "roles": dict(self.roles),
@@ -201,7 +205,7 @@ def _letters(tokenizer: Any, texts: list[str]) -> dict[str, int]:
 def _check_file(file: Opened, settings: Source) -> Report:
     report = Report(file)
     seen: set[int] = set()
-    waiting: list[tuple[str, Messages]] = []
+    waiting: list[tuple[tuple[str, int], Messages]] = []
     for row in rows(file, settings.shape):
         try:
             found = understand(row, file, settings)
@@ -216,14 +220,14 @@ def _check_file(file: Opened, settings: Source) -> Report:
             continue
         messages = tuple(found.reading.messages)
         _count(report, found.shape, messages, seen)
-        waiting.append((f"{row.uri or file.uri}:{row.place}", messages))
+        waiting.append(((f"{row.uri or file.uri}:{row.place}", row.number), messages))
         if len(waiting) == _MEASURED:
             _judge(report, waiting)
     _judge(report, waiting)
     return report
 
 
-def _judge(report: Report, waiting: list[tuple[str, Messages]]) -> None:
+def _judge(report: Report, waiting: list[tuple[tuple[str, int], Messages]]) -> None:
     """Note which conversations export would refuse; posts wait for their answers and are none."""
     if not waiting:
         return

@@ -1,7 +1,6 @@
 """trace: one record's whole life, put together from what the stages of a run wrote."""
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -88,9 +87,10 @@ def find_runs(run: Path | None, runs: Path | None, example: str = "--run runs/NA
 
 
 def find(runs: Sequence[Path], wanted: str, reporter: Reporter | None = None) -> list[Match]:
-    """Return the records whose id begins with `wanted`, else that at `file:row`, else those that say it somewhere.
+    """Return the records whose id begins with `wanted`, else that at this place, else those that say it somewhere.
 
-    Of several runs a damaged one is passed by, which `reporter` says.
+    A place is `file:row`, or what a message called a refused row: `file:line:field`. Of several runs a damaged one is
+    passed by, which `reporter` says.
     """
     sound = dict.fromkeys(runs)
 
@@ -105,8 +105,7 @@ def find(runs: Sequence[Path], wanted: str, reporter: Reporter | None = None) ->
                 (reporter or Silent()).say(t("{error}: the run {run} is passed by", error=error.message, run=run.name))
 
     by_id = [match for match in matches(_by_id(wanted)) if len(wanted) >= _SHORTEST_ID or match.id == wanted]
-    file, _, row = wanted.rpartition(":")
-    placed = [*matches(_by_place(file, int(row)))] if file and row.isdecimal() else []
+    placed = [*matches(_by_place(wanted))] if ":" in wanted[1:] else []
     found = by_id or placed or [*matches(_by_text(wanted))]
     if not found:
         names = ", ".join(run.name for run in sound)
@@ -203,15 +202,22 @@ def _by_id(wanted: str) -> tuple[pl.Expr, pl.Expr]:
     return starts, starts
 
 
-def _by_place(file: str, row: int) -> tuple[pl.Expr, pl.Expr]:
-    """Return what stands at a row of a file, or what the ledger says of it: `posts_2024.jsonl:22`."""
+def _by_place(wanted: str) -> tuple[pl.Expr, pl.Expr]:
+    """Return what stands at a row of a file, or was refused at a place: `posts_2024.jsonl:22`, `qa.json:52:answer`."""
+    wanted = Path(wanted).as_posix()  # without `./`
+    file, _, row = wanted.rpartition(":")
     uri, number = (pl.col("origin").struct.field(name) for name in ("uri", "row"))
-    file = Path(file).as_posix()  # without `./`
-    under = pl.concat_str(pl.lit("/"), uri)  # the path may be seen from another folder
-    record = (number == row) & (under.str.ends_with(f"/{file}") | pl.lit(f"/{file}").str.ends_with(under))
-    place = pl.col("detail").str.json_path_match("$.place").fill_null("")
-    event = (pl.col("step") == "source") & place.str.contains(rf"(?:^|/){re.escape(file)}:{row}(?::|$)")
-    return record, event
+    record = (number == int(row)) & _one_ends(uri, file) if row.isdecimal() else pl.lit(False)
+    place = pl.col("detail").str.json_path_match("$.place")
+    without_field = place.str.extract(r"^(.*:[^:]*\d[^:]*):[^:]*$")
+    event = _one_ends(place, wanted) | _one_ends(without_field, wanted).fill_null(False)
+    return record, (pl.col("step") == "source") & event.fill_null(False)
+
+
+def _one_ends(one: pl.Expr, other: str) -> pl.Expr:
+    """Return true where one of two paths ends in the other: they may be seen from different folders."""
+    one = pl.concat_str(pl.lit("/"), one)
+    return one.str.ends_with(f"/{other}") | pl.lit(f"/{other}").str.ends_with(one)
 
 
 def _by_text(wanted: str) -> tuple[pl.Expr, pl.Expr]:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from weitiao.check import Measuring, Report, Spread, check, measure
+from weitiao.cli.check import show
 from weitiao.errors import UserError
 from weitiao.source import Source
 from weitiao.source.files import Input, find
@@ -154,7 +156,17 @@ def test_rows_that_export_would_refuse_are_named(tmp_path: Path) -> None:
     (report,) = reports(path, folder=tmp_path)
     assert report.good == 4
     assert report.untrainable == {
-        "roles do not alternate": (1, ["a.jsonl:2"]),
-        "no answer": (2, ["a.jsonl:3", "a.jsonl:4"]),
+        "roles do not alternate": (1, [("a.jsonl:2", 2)]),
+        "no answer": (2, [("a.jsonl:3", 3), ("a.jsonl:4", 4)]),
     }
     assert report.plain()["trainable"] == 1
+
+
+def test_a_row_of_several_lines_is_named_by_its_line_and_by_the_number_that_trace_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text('question,answer\n"1\n2",3\n"4\n5",\n')
+    (report,) = reports(tmp_path / "a.csv", folder=tmp_path)
+    assert report.plain()["untrainable"] == {"no answer": {"rows": 1, "first": ["a.csv:4"], "first_rows": [2]}}
+    show(report, None, Console())
+    assert "not to be trained on: 1, no answer: a.csv:4 (row 2)" in capsys.readouterr().out

@@ -97,6 +97,12 @@ def show(report: Report, tokens: Tokens | None, out: Console) -> None:
         _show_tokens(tokens, report, out)
 
 
+def _placed(place: tuple[str, int]) -> str:
+    """Write where a row stands, and its number where the line is another: `trace` takes the number."""
+    where, number = place
+    return where if where.endswith(f":{number}") else t("{place} (row {number})", place=where, number=number)
+
+
 def _verdict(report: Report) -> str:
     counts = {"total": report.total, "good": report.good, "bad": len(report.bad), "empty": report.empty}
     shown = {name: f"{count:,}" for name, count in counts.items()}
@@ -117,7 +123,7 @@ def _no_use(report: Report) -> list[str]:
 
     lines = [t("empty: {places}", places=first(report.empty_at, report.empty))] if report.empty else []
     for reason, (count, places) in report.untrainable.items():
-        values = {"count": f"{count:,}", "reason": t(reason), "places": first(places, count)}
+        values = {"count": f"{count:,}", "reason": t(reason), "places": first([*map(_placed, places)], count)}
         lines.append(t("not to be trained on: {count}, {reason}: {places}", **values))
     return lines
 

@@ -34,7 +34,9 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of a record, from its row in a file to its answers."""
-    matches = lives.find(lives.find_runs(run, runs), wanted, Terminal())
+    searched = lives.find_runs(run, runs)
+    matches = lives.find(searched, wanted, Terminal())
+    named = _named(searched)
     ids = dict.fromkeys(match.id for match in matches)
     if as_json:
         found = [{**asdict(match), "run": str(match.run)} for match in matches]
@@ -43,17 +45,23 @@ def trace(
         return
     if len(ids) > 1:
         for match in matches[:_MOST]:
-            print(f"{match.id}  {match.run.name}  {_short(match.text, 60)}")
+            print(f"{match.id}  {named[match.run]}  {_short(match.text, 60)}")
         if len(matches) > _MOST:
             print(t("and {count} more", count=len(matches) - _MOST))
         return
     for place, match in enumerate(matches):
-        print("\n" * bool(place) + "\n".join(_lines(lives.tell(match), match.text)))
+        print("\n" * bool(place) + "\n".join(_lines(lives.tell(match), match.text, named[match.run])))
 
 
-def _lines(life: Life, text: str) -> Iterator[str]:
+def _named(runs: list[Path]) -> dict[Path, str]:
+    """Return what each run is called: its name, or its folder where another has the same name."""
+    names = [run.name for run in runs]
+    return {run: run.name if names.count(run.name) == 1 else str(run) for run in runs}
+
+
+def _lines(life: Life, text: str, run: str) -> Iterator[str]:
     yield _short(text)
-    yield t("{id} in the run {run}", id=life.id, run=life.run.name)
+    yield t("{id} in the run {run}", id=life.id, run=run)
     yield ""
     stage = ""
     for event in life.events:
