@@ -20,6 +20,7 @@ _LIMIT = ("stage", "step", "setting", "goes", "threshold")
 class Limit:
     """One threshold of one step, or None where a reason has none: how many went for it, and how many just stayed.
 
+    Those `at_any` threshold were scored as the others of the step, and go whatever it is.
     Tried `at` another, `back` of them would pass it and `gone` more would go, or at least so many: the ledger notes
     those that stayed only so far.
     """
@@ -35,6 +36,7 @@ class Limit:
     back: int = 0
     gone: int = 0
     at_least: bool = False
+    at_any: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ def _limit(key: tuple[Any, ...], rows: pl.DataFrame, at: Mapping[str, float]) ->
     stage, step, setting, side, threshold = key
     spared = int((rows["action"] == "spared").sum())
     made = Limit(stage, step, setting, side, threshold, len(rows) - spared, spared)
+    if threshold is None and rows.select((pl.col("score").is_not_null() & pl.col("of").is_not_null()).any()).item():
+        return replace(made, at_any=True)
     other = _other(at, made.setting)
     if other is None or made.goes is None:
         return made

@@ -156,6 +156,7 @@ def test_in_a_terminal_the_first_interrupt_stops_the_answer_and_the_second_leave
         time.sleep(0.3)  # Python's readline misses an interrupt that comes just as it begins to wait
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
+        assert "Interrupted" not in os.read(terminal, 1000).decode()  # there is nothing to go on with
     finally:
         process.kill()
         process.wait()

@@ -86,6 +86,23 @@ def test_another_likeness_turns_what_lies_between(weitiao: Weitiao) -> None:
     assert any(limit["at_least"] for limit in below)
 
 
+def test_what_goes_at_any_threshold_is_said(weitiao: Weitiao, tmp_path: Path) -> None:
+    posts = ["今天北京的天气怎么样呢？", "今天北京的天气怎么样啊？", "今天北京的天气怎么样？", "今天北京的天气怎么说？"]
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(orjson.dumps({"text": text}) for text in posts))
+    asked(weitiao, "run", "recipe.yaml", "--set", "prepare.steps=[drop_near_duplicates]")
+    told = asked(weitiao, "ledger", "why", "near-duplicate", "--at", "0.95")
+    assert [(one["threshold"], one["dropped"], one["at_any"]) for one in told["limits"]] == [
+        (None, 2, True),
+        (0.6, 1, False),
+    ]
+    _, out, _ = weitiao("ledger", "why", "near-duplicate")
+    assert (
+        "drop_near_duplicates: 2 went at any threshold: word for word the same, one edit apart, or held whole by the "
+        "other\n" in out
+    )
+    assert out.count("(at any threshold) ") == 2
+
+
 def test_the_funnel_adds_up(weitiao: Weitiao) -> None:
     asked(weitiao, "run", "recipe.yaml")
     rows = asked(weitiao, "ledger", "funnel")["funnel"]

@@ -134,7 +134,8 @@ def main() -> None:
         _say(t("hint: {hint}", hint=f"pip install 'weitiao[{extra}]'"))
         sys.exit(2)
     except KeyboardInterrupt:
-        _say(t("Interrupted. What is finished is safe: the same command goes on from there"))
+        told = t("Interrupted. What is finished is safe: the same command goes on from there")
+        _say("" if arguments[:1] == ["chat"] else told)  # a chat keeps nothing that it could go on from
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

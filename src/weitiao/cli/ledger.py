@@ -131,6 +131,10 @@ def _thresholds(given: Iterable[str]) -> dict[str, float]:
 def _limit_line(limit: Limit) -> str:
     """Say how many a limit let go, and how many another would."""
     counts = t("{dropped} went, {spared} just stayed", dropped=f"{limit.dropped:,}", spared=f"{limit.spared:,}")
+    if limit.at_any:
+        told = t("{dropped} went at any threshold: word for word the same, one edit apart, or held whole by the other",
+            dropped=f"{limit.dropped:,}")  # fmt: skip
+        return f"{limit.step}: {told}"
     if limit.threshold is None:
         return f"{limit.step}: " + (t("{dropped} went", dropped=f"{limit.dropped:,}") if not limit.spared else counts)
     said = f"{limit.step}, {limit.setting} {limit.goes} {limit.threshold:g}: {counts}"
@@ -145,6 +149,7 @@ def _case_lines(case: Case) -> Iterator[str | Table]:
     """Yield what a case is, and under it its text, beside that of its twin."""
     rule = "" if case.score is None else f"{case.score:.4g} "
     rule += "" if case.threshold is None else f"({case.setting} {case.goes} {case.threshold:g}) "
+    rule += t("(at any threshold) ") if case.score is not None and case.twin and case.threshold is None else ""
     twin = t(" beside {id}", id=case.twin) if case.twin else ""
     yield f"\n{t(case.action)} {rule}{case.id}{twin}"
     texts = [case.text, case.twin_text] if case.twin_text else [case.text]
