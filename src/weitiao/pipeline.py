@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,22 +82,25 @@ def run(
     first: str | None = None,
     last: str | None = None,
     reporter: Reporter | None = None,
+    aside: Path | None = None,
 ) -> list[Done]:
     """Run the recipe's stages in order; a stage whose inputs, settings and code version are unchanged is not run again.
 
     `first` names a stage that runs again whatever stands on disk; after `last` the line ends. Where people have yet to
-    decide it ends, too: the manifest of the last one done then counts them under `waiting`. Raises UserError if the
-    recipe has no such stage or lets a stage stand without what it reads, and if `last` comes after where people decide.
+    decide it ends, too: the manifest of the last one done then counts them under `waiting`. The last stage goes into
+    the folder `aside`, if one is given, and what stands of it in the run stays. Raises UserError if the recipe has no
+    such stage or lets a stage stand without what it reads, and if `last` comes after where people decide.
     """
     stages, forced = chosen(recipe, first, last), False
     with _line(recipe, runs, reporter) as line:
         line.find_model(stages)
-        for stage in stages:
-            line.find_files(stage)
-            line.find_teacher(stage)
-        for stage in stages:
+        lines = [line] * (len(stages) - 1) + [replace(line, home=Trial(aside, line.home)) if aside else line]
+        for stage, here in zip(stages, lines, strict=True):
+            here.find_files(stage)
+            here.find_teacher(stage)
+        for stage, here in zip(stages, lines, strict=True):
             forced = forced or stage.name == first
-            line.pass_by(stage, forced)
+            here.pass_by(stage, forced)
             if line.waits and last not in (None, stage.name):
                 raise line.waiting()
             if line.waits:

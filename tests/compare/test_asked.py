@@ -14,7 +14,7 @@ import pytest
 from weitiao import ledger, pipeline, trace
 from weitiao.cli import main
 from weitiao.cli.terminal import plain_recipe
-from weitiao.compare import history, report
+from weitiao.compare import Compare, history, report
 from weitiao.errors import UserError
 from weitiao.intervals import exact_interval
 from weitiao.pipeline import Done
@@ -198,6 +198,36 @@ def test_the_flags_are_those_settings(
         main()
     assert end.value.code == 2
     assert "asked.jsonl:4: no field `lang` to group by" in capfd.readouterr().err
+
+
+def test_another_comparison_of_a_recipe_stands_beside_its_own(
+    folder: Path, done: Done, tmp_path: Path, tiny_llama: Path, other_llama: Path,
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    recipe = recipe_of(tmp_path, tiny_llama, other_llama, questions=None, part="train", group_by=[], limit=2)
+    settings = recipe.section("compare", Compare).model_dump(exclude_unset=True)
+    stages = {"source": {"inputs": ["posts.jsonl"]}, "split": {"ratios": {"train": 1.0}}, "export": {}}
+    (tmp_path / "r.yaml").write_bytes(orjson.dumps({**stages, "compare": settings}))
+
+    def said(*more: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["weitiao", "--lang", "en", "compare", str(tmp_path / "r.yaml"), *more])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capfd.readouterr()
+        return int(end.value.code or 0), out or err
+
+    assert said()[0] == 0
+    own = tmp_path / "runs" / "r"
+    first, before = (own / "compare" / "report.json").read_bytes(), sorted(own.rglob("*"))
+    others = "--data", str(tmp_path / "asked.jsonl")
+    status, told = said(*others)
+    assert (status, "With --data it is another comparison than that of the recipe" in told) == (2, True)
+    out = tmp_path / "out"
+    assert said(*others, "-o", str(out)) == (0, f"{out / 'report.html'}\n")
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "report.md"]
+    assert orjson.loads((out / "report.json").read_bytes())["part"] == "asked.jsonl"
+    assert (own / "compare" / "report.json").read_bytes() == first
+    assert sorted(own.rglob("*")) == before
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 20), (5, 20), (20, 20), (1, 1), (7, 300)])

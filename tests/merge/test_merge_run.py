@@ -98,8 +98,8 @@ def test_another_model_is_said_loudly(tiny_llama: Path, tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize(("same", "said"), [
     (8, []),
-    (7, ["1 of 8 answers go another way by the rounding of bfloat16: logits may differ by up to 1 there, and do by 0.25. "
-         "In float32 no answer may differ"]),
+    (7, ["1 of 8 answers go another way by the rounding of bfloat16: logits may differ by up to 1 there, and do by "
+         "0.25. In float32 no answer may differ"]),
 ])  # fmt: skip
 def test_an_answer_that_rounding_turned_is_told(same: int, said: list[str]) -> None:
     notes = Notes()

@@ -11,12 +11,14 @@ from weitiao.cli.terminal import AsJson, Terminal, Trust, emit, hold_read, plain
 from weitiao.compare import KEPT, Compare, Server
 from weitiao.errors import UserError
 from weitiao.pipeline import Done
-from weitiao.recipe import load, plain_value
+from weitiao.recipe import Recipe, load, plain_value
 from weitiao.store import make_folder
 from weitiao.talk import t
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+# What makes it another comparison than that of the recipe, by the setting.
+_OTHER = {"questions": "--data", "before": "--before", "after": "--after"}
 FILES = ("report.html", "report.md", "report.json")
 
 
@@ -76,8 +78,7 @@ def compare(
         given = compare | {f"judge.{name}": value for name, value in asked.items()}
         flags = settings_of("compare", given, {"trust_remote_code": trust_remote_code or None})
         checked = load(recipe, pipeline.SETTINGS, flags)
-        done = pipeline.run(checked, runs, first="compare", last="compare", reporter=Terminal())[-1]
-        folder = done.stored.folder if out is None else _copied(done, out)
+        done, folder = _again(checked, runs, out, [flag for name, flag in _OTHER.items() if compare.get(name)])
     else:
         compare |= {"judge": asked} if asked else {}
         done, folder = _plain(compare, out, {"seed": seed, "trust_remote_code": trust_remote_code})
@@ -87,6 +88,35 @@ def compare(
         emit({"folder": str(folder), "total": done.manifest["total"], "kept": done.manifest["kept"], **kept})
     else:
         print(folder / FILES[0])
+
+
+def _again(recipe: Recipe, runs: Path | None, out: Path | None, others: list[str]) -> tuple[Done, Path]:
+    """Compare a recipe's run once more; with other questions or models beside it, for the run's own report stays."""
+    if not others:
+        done = pipeline.run(recipe, runs, first="compare", last="compare", reporter=Terminal())[-1]
+        return done, done.stored.folder if out is None else _copied(done, out)
+    if out is None:
+        raise UserError(
+            t(
+                "With {flags} it is another comparison than that of the recipe, whose report stays",
+                flags=", ".join(others),
+            ),
+            t("Give it a folder of its own: -o DIR"),
+        )
+    aside = out / ".run"
+    done = pipeline.run(recipe, runs, first="compare", last="compare", reporter=Terminal(), aside=aside)[-1]
+    _copied(done, out)
+    _clear(recipe, aside, [done])
+    return done, out
+
+
+def _clear(recipe: Recipe, runs: Path, line: list[Done]) -> None:
+    """Let go of a run whose reports are copied, but for what was paid for."""
+    # What a judge or a server said stays, and the same command asks nothing twice.
+    settings = recipe.section("compare", Compare)
+    paid = settings.judge or any(isinstance(one, Server) for one in settings.models.values())
+    for folder in [one.stored.folder for one in line] if paid else [runs]:
+        shutil.rmtree(folder)
 
 
 def _plain(settings: dict[str, Any], out: Path | None, project: dict[str, Any]) -> tuple[Done, Path]:
@@ -104,12 +134,7 @@ def _plain(settings: dict[str, Any], out: Path | None, project: dict[str, Any]) 
     runs = out / ".run"
     line = pipeline.run(checked, runs, reporter=Terminal())
     _copied(line[-1], out)
-    # What a judge or a server said was paid for: it stays, and the same command asks nothing twice.
-    paid = "judge" in settings or any(
-        isinstance(one, Server) for one in checked.section("compare", Compare).models.values()
-    )
-    for folder in [one.stored.folder for one in line] if paid else [runs]:
-        shutil.rmtree(folder)
+    _clear(checked, runs, line)
     return line[-1], out
 
 

@@ -169,10 +169,10 @@ class Local:
     def _scored(self, question: Question, encoded: Encoded, losses: list[float]) -> dict[str, Any]:
         """Return the loss of a reference, in all and by piece of its text; what has no letters, as a stop, is none."""
         if not math.isfinite(math.fsum(losses)):
-            place = f"{question.record.uri}:{question.record.row}"
+            where = f"{question.record.uri}:{question.record.row}"
             raise UserError(
                 t("The model {name} is broken: it gives the reference answer of {place} no chance that is a number",
-                  name=self.name, place=place),
+                  name=self.name, place=where),
                 t("Look at what training and merge said of it, and train with a lower learning_rate"),
             )  # fmt: skip
         ids = [token for token, mask in zip(encoded.ids[1:], encoded.mask[1:], strict=True) if mask]

@@ -278,7 +278,8 @@ def _write(job: Job, facts: Mapping[str, Any], settings: Compare) -> None:
     write_whole(job.folder / "report.json", orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     write_whole(job.folder / "report.md", report.markdown(facts, tongue).encode())
     merged = job.inputs["merge"].folder / "model" / "README.md" if "merge" in job.inputs else None
-    if merged and merged.is_file() and settings.after is None:
+    here = merged and merged.is_relative_to(job.folder.parent)  # not aside, from where the reports alone are taken
+    if merged and here and merged.is_file() and settings.after is None:
         text = report.card(facts, tongue, merged.read_text(encoding="utf-8"))
         write_whole(job.folder / "card.md", text.encode())
         job.reporter.say(t("compare/card.md is the model card with these figures: hand it on as the model's README.md"))

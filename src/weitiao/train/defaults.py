@@ -55,7 +55,7 @@ def learning_rate(method: str, parameters: int) -> Choice:
     return Choice("learning_rate", *_first(rules, parameters))
 
 
-def longest(settings: Train, reads: int | None) -> dict[str, int]:
+def longest(settings: Train, reads: int | None) -> dict[str, float]:
     """Return how many tokens a record and a pack may have at most, where that is auto: no more than the model reads."""
     return {"max_length": min(_LENGTHS[0], reads or _LENGTHS[0])} if settings.max_length == "auto" else {}
 
