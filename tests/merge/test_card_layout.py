@@ -129,7 +129,7 @@ def test_card_and_named_template_from_the_recipe(tiny_llama: Path, tmp_path: Pat
     front = yaml.safe_load(text.split("---\n")[1])
     assert (front["license"], front["base_model"], front["library_name"]) == ("apache-2.0", "base", "transformers")
     assert "| data.jsonl | 6 | CC-BY-4.0 |" in text
-    assert "| learning_rate | 0.0002 |" in text
+    assert "| learning_rate | 0.002 |" in text
     assert "| template | qwen_chat |" in text
     assert "Base model: apache-2.0.\nData: CC-BY-4.0 (6)." in text
     assert str(tmp_path) not in text
