@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
 from weitiao import augment, balance, compare, engine, export, label, merge, prepare, review, source, split, train
@@ -51,10 +52,10 @@ class Done:
         """Return what happened as verb, count, time and the reasons of what is gone."""
         m = self.manifest
         told = self.stage.brief if m["facts"].get("brief") else self.stage.done
-        said = {
-            name: t(value) if isinstance(value, str) else value for name, value in m["facts"].get("said", {}).items()
-        }
-        text = t(told, kept=f"{m['kept']:,}", total=f"{m['total']:,}", **said)
+        noted = {"kept": f"{m['kept']:,}", "total": f"{m['total']:,}", **m["facts"].get("said", {})}
+        # What an older weitiao did not note is not said.
+        said = {name: noted.get(name, "–") for _, name, _, _ in Formatter().parse(told) if name}
+        text = t(told, **{name: t(value) if isinstance(value, str) else value for name, value in said.items()})
         reasons = ", ".join(f"{t(reason)} {count:,}" for reason, count in m["refused"].items())
         timed = t("{line} in {seconds:.1f} s", line=text, seconds=m["seconds"])
         return (timed if self.fresh else t("{line}, found finished", line=text)) + (f"  ({reasons})" if reasons else "")
@@ -179,8 +180,7 @@ def _check_parts(recipe: Recipe) -> None:
     """Hold, before anything runs, that split makes the parts that others read."""
     if "split" not in recipe.sections:
         return
-    parts = [*recipe.section("split", split.Split).ratios]
-    read: dict[Location, str] = {}
+    parts, read = [*recipe.section("split", split.Split).ratios], dict[Location, str]()
     if "train" in recipe.sections:
         settings = recipe.section("train", train.Train)
         read[("train",)] = "train"
@@ -190,8 +190,8 @@ def _check_parts(recipe: Recipe) -> None:
         read[("compare", "part")] = asked.part
     for location, part in read.items():
         if part not in parts:
-            place = recipe.at(location)
-            what = t("{place} reads the part `{part}`, which split does not make", place=place, part=part)
+            at = recipe.at(location)
+            what = t("{place} reads the part `{part}`, which split does not make", place=at, part=part)
             raise SettingError(what, t("`split.ratios` makes {names}", names=", ".join(parts)), location)
 
 
