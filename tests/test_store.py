@@ -131,6 +131,7 @@ def test_what_may_be_cleared_away_or_written_on_is_not_held(tmp_path: Path) -> N
         "part-00000.parquet",
         "data/train.jsonl",
         "model/README.md",
+        "metrics.jsonl",
         "checkpoint-3/a.safetensors",
         ".x/y.jsonl",
     ):

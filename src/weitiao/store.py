@@ -20,8 +20,10 @@ from weitiao.talk import problem_of, t
 MANIFEST = "manifest.json"
 LOCK = ".lock"
 
-# What later stages and people rely on; a model card, say, may be written on.
-_HELD = (".parquet", ".jsonl", ".safetensors", ".html")
+# What later stages and people rely on; a model card, say, may be written on. What has clocks in it differs in size
+# between runs that are the same, and manifests must not.
+_HELD = (".parquet", ".jsonl", ".safetensors")
+_CLOCKED = ("metrics.jsonl", "probes.jsonl")
 
 
 def digest(value: object) -> str:
@@ -96,7 +98,8 @@ def sizes(folder: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if path.suffix in _HELD and not any(part.startswith((".", "checkpoint-")) for part in name.parts):
+        held = path.suffix in _HELD and path.name not in _CLOCKED
+        if held and not any(part.startswith((".", "checkpoint-")) for part in name.parts):
             found[name.as_posix()] = path.stat().st_size
     return found
 
