@@ -183,6 +183,7 @@ def test_the_login_is_read_in_another_language_and_other_colours(guarded: Site, 
     expect(page.get_by_role("alert")).to_contain_text("That is not the token")
     page.get_by_role("button", name="中文").click()
     expect(page.get_by_role("heading", name="登录")).to_be_visible()
+    page.wait_for_load_state("networkidle")  # the page is there before it listens
     scheme = page.locator("meta[name=color-scheme]")
     for content in ("light", "dark", "light dark"):
         page.locator("header button").first.click()
