@@ -124,6 +124,7 @@ def test_what_another_run_trained_on_is_found_by_its_model(folder: Path, done: D
     run = Run(folder / "runs" / "asked")
     model = run.folder / "train" / "adapter"
     assert history.trained(model) is None
+    assert history.trained(Path("/model")) is None  # as it lies in a container: nothing stands two folders above
     key = run.stored("export").records()["id"][1]  # type: ignore[union-attr]
     rows = [{"id": key, "step": "train", "action": "trained"}, {"id": "x", "step": "train", "action": "skipped"}]
     run.draft("train", "key").write(0, None, ledger.events(pl.DataFrame(rows)))

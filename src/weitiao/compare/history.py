@@ -52,7 +52,7 @@ def lives(job: Job, records: Sequence[Record]) -> dict[str, dict[str, Any]]:
 
 def trained(model: Path) -> pl.DataFrame | None:
     """Return the records on which the model or adapter in a folder was trained, where that stands in a run."""
-    run = Run(model.absolute().parents[1])  # RUN/train/adapter, RUN/train/checkpoint-40, RUN/merge/model
+    run = Run(model.absolute().parent.parent)  # RUN/train/adapter, RUN/train/checkpoint-40, RUN/merge/model
     export, train = run.seen("export"), run.seen("train")
     if export is None or train is None:
         return None
